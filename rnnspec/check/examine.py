@@ -1,0 +1,71 @@
+"""From a document to a checked program: the one way in, for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnspec.check import network, skips, task, training
+from rnnspec.diagnostics import Diagnostic, Problems
+from rnnspec.program.lower import lower
+from rnnspec.program.nodes import Program
+from rnnspec.program.verify import verify
+from rnnspec.spec.document import validate
+from rnnspec.syntax.compose import Document, compose, dump
+
+#: Every group of rules, in the order of their codes.
+RULES = (*network.RULES, *task.RULES, *skips.RULES, *training.RULES)
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A spec that has no errors.
+
+    text: the resolved document as YAML, which means the same everywhere.  warnings: what still looks odd.
+    """
+
+    text: str
+    program: Program
+    warnings: tuple[Diagnostic, ...]
+
+
+def load(
+    path: Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = ()
+) -> Specification:
+    """Read, compose, lower and check a spec.
+
+    overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order.
+    Raises SpecError with every problem found.
+    """
+    problems = Problems()
+    document = compose(path, overlays, settings, problems)
+    problems.stop_on_error()
+    assert document is not None
+    program = examine(document, problems)
+    problems.stop_on_error()
+    if program is None:
+        problems.error(
+            "RS011",
+            "this document is a fragment: it has no name",
+            document.span(()),
+            expected="a complete spec",
+            help="give it a 'name', or use it through 'extends' or '--with'",
+        )
+        problems.stop_on_error()
+    assert program is not None
+    return Specification(dump(document.value), program, problems.sorted())
+
+
+def examine(document: Document, problems: Problems) -> Program | None:
+    """Validate, lower and check a document; None if it has errors or is a fragment."""
+    spec = validate(document, problems)
+    if spec is None or spec.name is None:
+        return None
+    program = lower(spec, document, problems)
+    if program is None or problems.failed:
+        return None
+    verify(program)
+    for rule in RULES:
+        rule(program, document, problems)
+    return program

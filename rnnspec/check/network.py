@@ -1,0 +1,75 @@
+"""RS1xx: rules of the network."""
+
+from __future__ import annotations
+
+from rnnspec.diagnostics import Problems
+from rnnspec.program.nodes import Network, Program
+from rnnspec.program.printer import print_time
+from rnnspec.syntax.compose import Document
+
+
+def dt_within_tau(program: Program, document: Document, problems: Problems) -> None:
+    """RS103: a step longer than a time constant makes the Euler step overshoot."""
+    network = program.network
+    for population in network.populations:
+        if network.dt > population.tau:
+            problems.error(
+                "RS103",
+                f"a step of {print_time(network.dt)} overshoots a time constant of {print_time(population.tau)}",
+                document.span((*population.path, "tau")),
+                expected=f"at least dt, {print_time(network.dt)}",
+                help="a tenth of tau or less is usual for dt",
+            )
+    if network.noise.kind == "ou" and network.dt > network.noise.tau:
+        problems.error(
+            "RS103",
+            f"a step of {print_time(network.dt)} overshoots the noise's {print_time(network.noise.tau)}",
+            document.span((*network.noise.path, "tau")),
+            expected=f"at least dt, {print_time(network.dt)}",
+        )
+
+
+def inputs_reach(program: Program, document: Document, problems: Problems) -> None:
+    """RS105: an input without a connection."""
+    network = program.network
+    for channel in network.inputs:
+        columns = (channel.start, channel.stop)
+        if not any(b.present for b in network.w_in.blocks if b.columns == columns):
+            problems.error(
+                "RS105",
+                f"the input '{channel.name}' reaches no population",
+                document.span(channel.path, key=True),
+                expected="a connection to at least one population",
+                help="name one in 'to', or remove the input",
+            )
+
+
+def outputs_influenced(program: Program, document: Document, problems: Problems) -> None:
+    """RS106: an output that no input can influence, through however many populations."""
+    network = program.network
+    driven = _driven(network)
+    for channel in network.outputs:
+        rows = (channel.start, channel.stop)
+        sources = {b.columns for b in network.w_out.blocks if b.rows == rows and b.present}
+        if not sources & driven:
+            problems.error(
+                "RS106",
+                f"no input can influence the output '{channel.name}'",
+                document.span(channel.path, key=True),
+                expected="a path of connections from an input to a population in 'from'",
+            )
+
+
+def _driven(network: Network) -> set[tuple[int, int]]:
+    """The unit ranges that some input reaches; all of them in a network without inputs."""
+    if not network.inputs:
+        return {(p.start, p.stop) for p in network.populations}
+    found = {b.rows for b in network.w_in.blocks if b.present}
+    while True:
+        more = {b.rows for b in network.w_rec.blocks if b.present and b.columns in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+RULES = (dt_within_tau, inputs_reach, outputs_influenced)

@@ -1,0 +1,140 @@
+"""RS3xx: rules of skips and coarsening."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from rnnspec.check.task import longest
+from rnnspec.diagnostics import Problems
+from rnnspec.program.nodes import Annealing, Event, PeriodicSkip, PointSkip, Program
+from rnnspec.program.printer import print_time
+from rnnspec.syntax.compose import Document
+from rnnspec.syntax.quantity import decimal
+
+
+def regular_skip_fits(program: Program, document: Document, problems: Problems) -> None:
+    """RS301: a regular skip that never lands."""
+    for skip in program.skips:
+        if isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
+            problems.error(
+                "RS301",
+                f"a skip every {print_time(skip.every)} lands in no {skip.scope}",
+                document.span((*skip.path, "every")),
+                expected=f"at most {print_time(room)}, the longest {skip.scope}",
+                help="use 'per: trial' to let it cross epochs" if skip.scope == "epoch" else "",
+            )
+
+
+def point_skip_forward(program: Program, document: Document, problems: Problems) -> None:
+    """RS302: a skip that does not end after it starts, for some jitter."""
+    for skip in program.skips:
+        if not isinstance(skip, PointSkip):
+            continue
+        shortest, mean = (_distance(program, skip, jitter) for jitter in (True, False))
+        if shortest <= 0:
+            again = mean > 0
+            problems.error(
+                "RS302",
+                f"'{skip.name}' {'can end' if again else 'ends'} before it starts"
+                + (", when jitter shortens the epochs between" if again else ""),
+                document.span((*skip.path, "to")),
+                expected="an event after that in 'from'",
+                help="" if again else "exchange 'from' and 'to'",
+            )
+
+
+def dasc_is_stable(program: Program, document: Document, problems: Problems) -> None:
+    """RS303: a dasc edge that amplifies what is left of a unit without drive."""
+    dt = program.network.dt
+    for skip in program.skips:
+        if skip.kind != "dasc":
+            continue
+        length = skip.every if isinstance(skip, PeriodicSkip) else _distance(program, skip, False)
+        steps, beta = length // dt, float(skip.beta.start)
+        for population in program.network.populations:
+            leak = float(dt / population.tau)
+            factor = abs((1 - beta) * (1 - steps * leak) + beta * (1 - leak) ** steps)
+            if factor > 1 and steps > 1 and beta < 1:
+                problems.warning(
+                    "RS303",
+                    f"at beta {beta:g}, '{skip.name}' multiplies an undriven unit of '{population.name}' "
+                    f"by {factor:.2f} at each landing",
+                    document.span((*skip.path, "every" if isinstance(skip, PeriodicSkip) else "to")),
+                    expected="a factor of at most 1",
+                    help="use a shorter skip, a larger 'beta.from', or kind sctt",
+                )
+
+
+def coarse_step_within_tau(program: Program, document: Document, problems: Problems) -> None:
+    """RS305: coarsening that takes dt beyond a time constant."""
+    if program.coarsening is None:
+        return
+    dt = program.network.dt * program.coarsening.start
+    taus = [(p.tau, f"'{p.name}'") for p in program.network.populations]
+    if program.network.noise.kind == "ou":
+        taus.append((program.network.noise.tau, "the noise"))
+    for tau, name in taus:
+        if dt > tau:
+            problems.warning(
+                "RS305",
+                f"coarsened steps of {print_time(dt)} overshoot the {print_time(tau)} of {name}",
+                document.span((*program.coarsening.path, "from")),
+                expected=f"at most {decimal(tau / program.network.dt)}, where dt reaches tau",
+            )
+
+
+def schedule_within_training(program: Program, document: Document, problems: Problems) -> None:
+    """RS307: an annealing that training never finishes."""
+    iterations = program.training.iterations
+    annealings: list[Annealing] = [skip.beta for skip in program.skips]
+    annealings += [program.coarsening] if program.coarsening else []
+    for annealing in dict.fromkeys(annealings):
+        if annealing.over > iterations:
+            problems.warning(
+                "RS307",
+                f"this takes {decimal(annealing.over)} iterations, and training ends after {iterations}",
+                document.span((*annealing.path, "over")),
+                expected=f"at most {iterations} iterations",
+                help="networks would never be trained with their true dynamics",
+            )
+
+
+def _room(program: Program, skip: PeriodicSkip) -> Fraction:
+    """The longest scope a regular skip may land in, in seconds."""
+    timeline = program.timeline
+    epochs = [longest(e) + e.jitter for e in timeline.epochs]
+    trial = sum(epochs, Fraction(0))
+    return {
+        "epoch": max(*epochs, timeline.burn_in),
+        "trial": max(trial, timeline.burn_in),
+        "sequence": trial * timeline.trials + timeline.burn_in,
+    }[skip.scope]
+
+
+def _distance(program: Program, skip: PointSkip, jitter: bool) -> Fraction:
+    """The time from a skip's source to its landing; with the worst jitter, or without any."""
+    epochs = program.timeline.epochs
+    names = [e.name for e in epochs]
+
+    def boundary(event: Event) -> int:
+        start = 0 if event.epoch is None else names.index(event.epoch)
+        stop = len(names) if event.epoch is None else start + 1
+        return start if event.edge == "start" else stop
+
+    def between(first: int, last: int) -> Iterator[Fraction]:
+        for epoch in epochs[first:last]:
+            yield longest(epoch) - (epoch.jitter if jitter else 0)
+
+    source, target = boundary(skip.source), boundary(skip.target)
+    time = sum(between(source, target), Fraction(0)) - sum(between(target, source), Fraction(0))
+    return time + skip.target.offset - skip.source.offset
+
+
+RULES = (
+    regular_skip_fits,
+    point_skip_forward,
+    dasc_is_stable,
+    coarse_step_within_tau,
+    schedule_within_training,
+)

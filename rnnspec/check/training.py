@@ -1,0 +1,75 @@
+"""RS4xx: rules of training."""
+
+from __future__ import annotations
+
+from rnnspec.diagnostics import Problems
+from rnnspec.program.nodes import Program
+from rnnspec.syntax.compose import Document
+
+
+def stop_can_be_reached(program: Program, document: Document, problems: Problems) -> None:
+    """RS401: a stop at a performance that nobody measures."""
+    training, timeline = program.training, program.timeline
+    if training.stop is None:
+        return
+    span = document.span(training.stop.path, key=True)
+    if not training.evaluate_every:
+        problems.error(
+            "RS401",
+            "training is to stop at a performance, and never evaluates any",
+            span,
+            expected="'evaluate: {every: ...}' above 0",
+        )
+    elif timeline.success is None and not any(epoch.correct for epoch in timeline.epochs):
+        problems.error(
+            "RS401",
+            "training is to stop at a performance, and nothing says what is correct",
+            span,
+            expected="'correct' in an epoch, or 'success' in the task",
+        )
+
+
+def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
+    """RS402: patterns of a balanced sequence that are not shown equally often."""
+    batches = {"batch": program.training.batch, "evaluate.batch": program.training.evaluate_batch}
+    for draw in program.timeline.draws:
+        for key, batch in batches.items():
+            if draw.patterns and batch % len(draw.patterns):
+                count = len(draw.patterns)
+                problems.warning(
+                    "RS402",
+                    f"a batch of {batch} cannot hold the {count} patterns of '{draw.name}' equally often",
+                    document.span((*program.training.path, *key.split("."))),
+                    expected=f"a multiple of {count}",
+                    help=f"write {-(-batch // count) * count}",
+                )
+
+
+def softmax_has_cross_entropy(program: Program, document: Document, problems: Problems) -> None:
+    """RS403: squared error of probabilities learns slowly."""
+    if program.training.loss != "squared_error":
+        return
+    targeted = {target.channel for epoch in program.timeline.epochs for target in epoch.targets}
+    for channel in program.network.outputs:
+        if channel.activation.name == "softmax" and channel.name in targeted:
+            problems.warning(
+                "RS403",
+                f"squared error of the softmax output '{channel.name}' has small gradients where it is wrong",
+                document.span((*program.training.path, "loss")),
+                expected="'loss: auto', which takes cross-entropy for softmax outputs",
+            )
+
+
+def trim_leaves_networks(program: Program, document: Document, problems: Problems) -> None:
+    """RS404: a trimmed mean of nothing."""
+    training = program.training
+    if training.stop and 2 * int(training.stop.trim * training.networks) >= training.networks:
+        problems.error(
+            "RS404",
+            f"trimming {training.stop.trim:g} at each end leaves none of {training.networks} networks",
+            document.span((*training.stop.path, "trim")),
+            expected="less than 0.5",
+        )
+
+
+RULES = (stop_can_be_reached, batch_deals_patterns, softmax_has_cross_entropy, trim_leaves_networks)

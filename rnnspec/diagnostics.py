@@ -1,0 +1,199 @@
+"""What the program says about a spec: places, diagnostics, and how they are printed."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+#: Nobody reads more than this many problems of one document; a hostile one could have a million.
+MAX_DIAGNOSTICS = 100
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that diagnostics point into: a file, or one `--set`."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a source: 1-based lines and columns, the end exclusive."""
+
+    source: Source
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def part(self, start: int, end: int) -> Span:
+        """Return the characters start to end (0-based, exclusive) of a span that lies on one line."""
+        if self.line != self.end_line:
+            return self
+        first = min(self.column + start, self.end_column)
+        last = max(first + 1, min(self.column + end, self.end_column))
+        return Span(self.source, self.line, first, self.line, last)
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One problem of a spec.
+
+    message: what was found.  expected: what was wanted, printed beside the caret.  help: one remedy.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    span: Span
+    expected: str = ""
+    help: str = ""
+
+
+class SpecError(Exception):
+    """A spec has errors; `diagnostics` holds all of them, sorted by place, and any warnings."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(render_text(self.diagnostics))
+
+
+@dataclass
+class Problems:
+    """Collects the diagnostics of one document while it is read, lowered and checked."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def error(self, code: str, message: str, span: Span, *, expected: str = "", help: str = "") -> None:
+        self._add(Diagnostic(code, "error", message, span, expected, help))
+
+    def warning(self, code: str, message: str, span: Span, *, expected: str = "", help: str = "") -> None:
+        self._add(Diagnostic(code, "warning", message, span, expected, help))
+
+    @property
+    def full(self) -> bool:
+        return len(self.found) >= MAX_DIAGNOSTICS
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.found)
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """Return the diagnostics in the order of their places."""
+
+        def place(d: Diagnostic) -> tuple[str, int, int, str, str]:
+            return (d.span.source.name, d.span.line, d.span.column, d.code, d.message)
+
+        return tuple(sorted(self.found, key=place))
+
+    def stop_on_error(self) -> None:
+        """Raise SpecError if there has been an error."""
+        if self.failed:
+            raise SpecError(self.sorted())
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        # Inherited values are lowered once for each heir, and would be reported as often.
+        if not self.full and diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return `did you mean 'x'?` for the choice nearest to a word, or an empty string."""
+    close = difflib.get_close_matches(word[:64], list(choices), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def one_of(choices: Iterable[str]) -> str:
+    """Return `one of: a, b, c`, cut to a readable length."""
+    names = list(choices)
+    if not names:
+        return "nothing: there are none"
+    shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
+    return f"one of: {shown}" if len(names) > 1 else f"'{names[0]}'"
+
+
+def shorten(text: str, width: int = 40) -> str:
+    """Return a text of a spec as it may stand in a message: one printable line of limited width."""
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: width + 1])
+    return clean if len(clean) <= width else clean[: width - 3] + "..."
+
+
+# --- renderers ---------------------------------------------------------------------------------------
+
+
+def render_text(diagnostics: Iterable[Diagnostic]) -> str:
+    """Render diagnostics for a person: place, code, the line with a caret, expectation, help."""
+    return "\n\n".join(_text(d) for d in diagnostics)
+
+
+def render_json(diagnostics: Iterable[Diagnostic]) -> str:
+    """Render diagnostics as one JSON array."""
+    rows = [
+        {
+            "file": d.span.source.name,
+            "line": d.span.line,
+            "column": d.span.column,
+            "end_line": d.span.end_line,
+            "end_column": d.span.end_column,
+            "code": d.code,
+            "severity": d.severity,
+            "message": d.message,
+            "expected": d.expected,
+            "help": d.help,
+        }
+        for d in diagnostics
+    ]
+    return json.dumps(rows, indent=2)
+
+
+def render_github(diagnostics: Iterable[Diagnostic]) -> str:
+    """Render diagnostics as workflow commands, which GitHub shows as annotations of the lines."""
+    return "\n".join(_github(d) for d in diagnostics)
+
+
+def _text(d: Diagnostic) -> str:
+    return "\n".join(_text_lines(d))
+
+
+def _text_lines(d: Diagnostic) -> Iterator[str]:
+    span = d.span
+    yield f"{span.source.name}:{span.line}:{span.column}: {d.severity}[{d.code}] {d.message}"
+    line = span.source.lines[span.line - 1] if span.line <= len(span.source.lines) else ""
+    if line.strip() or d.expected:
+        # A window on very long lines, so that the caret stays in sight.
+        shift = max(0, span.column - 60) if len(line) > 120 else 0
+        shown = shorten(line[shift:].expandtabs(1).rstrip(), 120)
+        start = span.column - 1 - shift
+        stop = span.end_column - 1 - shift if span.end_line == span.line else len(shown)
+        caret = "^" * max(1, min(stop, len(shown)) - start)
+        number = f"{span.line:>5}"
+        yield f"{number} | {shown}"
+        yield f"{' ' * len(number)} | {' ' * start}{caret}" + (f" expected {d.expected}" if d.expected else "")
+    if d.help:
+        yield f"  help: {d.help}"
+
+
+def _github(d: Diagnostic) -> str:
+    def escape(text: str) -> str:
+        return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+    def quote(text: str) -> str:
+        return escape(text).replace(":", "%3A").replace(",", "%2C")
+
+    text = d.message
+    text += f"\nexpected {d.expected}" if d.expected else ""
+    text += f"\nhelp: {d.help}" if d.help else ""
+    place = f"file={quote(d.span.source.name)},line={d.span.line},col={d.span.column}"
+    end = f"endLine={d.span.end_line},endColumn={d.span.end_column}"
+    return f"::{d.severity} {place},{end},title={d.code}::{escape(text)}"

@@ -1,0 +1,401 @@
+"""Lower expression trees: resolve names, check kinds, find rates and bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+from rnnspec.diagnostics import Problems, Span, nearest, one_of
+from rnnspec.program.nodes import (
+    Apply,
+    Clock,
+    Expression,
+    Number,
+    Output,
+    OutputChannel,
+    Path,
+    Previous,
+    Random,
+    Rate,
+    Type,
+    Variable,
+    White,
+)
+from rnnspec.program.types import (
+    ANY,
+    CALLABLE,
+    CONSTANT,
+    FUNCTIONS,
+    RANDOM,
+    SIGNATURES,
+    SPECIAL,
+    TRUTH,
+    Signature,
+    Wanted,
+    describe,
+    result_type,
+)
+from rnnspec.spec.values import ExpressionText
+from rnnspec.syntax import expression as syntax
+from rnnspec.syntax.compose import Document
+from rnnspec.syntax.quantity import STEPS
+
+Role = Literal[
+    "draw", "sequence", "duration", "input", "target", "weight", "correct", "read", "success", "scored"
+]
+
+_BINARY = {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "div",
+    "%": "mod",
+    "**": "pow",
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "==": "eq",
+    "!=": "ne",
+    "and": "and",
+    "or": "or",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an expression stands, which decides what it may use.
+
+    known: how many epochs of the trial are over, so which reads are known.  variable: the draw it
+    defines.  size, ring: of the channel it feeds (size None for a single unit).
+    """
+
+    role: Role
+    known: int
+    variable: str = ""
+    channel: str = ""
+    size: int | None = None
+    ring: bool = False
+
+    @property
+    def random(self) -> bool:
+        return self.role in ("draw", "sequence")
+
+    @property
+    def clock(self) -> bool:
+        return self.role in ("input", "target", "weight", "correct")
+
+    @property
+    def outputs(self) -> bool:
+        return self.role in ("correct", "read")
+
+
+#: Finds the type of a variable for a place, or reports why there is none.
+Lookup = Callable[[str, Place, Span], Type | None]
+
+
+@dataclass
+class ExpressionLowering:
+    """Lowers the expressions of one document.
+
+    Requires: dt, in seconds; the output channels; two lookups, of variables and of their previous values.
+    Ensures: a typed expression, or None and at least one error at the place in the text.
+    """
+
+    document: Document
+    problems: Problems
+    dt: Fraction
+    outputs: Mapping[str, OutputChannel]
+    variable: Lookup
+    previous: Lookup
+
+    def lower(self, text: ExpressionText, path: Path, place: Place, calls: list[int] | None = None) -> Expression | None:
+        """Lower one expression; `calls` counts random calls through a list of expressions."""
+        return _One(self, path, place, calls if calls is not None else [0], [0]).lower(text.tree)
+
+
+@dataclass
+class _One:
+    """The lowering of one expression."""
+
+    rooms: ExpressionLowering
+    path: Path
+    place: Place
+    random_calls: list[int]
+    white_calls: list[int]
+
+    def lower(self, tree: syntax.Tree) -> Expression | None:
+        match tree:
+            case syntax.Number(value=value):
+                return _number(float(value))
+            case syntax.Quantity(time=time):
+                # A time inside an expression is a number of seconds.
+                return _number(float(time.seconds(self.rooms.dt)))
+            case syntax.Name():
+                return self._name(tree)
+            case syntax.Unary(operator="+", operand=operand):
+                return self.lower(operand)
+            case syntax.Unary(operator=operator, operand=operand):
+                return self._apply("neg" if operator == "-" else "not", (operand,), tree)
+            case syntax.Binary(operator=operator, left=left, right=right):
+                return self._apply(_BINARY[operator], (left, right), tree)
+            case syntax.Call(function=function):
+                return self._call(tree, function)
+
+    def _name(self, tree: syntax.Name) -> Expression | None:
+        name, span = tree.id, self._span(tree)
+        if name == "pi":
+            return _number(math.pi)
+        if name == "t":
+            if not self.place.clock:
+                return self._refuse(f"'t' has no meaning in {self._where}", tree, "use it in input, target, weight or correct")
+            return Clock(replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf))
+        if name in self.rooms.outputs and self.place.outputs:
+            channel = self.rooms.outputs[name]
+            size = channel.stop - channel.start
+            bounded = channel.activation.name in ("sigmoid", "softmax")
+            low, high = (0.0, 1.0) if bounded else ANY
+            return Output(Type("number", size if size > 1 else None, Rate.POINT, True, False, low, high), name)
+        type = self.rooms.variable(name, self.place, span)
+        return Variable(type, name) if type else None
+
+    def _call(self, tree: syntax.Call, function: str) -> Expression | None:
+        head = self._part(tree.start, tree.start + len(function))
+        if function not in CALLABLE:
+            self.rooms.problems.error(
+                "RS202",
+                f"there is no function '{function}'",
+                head,
+                expected=one_of(CALLABLE),
+                help=nearest(function, CALLABLE),
+            )
+            return None
+        if function in SPECIAL:
+            return self._previous(tree) if function == "previous" else self._white(tree)
+        if function in RANDOM:
+            return self._random(tree, function)
+        if FUNCTIONS[function].result == "channel" and self.place.role not in ("input", "target"):
+            return self._refuse(
+                f"{function}() makes a vector for a channel, and there is none in {self._where}",
+                tree,
+                "use it where a channel is driven or targeted",
+            )
+        return self._apply(function, tree.arguments, tree)
+
+    def _apply(self, function: str, trees: Sequence[syntax.Tree], tree: syntax.Tree) -> Expression | None:
+        signature = SIGNATURES[function]
+        arguments = self._arguments(signature, trees, tree)
+        if arguments is None:
+            return None
+        sizes = {a.type.size: t for a, t in zip(arguments, trees, strict=True) if a.type.size is not None}
+        if len(sizes) > 1:
+            first, second, *_ = sizes
+            self.rooms.problems.error(
+                "RS205",
+                f"a vector of {first} and a vector of {second} do not go together",
+                self._span(tree),
+                expected="vectors of one size",
+            )
+            return None
+        if signature.result == "channel" and not self._fits_channel(function, arguments, tree):
+            return None
+        if function == "ring" and len(arguments) == 1:
+            arguments = (*arguments, _number(math.pi / 8))
+        if function == "pick" and not self._in_range("pick", arguments[0], len(arguments) - 1, trees[0]):
+            return None
+        type = result_type(signature, [a.type for a in arguments], self.place.size)
+        if function == "argmax":
+            type = replace(type, high=float((arguments[0].type.size or 1) - 1))
+        return Apply(type, function, arguments)
+
+    def _fits_channel(self, function: str, arguments: Sequence[Expression], tree: syntax.Tree) -> bool:
+        if function == "ring" and not self.place.ring:
+            self.rooms.problems.error(
+                "RS211",
+                f"'{self.place.channel}' is no ring, so its units prefer no directions",
+                self._span(tree),
+                expected="a number for each unit" if self.place.size else "a number",
+                help=f"declare it with 'ring: {self.place.size or 32}', or use onehot()",
+            )
+            return False
+        if function == "onehot":
+            first = tree.arguments[0] if isinstance(tree, syntax.Call) else tree
+            return self._in_range("onehot", arguments[0], self.place.size or 1, first)
+        return True
+
+    def _in_range(self, function: str, index: Expression, size: int, tree: syntax.Tree) -> bool:
+        low, high = index.type.low, index.type.high
+        if 0 <= low and high <= size - 1:
+            return True
+        # Unbounded values (previous() of itself, say) are the author's to keep in range.
+        if math.isinf(low) and math.isinf(high):
+            return True
+        found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        self.rooms.problems.error(
+            "RS212",
+            f"{function}() counts from 0 and has {size} places here; this is {found}",
+            self._span(tree),
+            expected=f"0 to {size - 1}" if size > 1 else "0",
+            help="subtract 1" if low == 1 and high == size else "",
+        )
+        return False
+
+    def _random(self, tree: syntax.Call, function: str) -> Expression | None:
+        call, self.random_calls[0] = self.random_calls[0], self.random_calls[0] + 1
+        if not self.place.random:
+            return self._refuse(
+                f"{function}() is drawn anew at each use, so it cannot stand in {self._where}",
+                tree,
+                f"name it under 'draw' and use the name: 'x: {function}(...)'",
+            )
+        arguments = self._arguments(RANDOM[function], tree.arguments, tree)
+        if arguments is None:
+            return None
+        bounds = arguments[-2:]
+        if function in ("uniform", "integer", "exponential") and bounds[0].type.low > bounds[1].type.high:
+            self.rooms.problems.error(
+                "RS212",
+                f"{function}() has nothing to draw between {bounds[0].type.low:g} and {bounds[1].type.high:g}",
+                self._span(tree),
+                expected=RANDOM[function].usage,
+                help="the lower bound comes first",
+            )
+            return None
+        type = result_type(RANDOM[function], [a.type for a in arguments], None)
+        own = Rate.SEQUENCE if self.place.role == "sequence" else Rate.TRIAL
+        type = replace(type, random=True, rate=max(own, type.rate))
+        digest = hashlib.sha256(f"{self.place.variable}#{call}".encode()).digest()
+        return Random(type, function, arguments, int.from_bytes(digest[:4], "big"))
+
+    def _white(self, tree: syntax.Call) -> Expression | None:
+        call, self.white_calls[0] = self.white_calls[0], self.white_calls[0] + 1
+        if self.place.role != "input":
+            return self._refuse(f"white() is fresh at every step, which {self._where} is not", tree, "use it in an input")
+        arguments = self._arguments(Signature("white(s)", ("scalar",), 1, 1, "number", lambda a: ANY), tree.arguments, tree)
+        if arguments is None:
+            return None
+        type = replace(arguments[0].type, kind="number", size=self.place.size, rate=Rate.POINT, low=-math.inf, high=math.inf)
+        return White(type, arguments[0], call)
+
+    def _previous(self, tree: syntax.Call) -> Expression | None:
+        if len(tree.arguments) != 2 or not isinstance(tree.arguments[0], syntax.Name):
+            self.rooms.problems.error(
+                "RS203",
+                "previous() takes a name and the value for the first trial",
+                self._span(tree),
+                expected="previous(name, initial)",
+            )
+            return None
+        if self.place.role == "sequence":
+            return self._refuse("previous() looks one trial back, and there are no trials in sequence", tree, "use it under 'draw'")
+        name = tree.arguments[0]
+        before = self.rooms.previous(name.id, self.place, self._span(name))
+        initial = self._argument("scalar", tree.arguments[1])
+        if before is None or initial is None:
+            return None
+        first = initial.type
+        type = Type(
+            "truth" if before.kind == first.kind == "truth" else "number",
+            None,
+            max(Rate.TRIAL, first.rate),
+            before.reads or first.reads,
+            before.random or first.random,
+            min(before.low, first.low),
+            max(before.high, first.high),
+        )
+        return Previous(type, name.id, initial)
+
+    # --- arguments -----------------------------------------------------------------------------------
+
+    def _arguments(
+        self, signature: Signature, trees: Sequence[syntax.Tree], tree: syntax.Tree
+    ) -> tuple[Expression, ...] | None:
+        if not signature.least <= len(trees) <= signature.most:
+            self.rooms.problems.error(
+                "RS203",
+                f"{signature.usage.split('(')[0]}() is given {_count(len(trees), 'argument')}",
+                self._span(tree),
+                expected=signature.usage,
+            )
+            return None
+        wants = [signature.wants[min(i, len(signature.wants) - 1)] for i in range(len(trees))]
+        found = [self._argument(want, t) for want, t in zip(wants, trees, strict=True)]
+        return tuple(a for a in found if a is not None) if all(found) else None
+
+    def _argument(self, wanted: Wanted, tree: syntax.Tree) -> Expression | None:
+        argument = self.lower(tree)
+        if argument is None:
+            return None
+        type = argument.type
+        fits = {
+            "numeric": True,
+            "scalar": type.size is None,
+            "truth": type.size is None and (type.kind == "truth" or _is_bit(argument)),
+            "vector": type.size is not None,
+            "ring": isinstance(argument, Output) and self.rooms.outputs[argument.name].ring,
+        }[wanted]
+        if fits:
+            return argument
+        words, help = {
+            "scalar": ("a number", "argmax() or angle() make a number of a vector"),
+            "truth": ("a truth value, such as x > 0.5", ""),
+            "vector": ("a vector: an output with more than one unit", ""),
+            "ring": ("an output declared with 'ring:'", ""),
+            "numeric": ("", ""),
+        }[wanted]
+        self.rooms.problems.error(
+            "RS205", f"this is {describe(type)}", self._span(tree), expected=words, help=help
+        )
+        return None
+
+    # --- places --------------------------------------------------------------------------------------
+
+    def _refuse(self, message: str, tree: syntax.Tree, help: str) -> None:
+        self.rooms.problems.error("RS206", message, self._span(tree), help=help)
+
+    @property
+    def _where(self) -> str:
+        return f"'{self.place.role}'" if self.place.role != "duration" else "a duration"
+
+    def _span(self, tree: syntax.Tree) -> Span:
+        return self._part(tree.start, tree.end)
+
+    def _part(self, start: int, end: int) -> Span:
+        return self.rooms.document.inside(self.path, start, end)
+
+
+def _number(value: float) -> Number:
+    return Number(replace(CONSTANT, low=value, high=value), value)
+
+
+def _is_bit(expression: Expression) -> bool:
+    return isinstance(expression, Number) and expression.value in (0.0, 1.0)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def truth(problems: Problems, expression: Expression | None, span: Span) -> Expression | None:
+    """Require a truth value of one expression as a whole."""
+    if expression is None or (expression.type.size is None and (expression.type.kind == "truth" or _is_bit(expression))):
+        return expression
+    problems.error("RS205", f"this is {describe(expression.type)}", span, expected="a truth value, such as x > 0.5")
+    return None
+
+
+def scalar(problems: Problems, expression: Expression | None, span: Span) -> Expression | None:
+    """Require a number or truth value of one expression as a whole."""
+    if expression is None or expression.type.size is None:
+        return expression
+    problems.error("RS205", f"this is {describe(expression.type)}", span, expected="a number")
+    return None
+
+
+#: What previous() of a variable that is still being typed is taken for: a recurrence has no bounds.
+RECURRENT = replace(CONSTANT, rate=Rate.TRIAL)
+

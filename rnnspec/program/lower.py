@@ -1,0 +1,36 @@
+"""Lower a spec to a program: the parts in the order in which they need each other."""
+
+from __future__ import annotations
+
+from rnnspec.diagnostics import Problems
+from rnnspec.program.network import lower_network
+from rnnspec.program.nodes import Program
+from rnnspec.program.skips import lower_coarsening, lower_skips
+from rnnspec.program.timeline import lower_timeline
+from rnnspec.program.training import lower_training
+from rnnspec.spec.document import Spec
+from rnnspec.syntax.compose import Document
+
+
+def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
+    """Lower a complete spec; None if it means nothing, with an error for each reason.
+
+    Requires: a spec with a name, a network and a task, validated from the document.
+    """
+    assert spec.name is not None
+    assert spec.network is not None
+    assert spec.task is not None
+    training = lower_training(spec.training)
+    network = lower_network(spec.network, document, problems)
+    coarsening = lower_coarsening(spec.coarsening, training.iterations)
+    if network is None:
+        return None
+    timeline = lower_timeline(spec.task, network, document, problems)
+    skips = ()
+    if spec.skips is not None:
+        epochs = tuple(spec.task.epochs)
+        skips = lower_skips(spec.skips, epochs, network.dt, training.iterations, document, problems)
+    if timeline is None or problems.failed:
+        return None
+    label = spec.label or spec.name
+    return Program(spec.name, label, spec.summary, network, timeline, skips, coarsening, training)

@@ -1,0 +1,1 @@
+"""From a program to numbers: schedules, noise, weights, engines and simulations."""

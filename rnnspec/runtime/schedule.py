@@ -1,0 +1,285 @@
+"""Schedules: the segments and landings of a sequence in whole steps, at one coarsening factor theta.
+
+A sequence has its own clock.  State 0 is where it starts; step s makes state s + 1, which belongs to the
+segment whose step made it.  Times are exact until they are cut to steps, each once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import Literal
+
+from rnnspec.program.nodes import Event, PeriodicSkip, PointSkip, Program
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An epoch of one trial, or the burn-in (epoch and trial -1): steps `start` to `start + steps` - 1.
+
+    grace: its first steps, which are neither in the loss nor scored.  A drawn duration may have 0 steps.
+    """
+
+    epoch: int
+    trial: int
+    start: int
+    steps: int
+    grace: int
+    gradient: bool
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.steps
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A skip's arrival: state `landing` becomes (1 - beta) X + beta (what it was).
+
+    X = state[source], plus for dasc (state - source) times the increment F(r) - r of step `increment`
+    (None for sctt).  edge: the number of the skip in the program.  gradient: False if X is detached.
+    """
+
+    state: int
+    source: int
+    increment: int | None
+    edge: int
+    gradient: bool
+
+    @property
+    def length(self) -> int:
+        return self.state - self.source
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The steps of one sequence.
+
+    segments: in order, the burn-in first if there is one, then trials times epochs.  landings: in the
+    order they are applied, by state; on one state the shortest first, then in the order of the document.
+    """
+
+    segments: tuple[Segment, ...]
+    landings: tuple[Landing, ...]
+
+    @property
+    def steps(self) -> int:
+        return self.segments[-1].stop
+
+    @cached_property
+    def gradient(self) -> tuple[bool, ...]:
+        """Whether each state 0 to `steps` carries gradient; state 0 is taken with what follows it."""
+        flags = [segment.gradient for segment in self.segments for _ in range(segment.steps)]
+        return (*flags[:1], *flags)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The timetables of a batch: one that all sequences share, or one for each of them."""
+
+    theta: Fraction
+    betas: tuple[float, ...]
+    tables: tuple[Timetable, ...]
+
+
+def durations(
+    program: Program,
+    theta: Fraction,
+    jitter: Sequence[int] | None = None,
+    drawn: Sequence[Sequence[float | None]] | None = None,
+) -> tuple[int, ...]:
+    """Return the steps of each epoch of each trial (trial-major, without the burn-in).
+
+    jitter: base steps to add to each of them.  drawn: for each trial and epoch the seconds of a drawn
+    duration; not looked at where the duration is a fixed time.
+    """
+    timeline, dt = program.timeline, program.network.dt
+    fixed = [None if epoch.duration.time is None else epoch.duration.time / dt for epoch in timeline.epochs]
+    steps = []
+    for trial in range(timeline.trials):
+        for number, base in enumerate(fixed):
+            extra = jitter[trial * len(fixed) + number] if jitter is not None else 0
+            if base is not None:
+                steps.append(max(1, (base + extra) // theta))
+                continue
+            seconds = drawn[trial][number] if drawn is not None else None
+            if seconds is None:
+                raise ValueError(f"epoch '{timeline.epochs[number].name}' needs a drawn duration")
+            # The margin: 0.145 / 0.005 is 28.999999999999996 in floats.
+            wanted = (seconds / float(dt) + extra) / float(theta) + 1e-6
+            steps.append(0 if seconds <= 0 else max(1, math.floor(wanted)))
+    return tuple(steps)
+
+
+def mean_durations(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
+    """Return the steps of each epoch of each trial without jitter, drawn durations amid their bounds."""
+    values = [epoch.duration.value for epoch in program.timeline.epochs]
+    middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
+    return durations(program, theta, None, [middles] * program.timeline.trials)
+
+
+def mean_steps(program: Program, theta: Fraction = Fraction(1)) -> int:
+    """Return the steps of a sequence of mean durations, burn-in included."""
+    return whole_steps(program.timeline.burn_in, program, theta) + sum(mean_durations(program, theta))
+
+
+def whole_steps(time: Fraction, program: Program, theta: Fraction) -> int:
+    """Return the steps of length dt theta in a grace, period or burn-in: at least 1 unless it is 0."""
+    return max(1, time // (program.network.dt * theta)) if time > 0 else 0
+
+
+def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: Sequence[int]) -> Timetable:
+    """Lay out one sequence: its segments, and the landings of all skips whose beta is not 1.
+
+    betas: of each of program.skips.  steps: of each epoch of each trial, as `durations` returns them.
+    """
+    timeline = program.timeline
+    epochs = tuple(_Epoch(whole_steps(e.grace, program, theta), e.gradient) for e in timeline.epochs)
+    edges = tuple(
+        _periodic(number, skip, program, theta)
+        if isinstance(skip, PeriodicSkip)
+        else _point(number, skip, program, theta)
+        for number, (skip, beta) in enumerate(zip(program.skips, betas, strict=True))
+        if beta != 1
+    )
+    return _lay_out(epochs, whole_steps(timeline.burn_in, program, theta), edges, tuple(steps))
+
+
+def gradient_hops(program: Program, theta: Fraction, betas: Sequence[float]) -> int | None:
+    """Return the shortest gradient path through a sequence of mean durations, in hops.
+
+    It leads from the end of the last epoch with gradient back to the start of the first.  A step is one
+    hop, and so is a landing that carries gradient, to its source.  None if there is no such path, because
+    there is no gradient or an epoch without gradient cuts every way.
+    """
+    table = timetable(program, theta, betas, mean_durations(program, theta))
+    learned = [segment for segment in table.segments if segment.gradient and segment.steps]
+    if not learned:
+        return None
+    first, last = learned[0].start, learned[-1].stop
+    sources: dict[int, list[int]] = {}
+    for landing in table.landings:
+        if landing.gradient:
+            sources.setdefault(landing.state, []).append(landing.source)
+    hops = {last: 0}
+    # Every hop leads to an earlier state, so one sweep backwards meets each state after all ways into it,
+    # and no path has more than `last` hops.
+    for state in range(last, first, -1):
+        if state in hops and table.gradient[state]:
+            for source in (state - 1, *sources.get(state, ())):
+                hops[source] = min(hops.get(source, last), hops[state] + 1)
+    return hops.get(first)
+
+
+# --- the same in integers, so that equal sequences are laid out once ----------------------------------
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    grace: int
+    gradient: bool
+
+
+@dataclass(frozen=True)
+class _Periodic:
+    number: int
+    kind: Literal["sctt", "dasc"]
+    arriving: bool
+    period: int
+    scope: Literal["epoch", "trial", "sequence"]
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """An event: a side of an epoch (None: of the trial), and an offset in steps."""
+
+    epoch: int | None
+    side: Literal["start", "end"]
+    offset: int
+
+
+@dataclass(frozen=True)
+class _Point:
+    number: int
+    kind: Literal["sctt", "dasc"]
+    source: _Moment
+    target: _Moment
+
+
+def _periodic(number: int, skip: PeriodicSkip, program: Program, theta: Fraction) -> _Periodic:
+    period = whole_steps(skip.every, program, theta)
+    return _Periodic(number, skip.kind, skip.increment == "arriving", period, skip.scope)
+
+
+def _point(number: int, skip: PointSkip, program: Program, theta: Fraction) -> _Point:
+    names = [epoch.name for epoch in program.timeline.epochs]
+
+    def moment(event: Event) -> _Moment:
+        epoch = None if event.epoch is None else names.index(event.epoch)
+        size = abs(event.offset) // (program.network.dt * theta)
+        return _Moment(epoch, event.edge, size if event.offset >= 0 else -size)
+
+    return _Point(number, skip.kind, moment(skip.source), moment(skip.target))
+
+
+@lru_cache(maxsize=4096)
+def _lay_out(
+    epochs: tuple[_Epoch, ...], burn_in: int, edges: tuple[_Periodic | _Point, ...], steps: tuple[int, ...]
+) -> Timetable:
+    segments = [Segment(-1, -1, 0, burn_in, 0, False)] if burn_in else []
+    start = burn_in
+    for place, count in enumerate(steps):
+        trial, number = divmod(place, len(epochs))
+        segments.append(Segment(number, trial, start, count, epochs[number].grace, epochs[number].gradient))
+        start += count
+    bare = Timetable(tuple(segments), ())
+    trials = [segments[i : i + len(epochs)] for i in range(bool(burn_in), len(segments), len(epochs))]
+    landings = [
+        landing
+        for edge in edges
+        for landing in (
+            _regular(edge, bare, trials) if isinstance(edge, _Periodic) else _single(edge, bare, trials)
+        )
+    ]
+    landings.sort(key=lambda landing: (landing.state, landing.length, landing.edge))
+    return Timetable(bare.segments, tuple(landings))
+
+
+def _regular(edge: _Periodic, bare: Timetable, trials: list[list[Segment]]) -> Iterator[Landing]:
+    """Yield the landings of a periodic skip, at every multiple of its period after a scope's start."""
+    if edge.period <= 1:
+        return
+    whole = {
+        "epoch": [[segment] for segment in bare.segments],
+        # The burn-in is in no trial and is a scope of its own.
+        "trial": [[segment] for segment in bare.segments if segment.trial == -1] + trials,
+        "sequence": [list(bare.segments)],
+    }
+    for scope in whole[edge.scope]:
+        begin, end = scope[0].start, scope[-1].stop
+        for source in range(begin, end - edge.period + 1, edge.period):
+            step: int | None = None
+            if edge.kind == "dasc":
+                step = source - 1 if edge.arriving and source > begin else source
+            yield _landing(source + edge.period, source, step, edge.number, bare)
+
+
+def _single(edge: _Point, bare: Timetable, trials: list[list[Segment]]) -> Iterator[Landing]:
+    """Yield the landing of a point to point skip in every trial in which it is longer than one step."""
+
+    def state(moment: _Moment, trial: list[Segment]) -> int:
+        segments = trial if moment.epoch is None else trial[moment.epoch : moment.epoch + 1]
+        base = segments[0].start if moment.side == "start" else segments[-1].stop
+        return min(max(base + moment.offset, 0), bare.steps)
+
+    for trial in trials:
+        source, target = state(edge.source, trial), state(edge.target, trial)
+        if target - source > 1:
+            yield _landing(target, source, source if edge.kind == "dasc" else None, edge.number, bare)
+
+
+def _landing(state: int, source: int, increment: int | None, edge: int, bare: Timetable) -> Landing:
+    return Landing(state, source, increment, edge, bare.gradient[state] and bare.gradient[source])

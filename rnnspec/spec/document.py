@@ -1,0 +1,86 @@
+"""The whole document, and its validation: a `Document` in, a `Spec` or diagnostics out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from rnnspec.diagnostics import Problems, shorten
+from rnnspec.spec.fields import Model, Name, refuse
+from rnnspec.spec.messages import parent_span, report
+from rnnspec.spec.network import Network
+from rnnspec.spec.skips import Coarsening, Skips
+from rnnspec.spec.task import Task
+from rnnspec.spec.training import Training
+from rnnspec.syntax.compose import Document
+
+#: The version of the language that this program reads.
+LANGUAGE_VERSION = 1
+
+
+def _check_version(value: Any) -> Any:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if not number or value != LANGUAGE_VERSION:
+        newer = number and value > LANGUAGE_VERSION
+        raise refuse(
+            "RS019",
+            f"this is written in version {shorten(str(value))} of the language" if newer else "",
+            expected=f"version {LANGUAGE_VERSION}",
+            help="update rnnspec" if newer else f"write 'rnnspec: {LANGUAGE_VERSION}'",
+        )
+    return value
+
+
+class Spec(Model):
+    """A specification of a network, a task, and its training."""
+
+    rnnspec: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(
+        description="Version of the language."
+    )
+    name: Name | None = Field(
+        default=None, description="Name of the spec. A document without one is a fragment."
+    )
+    label: str | None = Field(default=None, description="Short name for tables and plots. Absent: the name.")
+    summary: str = Field(default="", description="What the network has to do, in a sentence.")
+    network: Network | None = Field(default=None, description="The network that is simulated.")
+    task: Task | None = Field(default=None, description="What the network is trained to do.")
+    skips: Skips | None = Field(default=None, description="Skip connections through time, used in training.")
+    coarsening: Coarsening | None = Field(default=None, description="Training with a longer time step.")
+    training: Training = Field(
+        default=Training(), description="Ensemble, batches, optimiser, and when to stop."
+    )
+
+
+def validate(document: Document, problems: Problems, *, fragment: bool | None = None) -> Spec | None:
+    """Return the models of a document, or record what is wrong with its shape and types.
+
+    fragment: whether the document may be incomplete; by default if it has no name.  An incomplete
+    fragment gives None without a problem.
+    """
+    value = document.value
+    if fragment is None:
+        fragment = "name" not in value
+    wrong = len(problems.found)
+    spec = None
+    try:
+        spec = Spec.model_validate(value)
+    except ValidationError as error:
+        report(error, Spec, document, problems, fragment=fragment)
+    if not fragment and not any(d.code == "RS019" for d in problems.found[wrong:]):
+        _require_sections(value, document, problems)
+    return spec if len(problems.found) == wrong else None
+
+
+def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> None:
+    for key in ("name", "network", "task"):
+        if value.get(key) is None:
+            problems.error(
+                "RS011",
+                f"the document has no '{key}'",
+                parent_span(document, ()),
+                expected=f"a key '{key}'",
+                help=""
+                if key == "name"
+                else "a document without a name is a fragment, and need not be complete",
+            )

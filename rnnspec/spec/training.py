@@ -1,0 +1,135 @@
+"""The `training` section: ensemble, batches, optimiser, when to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict, Tag
+
+from rnnspec.spec.choices import by_kind, check_kind, word_or_mapping
+from rnnspec.spec.fields import NONE, Model, NoneWord
+
+MAX_NETWORKS = 65_536
+MAX_BATCH = 65_536
+#: Iterations share a word of the random key with eight purposes, and two of them are taken.
+MAX_ITERATIONS = 2**28
+
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+#: Two numbers.
+Betas = Annotated[tuple[Decay, ...], Strict(False), Field(min_length=2, max_length=2)]
+
+
+class Adam(Model):
+    """Adam (Kingma & Ba 2015)."""
+
+    kind: Literal["adam"] = Field(default="adam", description="The optimiser.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
+    betas: Betas = Field(
+        default=(0.9, 0.999), description="Decay of the averages of gradient and its square."
+    )
+    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the averaged square.")
+
+
+class AdamW(Model):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"] = Field(description="The optimiser.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
+    betas: Betas = Field(
+        default=(0.9, 0.999), description="Decay of the averages of gradient and its square."
+    )
+    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the averaged square.")
+    weight_decay: float = Field(
+        default=0.01, ge=0, description="Decay of the weights, times the learning rate."
+    )
+
+
+class SGD(Model):
+    """Gradient descent."""
+
+    kind: Literal["sgd"] = Field(description="The optimiser.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Added to the gradient, times the weights.")
+
+
+class RMSProp(Model):
+    """Gradient descent, scaled by a running root mean square."""
+
+    kind: Literal["rmsprop"] = Field(description="The optimiser.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
+    alpha: float = Field(default=0.99, ge=0, lt=1, description="Decay of the averaged square.")
+    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the averaged square.")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum.")
+
+
+_Optimizer = Annotated[
+    Annotated[Adam, Tag("<adam>")]
+    | Annotated[AdamW, Tag("<adamw>")]
+    | Annotated[SGD, Tag("<sgd>")]
+    | Annotated[RMSProp, Tag("<rmsprop>")],
+    by_kind(Adam, AdamW, SGD, RMSProp),
+]
+Optimizer = Annotated[_Optimizer, check_kind(Adam, AdamW, SGD, RMSProp)]
+
+
+class Penalty(Model):
+    """Coefficients of means of |x| (l1) or x^2 (l2), added to the loss."""
+
+    rate_l1: float = Field(
+        default=0.0, ge=0, description="Of the mean |rate| over steps with gradient and units."
+    )
+    rate_l2: float = Field(default=0.0, ge=0, description="Of the mean squared rate.")
+    w_rec_l1: float = Field(default=0.0, ge=0, description="Of the mean |weight| of w_rec.")
+    w_rec_l2: float = Field(default=0.0, ge=0, description="Of the mean squared weight of w_rec.")
+    w_in_l1: float = Field(default=0.0, ge=0, description="Of the mean |weight| of w_in.")
+    w_in_l2: float = Field(default=0.0, ge=0, description="Of the mean squared weight of w_in.")
+    w_out_l1: float = Field(default=0.0, ge=0, description="Of the mean |weight| of w_out.")
+    w_out_l2: float = Field(default=0.0, ge=0, description="Of the mean squared weight of w_out.")
+
+
+class Stop(Model):
+    """When to stop early."""
+
+    performance: float = Field(gt=0, le=1, description="Stop when the mean performance reaches this.")
+    trim: float = Field(
+        default=0.0, ge=0, le=0.5, description="Share of the networks left out of that mean, at each end."
+    )
+
+
+class Evaluate(Model):
+    """How often the networks are evaluated on fresh trials, with the true dynamics."""
+
+    every: int = Field(
+        default=10, ge=0, le=MAX_ITERATIONS, description="Iterations between evaluations; 0: never."
+    )
+    batch: int = Field(default=200, ge=1, le=MAX_BATCH, description="Sequences of an evaluation.")
+
+
+EvaluateOrNone = Annotated[
+    Evaluate,
+    word_or_mapping(NONE, lambda: {"every": 0}, schema=NoneWord | Evaluate),
+]
+
+
+class Training(Model):
+    """How the networks are trained."""
+
+    networks: int = Field(default=1, ge=1, le=MAX_NETWORKS, description="Networks trained side by side.")
+    batch: int = Field(default=20, ge=1, le=MAX_BATCH, description="Sequences per iteration.")
+    iterations: int = Field(default=10_000, ge=1, le=MAX_ITERATIONS, description="Updates of the weights.")
+    optimizer: Optimizer = Field(default=Adam(), description="The optimiser.")
+    loss: Literal["auto", "squared_error"] = Field(
+        default="auto", description="auto: cross-entropy for softmax outputs, squared error for all others."
+    )
+    penalty: Penalty = Field(default=Penalty(), description="Penalties on rates and weights.")
+    clip: float | None = Field(
+        default=None, gt=0, description="Largest norm of a network's gradient. Absent: no clipping."
+    )
+    stop: Stop | None = Field(default=None, description="When to stop early. Absent: never.")
+    trials: Literal["shared", "independent"] = Field(
+        default="shared", description="Whether all networks see the same trials."
+    )
+    evaluate: EvaluateOrNone = Field(default=Evaluate(), description="When to evaluate; 'none': never.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of everything random.")

@@ -1,0 +1,66 @@
+"""What the leaves of a document are once read: texts with their trees, events, spans of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from rnnspec.syntax.expression import Tree
+
+from rnnspec.syntax.quantity import Time, decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionText:
+    """An expression as written and its tree, whose offsets point into the text."""
+
+    text: str
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionCall:
+    """A distribution of initial weights: `normal(0, 1/units)`; `zeros` has no arguments."""
+
+    name: str
+    arguments: tuple[Tree, ...]
+    text: str
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """How long an annealing takes: a percentage of the iterations, or a number of them."""
+
+    amount: Fraction
+    unit: Literal["%", "iterations"]
+
+    def __str__(self) -> str:
+        return f"{decimal(self.amount)} {self.unit}"
+
+    def iterations(self, total: int) -> Fraction:
+        """Return the number of iterations, of a training of `total`."""
+        return self.amount * total / 100 if self.unit == "%" else self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The start or end of an epoch or of the trial (name `trial`); an offset before it is negative."""
+
+    name: str
+    edge: Literal["start", "end"]
+    offset: Time | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionKey:
+    """The two ends of a connection; text is the key of the document."""
+
+    source: str
+    target: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target}"

@@ -1,0 +1,315 @@
+"""The events of a YAML parser to nodes, iteratively, with everything capped that a file could make large."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from rnnspec.diagnostics import Problems, Source, Span, shorten
+from rnnspec.syntax.core_schema import NumberError, resolve
+from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, excerpt
+
+MAX_DEPTH = 64
+MAX_NODES = 20_000
+MAX_TEXT = 10_000
+MAX_KEY = 128
+
+#: No expression has more commas; looking on for ever would take quadratic time.
+_MAX_PIECES = 64
+
+#: A key and its value; an item of a sequence has no key.
+_Pair = tuple[Scalar | None, Node]
+
+
+class Refused(Exception):
+    """A problem after which reading cannot go on."""
+
+    def __init__(self, code: str, message: str, span: Span, help: str = "") -> None:
+        super().__init__(message)
+        self.code, self.span, self.help = code, span, help
+
+
+@dataclass(slots=True)
+class _Collection:
+    """A mapping or sequence whose end has not been read yet.
+
+    before: how many nodes were built before it.  key: the key whose value comes next.
+    """
+
+    span: Span
+    mapping: bool
+    flow: bool
+    anchor: str | None
+    before: int
+    height: int = 1
+    key: Scalar | None = None
+    pairs: list[_Pair] = field(default_factory=list)
+
+    @property
+    def wants_key(self) -> bool:
+        return self.mapping and self.key is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an alias repeats: its nodes count each time, and its height adds to the nesting."""
+
+    node: Node
+    nodes: int
+    height: int
+
+
+class Builder:
+    """Builds the node of one document; `open` is the stack of collections not finished yet."""
+
+    def __init__(self, source: Source, problems: Problems) -> None:
+        self.source = source
+        self.problems = problems
+        self.open: list[_Collection] = []
+        self._anchors: dict[str, _Anchored] = {}
+        self._nodes = 0
+        self._root: Node | None = None
+        self._usable = True
+
+    @property
+    def open_bracket(self) -> Span | None:
+        """The place of the innermost { or [ that is not closed yet."""
+        return next((c.span for c in reversed(self.open) if c.flow), None)
+
+    def build(self, events: Iterable[Any]) -> Node | None:
+        """Return the document's node, or None if a problem left a hole in it.  Raises Refused."""
+        documents = 0
+        for event in events:
+            match event:
+                case yaml.ScalarEvent():
+                    self._scalar(event)
+                case yaml.CollectionStartEvent():
+                    self._begin(event)
+                case yaml.CollectionEndEvent():
+                    self._end(event)
+                case yaml.AliasEvent():
+                    self._alias(event)
+                case yaml.DocumentStartEvent():
+                    documents += 1
+                    if documents > 1:
+                        help = "keep one document in a file: delete what follows, or this line"
+                        raise Refused("RS006", "a second document begins here", self._span(event), help)
+        if self._root is None or (isinstance(self._root, Scalar) and self._root.value is None):
+            start = Span(self.source, 1, 1, 1, 1)
+            raise Refused("RS009", "the document is empty", start, "start it with 'rnnspec: 1'")
+        return self._root if self._usable else None
+
+    # --- one event ---
+
+    def _scalar(self, event: Any) -> None:
+        span, text, plain = self._span(event), event.value, not event.style
+        is_key = self._wants_key
+        self._refuse_tag(event, span)
+        self._count(1, span)
+        limit = MAX_KEY if is_key else MAX_TEXT
+        if len(text) > limit:
+            what = "key" if is_key else "text"
+            raise Refused("RS004", f"a {what} of more than {limit:,} characters", span)
+        if event.anchor is not None or event.tag is not None:
+            # The place of the value, without what stands before it.
+            written = excerpt(span)
+            value_start = re.match(r"([&!]\S*\s*)*", written)
+            span = span.part(value_start.end() if value_start else 0, len(written))
+        value = self._resolve(text, span) if plain and not is_key else text
+        self._add(Scalar(value, text, plain, span), event.anchor, 1, 0)
+
+    def _alias(self, event: Any) -> None:
+        span, anchor = self._span(event), event.anchor
+        name = shorten(anchor)
+        if self._wants_key:
+            raise _complex_key(span)
+        if any(collection.anchor == anchor for collection in self.open):
+            raise Refused("RS006", f"'*{name}' stands inside what it repeats", span)
+        found = self._anchors.get(anchor)
+        if found is None:
+            help = "put the text in quotes if it is meant to start with '*'"
+            raise Refused("RS003", f"'*{name}' repeats nothing: no '&{name}' stands above", span, help)
+        if len(self.open) + found.height > MAX_DEPTH:
+            raise _too_deep(span)
+        if self._nodes + found.nodes > MAX_NODES:
+            message = f"'*{name}' makes the document longer than {MAX_NODES:,} values"
+            raise Refused("RS006", message, span, "write out what is meant, without aliases")
+        self._count(found.nodes, span)
+        self._add(replace(found.node, span=span), None, found.nodes, found.height)
+
+    def _begin(self, event: Any) -> None:
+        span = self._span(event)
+        if self._wants_key:
+            raise _complex_key(span)
+        if len(self.open) >= MAX_DEPTH:
+            raise _too_deep(span)
+        self._refuse_tag(event, span)
+        self._count(1, span)
+        # From here on the name stands for this collection, even before it can be repeated.
+        self._anchors.pop(event.anchor, None)
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        self.open.append(_Collection(span, mapping, bool(event.flow_style), event.anchor, self._nodes - 1))
+
+    def _end(self, event: Any) -> None:
+        done = self.open.pop()
+        first = last = done.span
+        if done.flow:
+            last = self._span(event)
+        else:
+            # The parser tells where the next thing begins, not where a block ends; and an anchor is no key.
+            key, _ = done.pairs[0]
+            first = key.span if key else first
+            last = done.pairs[-1][1].span
+        span = Span(self.source, first.line, first.column, last.end_line, last.end_column)
+        pairs = self._rejoin(done.pairs, "{ }" if done.mapping else "[ ]") if done.flow else done.pairs
+        node = (
+            Mapping(self._entries(pairs, done.flow), span)
+            if done.mapping
+            else Sequence(tuple(value for _, value in pairs), span)
+        )
+        self._add(node, done.anchor, self._nodes - done.before, done.height)
+
+    def _add(self, node: Node, anchor: str | None, nodes: int, height: int) -> None:
+        """Put a finished node, of so many nodes and levels, where it belongs."""
+        if anchor is not None:
+            self._anchors[anchor] = _Anchored(node, nodes, height)
+        if not self.open:
+            self._root = node
+            return
+        parent = self.open[-1]
+        parent.height = max(parent.height, height + 1)
+        if parent.wants_key and isinstance(node, Scalar):
+            parent.key = node
+        else:
+            parent.pairs.append((parent.key, node))
+            parent.key = None
+
+    # --- the contents of a collection ---
+
+    def _entries(self, pairs: Iterable[_Pair], flow: bool) -> dict[str, Entry]:
+        """Return the entries of a mapping; the first of a key counts."""
+        entries: dict[str, Entry] = {}
+        for key, value in pairs:
+            assert key is not None
+            first = entries.get(key.text)
+            if key.text == "<<" and key.plain:
+                self._usable = False
+                help = "write the keys out, or put what is shared into a file and name it in 'extends'"
+                self.problems.error("RS006", "a merge key is not part of the language", key.span, help=help)
+            elif flow and _lacks_colon(key, value):
+                self._usable = False
+                self._no_value(key)
+            elif first is not None:
+                message = f"the key '{shorten(key.text)}' stands already in line {first.key.line}"
+                self.problems.error("RS005", message, key.span, help="delete one of the two")
+            else:
+                entries[key.text] = Entry(key.span, value)
+        return entries
+
+    def _no_value(self, key: Scalar) -> None:
+        text = shorten(key.text)
+        name, colon, value = text.partition(":")
+        help = f"write '{text}: ' and a value"
+        if colon and name and value:
+            help = f"put a space after the colon: '{name}: {value}'"
+        elif " " in text:
+            name, _, value = text.partition(" ")
+            help = f"put a colon after the key: '{name}: {value}'"
+        self.problems.error("RS003", f"'{text}' has no value", key.span, expected="'key: value'", help=help)
+
+    def _rejoin(self, pairs: list[_Pair], brackets: str) -> list[_Pair]:
+        """Report expressions that the commas of a flow collection cut, and put them together again."""
+        joined: list[_Pair] = []
+        position = 0
+        while position < len(pairs):
+            key, value = pairs[position]
+            end = _end_of_cut(pairs, position)
+            if end is not None and isinstance(value, Scalar):
+                last = _piece(*pairs[end - 1])
+                assert last is not None
+                start, stop = value.span, last.span
+                span = Span(self.source, start.line, start.column, stop.end_line, stop.end_column)
+                text = excerpt(span)
+                quote = "'" if '"' in text else '"'
+                message = f"inside {brackets} a text without quotes ends at a comma"
+                help = f"put all of it in quotes: {quote}{shorten(text, 200)}{quote}"
+                self.problems.error("RS007", message, span, help=help)
+                value = Scalar(text, text, True, span)
+            joined.append((key, value))
+            position = end or position + 1
+        return joined
+
+    def _resolve(self, text: str, span: Span) -> None | bool | int | float | str:
+        try:
+            return resolve(text)
+        except NumberError as error:
+            self._usable = False
+            self.problems.error("RS008", f"the number {shorten(text)} {error}", span)
+            return text
+
+    # --- places and guards ---
+
+    @property
+    def _wants_key(self) -> bool:
+        return bool(self.open) and self.open[-1].wants_key
+
+    def _span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def _count(self, nodes: int, span: Span) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise Refused("RS004", f"the document has more than {MAX_NODES:,} values", span)
+
+    def _refuse_tag(self, event: Any, span: Span) -> None:
+        if event.tag is None:
+            return
+        line = self.source.lines[span.line - 1]
+        tag = re.compile(r"(?:&\S+\s+)?(!\S*)").match(line, span.column - 1)
+        if tag:
+            span = Span(self.source, span.line, tag.start(1) + 1, span.line, tag.end(1) + 1)
+        help = "delete it; quotes make a text of a number"
+        self.problems.error("RS006", "a tag is not part of the language", span, help=help)
+
+
+def _end_of_cut(pairs: list[_Pair], start: int) -> int | None:
+    """Return where the pieces end of an expression whose parentheses a comma separated."""
+    _, value = pairs[start]
+    if not isinstance(value, Scalar) or not value.plain:
+        return None
+    depth = value.text.count("(") - value.text.count(")")
+    for position in range(start + 1, min(start + 1 + _MAX_PIECES, len(pairs))):
+        piece = _piece(*pairs[position])
+        if depth <= 0 or piece is None:
+            return None
+        depth += piece.text.count("(") - piece.text.count(")")
+        if depth <= 0:
+            return position + 1
+    return None
+
+
+def _piece(key: Scalar | None, value: Node) -> Scalar | None:
+    """Return the text between two commas, if that is all there is between them."""
+    text = value if key is None else key if _lacks_colon(key, value) else None
+    return text if isinstance(text, Scalar) and text.plain else None
+
+
+def _lacks_colon(key: Scalar, value: Node) -> bool:
+    """Whether a key of a flow mapping stands there alone."""
+    if not isinstance(value, Scalar) or value.value is not None or not value.plain or value.text:
+        return False
+    line = key.span.source.lines[key.span.end_line - 1]
+    return not line[key.span.end_column - 1 :].lstrip().startswith(":")
+
+
+def _complex_key(span: Span) -> Refused:
+    return Refused("RS006", "a key must be a plain text", span, "write the key as one word")
+
+
+def _too_deep(span: Span) -> Refused:
+    return Refused("RS004", f"the document is nested more than {MAX_DEPTH} deep", span)

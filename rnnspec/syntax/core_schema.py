@@ -1,0 +1,49 @@
+"""The YAML 1.2 core rules: which plain scalars are numbers, truth values or null."""
+
+from __future__ import annotations
+
+import math
+import re
+
+#: No number that a model needs is longer, and Python's conversion of long ones takes quadratic time.
+MAX_NUMBER = 64
+
+_CONSTANTS: dict[str, None | bool] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+
+
+class NumberError(ValueError):
+    """A number that the language has no use for; the message completes `the number ...`."""
+
+
+def resolve(text: str) -> None | bool | int | float | str:
+    """Return what a plain scalar means: `1e-3` is a number, `no` a string, `017` is 17.
+
+    Raises NumberError for a number that is not finite or too long.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    integer = _INTEGER.fullmatch(text)
+    if not integer and not _FLOAT.fullmatch(text):
+        return text
+    if len(text) > MAX_NUMBER:
+        raise NumberError(f"has more than {MAX_NUMBER} characters")
+    if integer:
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        value = int(text, base)
+        if len(str(value)) > MAX_NUMBER:
+            raise NumberError(f"has more than {MAX_NUMBER} characters")
+        return value
+    number = float(text.replace(".inf", "inf").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if not math.isfinite(number):
+        raise NumberError("is not finite")
+    return number

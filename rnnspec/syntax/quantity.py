@@ -1,0 +1,53 @@
+"""Times: a number and a unit, kept exactly."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+#: Seconds in each unit. `steps` are base steps, so their length in seconds is the network's dt.
+SECONDS = {
+    "us": Fraction(1, 1_000_000),
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "min": Fraction(60),
+}
+STEPS = ("step", "steps")
+UNITS = (*SECONDS, *STEPS)
+
+_TIME = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµ%]*)")
+
+
+@dataclass(frozen=True)
+class Time:
+    """A time as written: an exact amount of one unit of UNITS."""
+
+    amount: Fraction
+    unit: str
+
+    def seconds(self, dt: Fraction) -> Fraction:
+        """Return the time in seconds; dt, in seconds, is the length of a base step."""
+        return self.amount * (dt if self.unit in STEPS else SECONDS[self.unit])
+
+    def __str__(self) -> str:
+        return f"{decimal(self.amount)} {self.unit}"
+
+
+def match_quantity(text: str) -> tuple[Fraction, str] | None:
+    """Split `40 steps` into (40, 'steps'); the unit may be empty.  None if it is no number and word."""
+    found = _TIME.fullmatch(text.strip()) if len(text) < 64 else None
+    return (Fraction(found[1]), found[2]) if found else None
+
+
+def decimal(value: Fraction) -> str:
+    """Return an exact number as decimals if it has finitely many, as a fraction if not."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    rest = value.denominator
+    for factor in (2, 5):
+        while rest % factor == 0:
+            rest //= factor
+    if rest != 1:
+        return f"{value.numerator}/{value.denominator}"
+    return f"{float(value):.12g}"

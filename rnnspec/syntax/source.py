@@ -1,0 +1,154 @@
+"""Files and texts to values with places: what is read, in which encoding, and how much of it at most."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from itertools import islice
+from pathlib import Path
+
+import yaml
+
+from rnnspec.diagnostics import Problems, Source, Span, nearest
+from rnnspec.syntax.builder import Builder, Refused
+from rnnspec.syntax.mistakes import explain
+from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence
+
+__all__ = ["Entry", "Mapping", "Node", "Scalar", "Sequence", "read_file", "read_text", "read_value"]
+
+MAX_BYTES = 1 << 20
+
+#: What may not stand in a spec, beside what YAML forbids: line breaks of YAML 1.1 that no editor shows as
+#: such, and a byte order mark that is not at the start.
+FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+#: PyYAML's composer is not used: it recurses, repeats aliases without a budget and resolves by the rules of
+#: YAML 1.1.  Its parser gives events, one at a time.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_file(path: Path | str, problems: Problems) -> Mapping | None:
+    """Read a file that holds one mapping.  None if it cannot be used; the problems say why.
+
+    What can be repaired (a duplicate key, a tag, an expression cut at a comma) is reported and repaired, so
+    that the rest of the document is checked too: a result does not mean that there was no error.
+    """
+    data = _load(path, problems)
+    node = None if data is None else read_text(data, str(path), problems)
+    if node is None or isinstance(node, Mapping):
+        return node
+    found, help = "a list", "start it with 'rnnspec: 1'"
+    if isinstance(node, Scalar):
+        found = "a single value"
+        if re.match(r"\w+:\S", node.text):
+            help = "put a space after the colon: 'key: value'"
+    problems.error("RS009", f"the document is {found}", node.span, expected="keys and values", help=help)
+    return None
+
+
+def read_text(data: bytes | str, name: str, problems: Problems) -> Node | None:
+    """Read one YAML document.  None if it cannot be used; the problems say why."""
+    if len(data) > MAX_BYTES:
+        problems.error("RS004", f"the file is larger than {MAX_BYTES:,} bytes", _start(name))
+        return None
+    text = data if isinstance(data, str) else _decode(data, name, problems)
+    return None if text is None else read_value(Source(name, _unify(text)), 0, problems)
+
+
+def read_value(source: Source, start: int, problems: Problems) -> Node | None:
+    """Read the YAML that begins at a character of the first line of a source."""
+    # Blanks keep the columns of what is read.
+    text = " " * start + source.text[start:]
+    builder = Builder(source, problems)
+    try:
+        _refuse_characters(source)
+        _refuse_tag_directive(source)
+        return builder.build(yaml.parse(text, Loader=_LOADER))
+    except Refused as refused:
+        problems.error(refused.code, str(refused), refused.span, help=refused.help)
+    except yaml.MarkedYAMLError as error:
+        mistake = explain(error, source, builder.open_bracket)
+        problems.error(mistake.code, str(mistake), mistake.span, help=mistake.help)
+    return None
+
+
+def neighbour(path: Path | str) -> str:
+    """Return `did you mean 'x'?` for the file of the same folder whose name is nearest."""
+    try:
+        with os.scandir(os.path.dirname(path) or ".") as files:
+            names = sorted(file.name for file in islice(files, 1000))
+    except (OSError, ValueError):
+        return ""
+    return nearest(os.path.basename(path), names)
+
+
+# --- bytes to text -----------------------------------------------------------------------------------
+
+
+def _load(path: Path | str, problems: Problems) -> bytes | None:
+    """Return the first MAX_BYTES + 1 bytes of a regular file."""
+    help = ""
+    try:
+        # Without the flag, opening a pipe that nobody writes to would wait for ever.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NONBLOCK)) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode):
+                return file.read(MAX_BYTES + 1)
+            message = "this is not a regular file"
+    except FileNotFoundError:
+        message, help = "there is no such file", neighbour(path)
+    except IsADirectoryError:
+        message = "this is a folder, not a file"
+    except PermissionError:
+        message = "there is no permission to read this file"
+    except (OSError, ValueError) as error:
+        message = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
+    problems.error("RS001", message, _start(str(path)), help=help)
+    return None
+
+
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+
+
+def _decode(data: bytes, name: str, problems: Problems) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        before = _unify(data[: error.start].decode()).split("\n")
+        line, column = len(before), len(before[-1]) + 1
+        span = Span(Source(name, _unify(data.decode(errors="replace"))), line, column, line, column + 1)
+        utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        help = "the file looks like UTF-16; save it as UTF-8" if utf16 else "save the file as UTF-8"
+        message = f"the file is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
+        problems.error("RS002", message, span, help=help)
+        return None
+
+
+def _unify(text: str) -> str:
+    """Return a text with one kind of line break and without a byte order mark."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _refuse_characters(source: Source) -> None:
+    found = FORBIDDEN.search(source.text)
+    if found:
+        message = f"the character U+{ord(found[0]):04X} may not stand in a spec"
+        raise Refused("RS003", message, _place(source, found), "delete it; it may be invisible in your editor")
+
+
+def _refuse_tag_directive(source: Source) -> None:
+    # The parser compares each of them with all before it, before it gives the first event.
+    found = re.search(r"^%TAG\b.*", source.text, re.MULTILINE)
+    if found:
+        raise Refused("RS006", "a directive is not part of the language", _place(source, found), "delete this line")
+
+
+def _place(source: Source, found: re.Match[str]) -> Span:
+    line = source.text.count("\n", 0, found.start()) + 1
+    column = found.start() - source.text.rfind("\n", 0, found.start())
+    return Span(source, line, column, line, column + len(found[0]))
+
+
+def _start(name: str) -> Span:
+    return Span(Source(name, ""), 1, 1, 1, 1)

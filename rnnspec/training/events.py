@@ -1,0 +1,72 @@
+"""What training tells those who watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rnnspec.runtime.simulation import Simulation
+from rnnspec.training.evaluate import Evaluation
+from rnnspec.training.optimize import Divergence
+from rnnspec.training.stages import Moment
+
+#: reached: the criterion.  finished: all iterations.  diverged: no network is left.  interrupted: Ctrl-C.
+#: terminated: asked to stop by a signal from outside.
+Status = Literal["reached", "finished", "diverged", "interrupted", "terminated"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training is about to begin.  folder: where the run is kept, None if it is not."""
+
+    simulation: Simulation
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Updated:
+    """An update has been made.  completed: iterations so far.  loss: of each network, before the update."""
+
+    completed: int
+    moment: Moment
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Diverged:
+    """Networks have diverged and stay as they are from now on."""
+
+    networks: tuple[Divergence, ...]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The ensemble has been evaluated.  diverged: the networks that have diverged so far."""
+
+    completed: int
+    moment: Moment
+    loss: tuple[float, ...]
+    evaluation: Evaluation
+    trimmed_mean: float
+    diverged: tuple[Divergence, ...]
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """A signal has come: the iteration is finished first.  May come at any moment, even inside an observer."""
+
+    status: Literal["interrupted", "terminated"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Training is over; the weights are not saved yet."""
+
+    status: Status
+    completed: int
+
+
+Event = Started | Updated | Diverged | Evaluated | Stopping | Finished
+Observer = Callable[[Event], None]

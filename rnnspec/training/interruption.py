@@ -1,0 +1,50 @@
+"""Signals while training: the first lets the iteration finish, a second Ctrl-C does not wait."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Literal
+
+_STATUS: dict[int, Literal["interrupted", "terminated"]] = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+}
+
+
+class Interruption:
+    """Whether training has been asked to stop, and by what."""
+
+    def __init__(self, on_request: Callable[[Literal["interrupted", "terminated"]], None]) -> None:
+        self.status: Literal["interrupted", "terminated"] | None = None
+        self._on_request = on_request
+
+    def request(self, number: int, frame: FrameType | None = None) -> None:
+        """Handle a signal; the second Ctrl-C raises KeyboardInterrupt."""
+        if self.status is not None:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.status = _STATUS[number]
+        self._on_request(self.status)
+
+
+@contextmanager
+def listening(
+    on_request: Callable[[Literal["interrupted", "terminated"]], None],
+) -> Iterator[Interruption]:
+    """Listen to SIGINT and SIGTERM.  Signals reach only the main thread; elsewhere nothing is listened to."""
+    interruption = Interruption(on_request)
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    before = {number: signal.signal(number, interruption.request) for number in _STATUS}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            # None stands for a handler that was not set from Python, which cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

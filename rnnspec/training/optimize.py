@@ -1,0 +1,148 @@
+"""Updates of the weights of an ensemble, in which a network that diverges touches no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnspec.program.nodes import Optimizer
+from rnnspec.runtime.simulation import Simulation
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A network that left the numbers.
+
+    network: its number in the whole ensemble.  iteration: how many updates it had had.  cause: what was
+    not finite.
+    """
+
+    network: int
+    iteration: int
+    cause: str
+
+
+class Updater:
+    """Applies the optimiser of a program to a simulation, network by network.
+
+    alive: (K,) bool, the networks that have not diverged.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.names = [name for name, _ in simulation.named_parameters()]
+        self.parameters = list(simulation.parameters())
+        self.optimizer = make_optimizer(self.parameters, simulation.program.training.optimizer)
+        self.alive = torch.ones(simulation.networks, dtype=torch.bool, device=self.parameters[0].device)
+        self.diverged: list[Divergence] = []
+        self._finite = [parameter.detach().clone() for parameter in self.parameters]
+
+    def update(self, loss: Tensor, iteration: int) -> list[Divergence]:
+        """Take one step down the gradient of the loss of every network, (K,), and say which diverged in it.
+
+        A network whose loss, gradient or new weights are not finite gets its last finite weights, for good.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        causes: dict[int, str] = {}
+        self._lose(_not_finite(loss.detach()), "its loss was not finite", causes)
+        for name, parameter in zip(self.names, self.parameters, strict=True):
+            if parameter.grad is not None:
+                cause = f"the gradient of its loss for {name} was not finite"
+                self._lose(_not_finite(parameter.grad), cause, causes)
+        self._silence()
+        if self.simulation.program.training.clip is not None:
+            clip_per_network(self.parameters, self.simulation.program.training.clip)
+        self.optimizer.step()
+        for name, parameter in zip(self.names, self.parameters, strict=True):
+            self._lose(_not_finite(parameter.detach()), f"its {name} was not finite after the update", causes)
+        self._restore()
+        new = [
+            Divergence(self.simulation.first_network + network, iteration, cause)
+            for network, cause in sorted(causes.items())
+        ]
+        self.diverged += new
+        return new
+
+    def _lose(self, bad: Tensor, cause: str, causes: dict[int, str]) -> None:
+        """Count the networks that are bad, (K,) bool, as diverged if they were alive."""
+        for network in (bad & self.alive).nonzero().flatten().tolist():
+            causes[network] = cause
+        self.alive &= ~bad
+
+    def _silence(self) -> None:
+        """Give networks that have diverged the gradient 0, so that no state of the optimiser is lost."""
+        if bool(self.alive.all()):
+            return
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad = torch.where(_like(self.alive, parameter), parameter.grad, 0.0)
+
+    def _restore(self) -> None:
+        """Give networks that have diverged and frozen connections the weights of the last update back.
+
+        Their gradient is 0, but momentum and weight decay move weights without any.
+        """
+        lost = not bool(self.alive.all())
+        with torch.no_grad():
+            for name, parameter, old in zip(self.names, self.parameters, self._finite, strict=True):
+                if lost:
+                    parameter.copy_(torch.where(_like(self.alive, parameter), parameter, old))
+                matrix = self.simulation.structure.matrices.get(name)
+                if matrix is not None and matrix.frozen is not None:
+                    parameter.copy_(torch.where(matrix.frozen, old, parameter))
+                old.copy_(parameter)
+
+
+def make_optimizer(parameters: Iterable[torch.nn.Parameter], optimizer: Optimizer) -> torch.optim.Optimizer:
+    """Return the optimiser that a program asks for; all of them treat every weight alone."""
+    rate, options = optimizer.learning_rate, dict(optimizer.options)
+    match optimizer.kind:
+        case "adam" | "adamw":
+            make = torch.optim.Adam if optimizer.kind == "adam" else torch.optim.AdamW
+            return make(
+                parameters,
+                lr=rate,
+                betas=(options["beta1"], options["beta2"]),
+                eps=options["epsilon"],
+                weight_decay=options.get("weight_decay", 0.0),
+            )
+        case "sgd":
+            return torch.optim.SGD(
+                parameters, lr=rate, momentum=options["momentum"], weight_decay=options["weight_decay"]
+            )
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                parameters,
+                lr=rate,
+                alpha=options["alpha"],
+                eps=options["epsilon"],
+                momentum=options["momentum"],
+            )
+
+
+def clip_per_network(parameters: Iterable[torch.nn.Parameter], limit: float) -> Tensor:
+    """Scale the gradient of each network so that its norm over all parameters is at most `limit`.
+
+    Returns the norms before, (K,) float64: in float32 the squares of large gradients would overflow.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    squares = [gradient.double().flatten(1).square().sum(1) for gradient in gradients]
+    norms = torch.stack(squares).sum(0).sqrt()
+    factor = torch.where(norms > limit, limit / norms, 1.0)
+    for gradient in gradients:
+        gradient.mul_(_like(factor, gradient).to(gradient.dtype))
+    return norms
+
+
+def _not_finite(tensor: Tensor) -> Tensor:
+    """Return which networks have a number that is none: (K, ...) to (K,) bool."""
+    return ~torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else ~torch.isfinite(tensor)
+
+
+def _like(per_network: Tensor, tensor: Tensor) -> Tensor:
+    """Give (K,) as many axes as a tensor (K, ...) has."""
+    return per_network.view(-1, *(1 for _ in tensor.shape[1:]))

@@ -1,0 +1,97 @@
+"""The one direction of the imports, and what each room may need."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "rnnspec"
+
+#: A room may import from rooms before it.  The public API stands behind all but the command line.
+ROOMS = (
+    "diagnostics",
+    "catalogue",
+    "syntax",
+    "spec",
+    "program",
+    "check",
+    "codegen",
+    "runtime",
+    "train",
+    "__init__",
+    "cli",
+    "__main__",
+)
+
+
+def room(module: str) -> str:
+    """Return the room of `rnnspec.x.y`, which is x."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the line and module of every import of the package in a file, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, a.name) for a in node.names if a.name.split(".")[0] == "rnnspec")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rnnspec":
+            module = node.module or ""
+            if module == "rnnspec":
+                # `from rnnspec import x` means the module x where there is one, else the API.
+                for alias in node.names:
+                    yield node.lineno, f"rnnspec.{alias.name}" if alias.name in ROOMS else module
+            else:
+                yield node.lineno, module
+
+
+def own_room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_there_are_files() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_left(path: Path) -> None:
+    mine = ROOMS.index(own_room(path))
+    against = [
+        f"{path.name}:{line}: {module}"
+        for line, module in imports(path)
+        if ROOMS.index(room(module)) > mine
+    ]
+    assert not against
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_hold_one_idea(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def test_no_relative_imports() -> None:
+    """Absolute imports are what the other tests here can read."""
+    relative = [
+        f"{path.name}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert not relative
+
+
+@pytest.mark.parametrize("module", ["rnnspec", "rnnspec.check.examine", "rnnspec.codegen.torch"])
+def test_torch_is_not_needed(module: str) -> None:
+    """Everything up to check and codegen works without torch and numpy."""
+    script = f"import sys, {module}; print(*sorted({{'torch', 'numpy'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
