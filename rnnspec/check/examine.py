@@ -39,7 +39,7 @@ def load(
     Raises SpecError with every problem found.
     """
     problems = Problems()
-    document = compose(path, overlays, settings, problems)
+    document = compose(path, overlays, settings, problems=problems)
     problems.stop_on_error()
     assert document is not None
     program = examine(document, problems)

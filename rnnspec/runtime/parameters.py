@@ -258,9 +258,8 @@ class _Stream:
             words = self._philox(pending, attempt)
             x = normals(words)[0]
             v = (1 + x / math.sqrt(9 * d)) ** 3
-            accepted = (v > 0) & (
-                uniforms(words[2]).log() < 0.5 * x**2 + d - d * v + d * v.clamp_min(1e-300).log()
-            )
+            # v <= 0 is rejected too: its logarithm is nan or -inf, and nothing is below that.
+            accepted = uniforms(words[2]).log() < 0.5 * x**2 + d - d * v + d * v.log()
             value = d * v
             if shape < 1:
                 value = value * uniforms(words[3]) ** (1 / shape)

@@ -146,10 +146,11 @@ class SequenceSimulation:
             evaluate(drive.value, replace(environment, white=white)), drive.value.type.size
         )
 
+    @torch.no_grad()
     def _read(self, trajectory: Trajectory, segment: Segment) -> None:
         """Take the reads of an epoch from the outputs of its last state."""
         reads = self.program.timeline.epochs[segment.epoch].reads
-        state = trajectory.states[segment.stop].detach()
+        state = trajectory.states[segment.stop]
         readout = readouts(self.weights, state).unsqueeze(1)
         environment = replace(
             trajectory.environment(segment.trial), outputs=outputs(self.program.network, readout)

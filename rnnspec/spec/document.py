@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from rnnspec.diagnostics import Problems, shorten
 from rnnspec.spec.fields import Model, Name, refuse
-from rnnspec.spec.messages import parent_span, report
+from rnnspec.spec.messages import place, report
 from rnnspec.spec.network import Network
 from rnnspec.spec.skips import Coarsening, Skips
 from rnnspec.spec.task import Task
@@ -73,14 +73,13 @@ def validate(document: Document, problems: Problems, *, fragment: bool | None = 
 
 
 def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> None:
+    fragment = "a document without a name is a fragment, and need not be complete"
     for key in ("name", "network", "task"):
         if value.get(key) is None:
             problems.error(
                 "RS011",
                 f"the document has no '{key}'",
-                parent_span(document, ()),
+                place(document, (), key=True),
                 expected=f"a key '{key}'",
-                help=""
-                if key == "name"
-                else "a document without a name is a fragment, and need not be complete",
+                help="" if key == "name" else fragment,
             )

@@ -1,9 +1,9 @@
-"""Validation errors to diagnostics: in the words of the document and at its places."""
+"""Validation errors to diagnostics: one for each mistake, with its code, at its place in the document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,7 +12,9 @@ from rnnspec.diagnostics import Problems, Span, nearest, one_of, shorten
 from rnnspec.spec.choices import REST_TAG, is_tag
 from rnnspec.spec.fields import NONE, Model
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
+from rnnspec.spec.wording import Path, conversion, found, items, number, subject
 from rnnspec.syntax.compose import Document
+from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
 
 #: The words of YAML for the types of the models.
 _WANTED = {
@@ -33,43 +35,49 @@ _BOUNDS = {
     "less_than_equal": ("le", "of at most"),
 }
 
-#: What YAML 1.1 took for truth values.
-_TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
-Path = tuple[str | int, ...]
+@dataclass(frozen=True)
+class _Finding:
+    """A diagnostic without its span.  key: it is about the key.  part: the characters it is about."""
+
+    code: str
+    path: Path
+    message: str
+    expected: str
+    help: str = ""
+    key: bool = False
+    part: tuple[int, int] | None = None
 
 
 def report(
     error: ValidationError, model: type[Model], document: Document, problems: Problems, *, fragment: bool
 ) -> None:
-    """Record a diagnostic for each error; in a fragment, nothing is missing."""
-    details = error.errors(include_url=False)
+    """Record a diagnostic for each mistake; a fragment may be incomplete."""
+    details: Iterable[ErrorDetails] = error.errors(include_url=False)
     # Another version of the language has other keys: what else is wrong with them is no news.
-    version = [detail for detail in details if detail["type"] == "RS019"]
-    for detail in version or details:
+    details = [detail for detail in details if detail["type"] == "RS019"] or details
+    for detail in details:
         if problems.full:
             return
-        if fragment and _is_incomplete(detail):
-            continue
-        _report(detail, model, document, problems)
+        finding = None if fragment and _is_incomplete(detail) else _translate(detail, model, document)
+        if finding is not None:
+            span = place(document, finding.path, key=finding.key, part=finding.part)
+            problems.error(finding.code, finding.message, span, expected=finding.expected, help=finding.help)
 
 
-def describe(value: object) -> str:
-    """Return what a value is, in the words of YAML."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return f"the number {_number(value) if isinstance(value, int) else value}"
-        case str():
-            return f"the text '{shorten(value)}'" if value else "an empty text"
-        case list() | tuple():
-            return "a list" if value else "an empty list"
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-    return "of no type that YAML has"
+def place(document: Document, path: Path, *, key: bool = False, part: tuple[int, int] | None = None) -> Span:
+    """Return the span of a value, its key, or a part of its text; of what contains it if it is absent.
+
+    The key of the whole document is its first key: a caret under all of it would show nothing.
+    """
+    while path and document.node(path) is None:
+        path = path[:-1]
+    if not path and key:
+        path = tuple(document.tree.entries)[:1]
+    node = document.node(path)
+    if part is not None and isinstance(node, Scalar):
+        return node.part(*part)
+    return document.span(path, key=key)
 
 
 def _is_incomplete(detail: ErrorDetails) -> bool:
@@ -78,191 +86,73 @@ def _is_incomplete(detail: ErrorDetails) -> bool:
     )
 
 
-def _report(detail: ErrorDetails, model: type[Model], document: Document, problems: Problems) -> None:
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    path, is_key = _path(detail["loc"], document)
+def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> _Finding | None:
+    """Return what one error of pydantic says; None if another one says it already."""
+    kind, value, context, location = detail["type"], detail["input"], detail.get("ctx", {}), detail["loc"]
+    path, is_key = _path(location, document)
     if kind.startswith("RS"):
-        _report_own(kind, path, is_key, value, context, document, problems)
-    elif kind == "missing":
-        _report_missing(path, model, detail["loc"], document, problems)
-    elif kind == "extra_forbidden":
-        keys = list(keys_of(annotation_at(model, detail["loc"][:-1])))
-        word = str(path[-1])
-        problems.error(
-            "RS010",
-            f"'{shorten(word)}' is not a key{_of(path[:-1])}",
-            document.span(path, key=True),
-            expected=one_of(keys),
-            help=nearest(word, keys),
-        )
-    elif kind == "literal_error":
-        words = words_of(annotation_at(model, detail["loc"]))
+        at = context["at"]
+        if at and isinstance(value, dict):
+            path, value = (*path, *at), value.get(at[-1])
+        message = context["message"] or found(path, value, kind)
+        return _Finding(kind, path, message, context["expected"], context["help"], is_key, context["part"])
+    if kind == "missing":
+        key = str(path[-1])
+        field = keys_of(annotation_at(model, location[:-1])).get(key)
+        help = f"{key}: {field.description}" if field else ""
+        message = f"{subject(path[:-1])} has no '{key}'"
+        return _Finding("RS011", path[:-1], message, f"a key '{key}'", help, key=True)
+    if kind == "extra_forbidden":
+        keys = list(keys_of(annotation_at(model, location[:-1])))
+        key = str(path[-1])
+        owner = subject(path[:-1]) if len(path) > 1 else "a spec"
+        message = f"'{shorten(key)}' is not a key of {owner}"
+        return _Finding("RS010", path, message, one_of(keys), nearest(key, keys), key=True)
+    if kind == "literal_error":
+        words = words_of(annotation_at(model, location))
         code, help = ("RS013", nearest(value, words)) if isinstance(value, str) else ("RS012", "")
-        problems.error(
-            code, _found(path, value, code), document.span(path), expected=one_of(words), help=help
-        )
-    elif kind in _BOUNDS:
-        key, relation = _BOUNDS[kind]
-        wanted = f"a number {relation} {_number(context[key])}"
-        problems.error("RS013", _found(path, value, "RS013"), document.span(path), expected=wanted)
-    elif kind in ("too_short", "too_long"):
-        _report_length(path, value, context, document, problems)
-    elif kind == "finite_number":
-        problems.error("RS008", _found(path, value), document.span(path), expected="a finite number")
-    else:
-        wanted = _WANTED.get(kind, "another value")
-        choice = f"{wanted} or '{NONE}'" if detail["loc"][-1:] == (REST_TAG,) else wanted
-        problems.error(
-            "RS012",
-            _found(path, value),
-            document.span(path),
-            expected=choice,
-            help=_conversion(wanted, value),
-        )
+        return _Finding(code, path, found(path, value, code), one_of(words), help)
+    if kind in _BOUNDS:
+        bound, relation = _BOUNDS[kind]
+        expected = f"a number {relation} {number(context[bound])}"
+        return _Finding("RS013", path, found(path, value, "RS013"), expected)
+    if kind in ("too_short", "too_long"):
+        return _wrong_length(path, value, context.get("min_length", 0), context.get("max_length"))
+    if kind == "finite_number":
+        return _Finding("RS008", path, found(path, value), "a finite number")
+    wanted = _WANTED.get(kind, "another value")
+    expected = f"{wanted} or '{NONE}'" if location[-1:] == (REST_TAG,) else wanted
+    return _Finding("RS012", path, found(path, value), expected, conversion(wanted, value))
 
 
-def _report_own(
-    code: str,
-    path: Path,
-    is_key: bool,
-    value: object,
-    context: dict[str, Any],
-    document: Document,
-    problems: Problems,
-) -> None:
-    """Record an error that a leaf type raised (`fields.refuse`)."""
-    path = (*path, *context["at"])
-    if context["at"] and isinstance(value, dict):
-        value = value.get(context["at"][-1])
-    part = context["part"]
-    problems.error(
-        code,
-        context["message"] or _found(path, value, code),
-        document.inside(path, *part) if part else document.span(path, key=is_key),
-        expected=context["expected"],
-        help=context["help"],
-    )
-
-
-def _report_missing(
-    path: Path, model: type[Model], location: Path, document: Document, problems: Problems
-) -> None:
-    parent, key = path[:-1], str(path[-1])
-    field = keys_of(annotation_at(model, location[:-1])).get(key)
-    problems.error(
-        "RS011",
-        f"{_subject(parent)} has no '{key}'",
-        parent_span(document, parent),
-        expected=f"a key '{key}'",
-        help=f"{key}: {field.description}" if field and field.description else "",
-    )
-
-
-def parent_span(document: Document, path: Path) -> Span:
-    """Return the place of what lacks something: its key, or for the document that of its first key."""
-    if path:
-        return document.span(path, key=True)
-    first = next(iter(document.tree.entries), None)
-    return document.span(()) if first is None else document.span((first,), key=True)
-
-
-def _report_length(
-    path: Path, value: object, context: dict[str, Any], document: Document, problems: Problems
-) -> None:
-    least, most = context.get("min_length", 0), context.get("max_length")
-    if most is None and isinstance(value, dict | list) and len(value) >= least:
-        # Too short only because of entries that were refused, and reported, themselves.
-        return
+def _wrong_length(path: Path, value: object, least: int, most: int | None) -> _Finding | None:
+    if not isinstance(value, dict | list) or (most is None and len(value) >= least):
+        # Too short only because entries were refused, each with a diagnostic of its own.
+        return None
     if isinstance(value, dict):
-        problems.error(
-            "RS011",
-            f"{_subject(path)} is empty",
-            document.span(path, key=True),
-            expected="at least one entry",
-        )
-        return
-    problems.error(
-        "RS013",
-        f"{_subject(path)} has {_items(context.get('actual_length'))}",
-        document.span(path),
-        expected=f"at least {least}" if most is None else f"at most {most}",
-    )
+        return _Finding("RS011", path, f"{subject(path)} is empty", "at least one entry", key=True)
+    expected = f"at least {least}" if most is None else f"at most {most}"
+    return _Finding("RS013", path, f"{subject(path)} has {items(len(value))}", expected)
 
 
 def _path(location: Path, document: Document) -> tuple[Path, bool]:
     """Return the path in the document of a place in the models, and whether its key is meant."""
     path: list[str | int] = []
-    value: object = document.value
-    last = len(location) - 1
+    node: Node | None = document.tree
     for index, part in enumerate(location):
-        inside = isinstance(value, dict) and part in value
-        if is_tag(part) and not inside:
+        below = _child(node, part)
+        if below is None and is_tag(part):
             continue
-        if part == "[key]" and index == last and not inside:
+        if below is None and part == "[key]" and index == len(location) - 1:
             return tuple(path), True
         path.append(part)
-        value = _child(value, part)
+        node = below
     return tuple(path), False
 
 
-def _child(value: object, part: str | int) -> object:
-    if isinstance(value, dict):
-        return value.get(part)
-    if isinstance(value, list) and isinstance(part, int) and part < len(value):
-        return value[part]
+def _child(node: Node | None, part: str | int) -> Node | None:
+    if isinstance(node, Mapping) and part in node.entries:
+        return node.entries[str(part)].value
+    if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
+        return node.items[part]
     return None
-
-
-def _subject(path: Path) -> str:
-    """Return how a message calls a place: by its key, and its number in a list."""
-    names = [part for part in path if isinstance(part, str)]
-    numbers = [part for part in path if isinstance(part, int)]
-    name = f"'{shorten(names[-1])}'" if names else "the document"
-    if path and isinstance(path[-1], int):
-        return f"item {numbers[-1] + 1} of {name}"
-    return name
-
-
-def _of(path: Path) -> str:
-    return f" of {_subject(path)}" if path else " of a spec"
-
-
-def _found(path: Path, value: object, code: str = "RS012") -> str:
-    """Return what stands at a place; where the type is right it goes without saying."""
-    if code == "RS013" and isinstance(value, str | int | float):
-        return f"{_subject(path)} is " + (f"'{shorten(value)}'" if isinstance(value, str) else _number(value))
-    return f"{_subject(path)} is {describe(value)}"
-
-
-def _items(count: object) -> str:
-    return "1 item" if count == 1 else f"{count or 'no'} items"
-
-
-def _number(value: float) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    # Python refuses to print integers of thousands of digits.
-    return str(value) if isinstance(value, float) or abs(value) < 10**30 else "of more than 30 digits"
-
-
-def _conversion(wanted: str, value: object) -> str:
-    """Return how to write what was probably meant."""
-    return next(iter(_conversions(wanted, value)), "")
-
-
-def _conversions(wanted: str, value: object) -> Iterator[str]:
-    if wanted == "a text" and isinstance(value, bool | int | float):
-        yield "put it in quotes"
-    if wanted == "true or false" and isinstance(value, str) and value.lower() in _TRUTH:
-        yield f"write {_TRUTH[value.lower()]}"
-    if wanted in ("a number", "a whole number") and isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return
-        if wanted == "a number" or number.is_integer():
-            yield f"write {_number(number)}, without quotes"
-    if wanted == "a whole number" and isinstance(value, float) and value.is_integer():
-        yield f"write {_number(value)}"
-    if wanted == "a list" and isinstance(value, str | int | float):
-        yield "put it in brackets: [ ]"

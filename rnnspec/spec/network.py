@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, model_validator
 
 from rnnspec.spec.choices import NONE_OR, NONE_TAG, REST_TAG, by_kind, check_kind
-from rnnspec.spec.fields import Distribution, Ends, Model, Name, Names, NoneWord, PositiveTime, refuse
+from rnnspec.spec.fields import Ends, Model, Name, Names, NoneWord, PositiveTime, refuse
+from rnnspec.spec.texts import Distribution
 
 #: The largest population or channel: w_rec alone has the square of it in entries.
 MAX_UNITS = 4096

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rnnspec.spec.fields import EventText, Model, Name, OverValue, Period, is_number, refuse
+from rnnspec.spec.fields import Model, Name, OverValue, Period, is_number, refuse
+from rnnspec.spec.texts import EventText
 from rnnspec.spec.values import Over
 
 MAX_INCREMENTS = 100_000

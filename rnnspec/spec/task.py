@@ -7,16 +7,8 @@ from typing import Annotated
 from pydantic import Field, Strict, Tag
 
 from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, NONE_OR, NONE_TAG, REST_TAG, SHAPE, TEXT_TAG
-from rnnspec.spec.fields import (
-    NO_TIME,
-    Duration,
-    Expression,
-    ExpressionOrNone,
-    Model,
-    Name,
-    NoneWord,
-    TimeValue,
-)
+from rnnspec.spec.fields import NO_TIME, Model, Name, NoneWord, TimeValue
+from rnnspec.spec.texts import Duration, Expression, ExpressionOrNone
 
 MAX_TRIALS = 10_000
 

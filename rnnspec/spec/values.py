@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Literal
 
 from rnnspec.syntax.expression import Tree
-
 from rnnspec.syntax.quantity import Time, decimal
 
 

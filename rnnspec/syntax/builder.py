@@ -11,6 +11,7 @@ import yaml
 
 from rnnspec.diagnostics import Problems, Source, Span, shorten
 from rnnspec.syntax.core_schema import NumberError, resolve
+from rnnspec.syntax.mistakes import ReadError
 from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, excerpt
 
 MAX_DEPTH = 64
@@ -21,16 +22,12 @@ MAX_KEY = 128
 #: No expression has more commas; looking on for ever would take quadratic time.
 _MAX_PIECES = 64
 
+_COLON = re.compile(r"[ \t]*:")
+_TAG = re.compile(r"(?:&[^\s,\[\]{}]+\s+)?(![^\s,\[\]{}]*)")
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s*)*")
+
 #: A key and its value; an item of a sequence has no key.
 _Pair = tuple[Scalar | None, Node]
-
-
-class Refused(Exception):
-    """A problem after which reading cannot go on."""
-
-    def __init__(self, code: str, message: str, span: Span, help: str = "") -> None:
-        super().__init__(message)
-        self.code, self.span, self.help = code, span, help
 
 
 @dataclass(slots=True)
@@ -81,7 +78,10 @@ class Builder:
         return next((c.span for c in reversed(self.open) if c.flow), None)
 
     def build(self, events: Iterable[Any]) -> Node | None:
-        """Return the document's node, or None if a problem left a hole in it.  Raises Refused."""
+        """Return the document's node, null if it is empty; None if a problem left a hole in it.
+
+        Raises ReadError.
+        """
         documents = 0
         for event in events:
             match event:
@@ -97,11 +97,9 @@ class Builder:
                     documents += 1
                     if documents > 1:
                         help = "keep one document in a file: delete what follows, or this line"
-                        raise Refused("RS006", "a second document begins here", self._span(event), help)
-        if self._root is None or (isinstance(self._root, Scalar) and self._root.value is None):
-            start = Span(self.source, 1, 1, 1, 1)
-            raise Refused("RS009", "the document is empty", start, "start it with 'rnnspec: 1'")
-        return self._root if self._usable else None
+                        raise ReadError("RS006", "a second document begins here", self._span(event), help)
+        empty = Scalar(None, "", True, Span(self.source, 1, 1, 1, 1))
+        return (self._root or empty) if self._usable else None
 
     # --- one event ---
 
@@ -113,12 +111,12 @@ class Builder:
         limit = MAX_KEY if is_key else MAX_TEXT
         if len(text) > limit:
             what = "key" if is_key else "text"
-            raise Refused("RS004", f"a {what} of more than {limit:,} characters", span)
+            raise ReadError("RS004", f"a {what} of more than {limit:,} characters", span)
         if event.anchor is not None or event.tag is not None:
             # The place of the value, without what stands before it.
             written = excerpt(span)
-            value_start = re.match(r"([&!]\S*\s*)*", written)
-            span = span.part(value_start.end() if value_start else 0, len(written))
+            properties = _PROPERTIES.match(written)
+            span = span.part(properties.end() if properties else 0, len(written))
         value = self._resolve(text, span) if plain and not is_key else text
         self._add(Scalar(value, text, plain, span), event.anchor, 1, 0)
 
@@ -128,16 +126,16 @@ class Builder:
         if self._wants_key:
             raise _complex_key(span)
         if any(collection.anchor == anchor for collection in self.open):
-            raise Refused("RS006", f"'*{name}' stands inside what it repeats", span)
+            raise ReadError("RS006", f"'*{name}' stands inside what it repeats", span)
         found = self._anchors.get(anchor)
         if found is None:
             help = "put the text in quotes if it is meant to start with '*'"
-            raise Refused("RS003", f"'*{name}' repeats nothing: no '&{name}' stands above", span, help)
+            raise ReadError("RS003", f"'*{name}' repeats nothing: no '&{name}' stands above", span, help)
         if len(self.open) + found.height > MAX_DEPTH:
             raise _too_deep(span)
         if self._nodes + found.nodes > MAX_NODES:
-            message = f"'*{name}' makes the document longer than {MAX_NODES:,} values"
-            raise Refused("RS006", message, span, "write out what is meant, without aliases")
+            message = f"'*{name}' makes the document longer than {MAX_NODES:,} keys and values"
+            raise ReadError("RS006", message, span, "write out what is meant, without aliases")
         self._count(found.nodes, span)
         self._add(replace(found.node, span=span), None, found.nodes, found.height)
 
@@ -243,7 +241,7 @@ class Builder:
             position = end or position + 1
         return joined
 
-    def _resolve(self, text: str, span: Span) -> None | bool | int | float | str:
+    def _resolve(self, text: str, span: Span) -> bool | int | float | str | None:
         try:
             return resolve(text)
         except NumberError as error:
@@ -264,13 +262,13 @@ class Builder:
     def _count(self, nodes: int, span: Span) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise Refused("RS004", f"the document has more than {MAX_NODES:,} values", span)
+            raise ReadError("RS004", f"the document has more than {MAX_NODES:,} keys and values", span)
 
     def _refuse_tag(self, event: Any, span: Span) -> None:
         if event.tag is None:
             return
         line = self.source.lines[span.line - 1]
-        tag = re.compile(r"(?:&\S+\s+)?(!\S*)").match(line, span.column - 1)
+        tag = _TAG.match(line, span.column - 1)
         if tag:
             span = Span(self.source, span.line, tag.start(1) + 1, span.line, tag.end(1) + 1)
         help = "delete it; quotes make a text of a number"
@@ -304,12 +302,12 @@ def _lacks_colon(key: Scalar, value: Node) -> bool:
     if not isinstance(value, Scalar) or value.value is not None or not value.plain or value.text:
         return False
     line = key.span.source.lines[key.span.end_line - 1]
-    return not line[key.span.end_column - 1 :].lstrip().startswith(":")
+    return not _COLON.match(line, key.span.end_column - 1)
 
 
-def _complex_key(span: Span) -> Refused:
-    return Refused("RS006", "a key must be a plain text", span, "write the key as one word")
+def _complex_key(span: Span) -> ReadError:
+    return ReadError("RS006", "a key must be a plain text", span, "write the key as one word")
 
 
-def _too_deep(span: Span) -> Refused:
-    return Refused("RS004", f"the document is nested more than {MAX_DEPTH} deep", span)
+def _too_deep(span: Span) -> ReadError:
+    return ReadError("RS004", f"the document is nested more than {MAX_DEPTH} deep", span)

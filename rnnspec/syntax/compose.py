@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rnnspec.diagnostics import Problems, Source, Span, nearest, one_of, shorten
 from rnnspec.syntax.dump import dump
-from rnnspec.syntax.merge import Merge
-from rnnspec.syntax.setting import read_setting
-from rnnspec.syntax.source import neighbour, read_file, read_text
+from rnnspec.syntax.merge import Merge, is_null
+from rnnspec.syntax.setting import Setting, arrow, read_setting
+from rnnspec.syntax.source import neighbour, read_file, read_mapping
 from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, plain_value
 
 __all__ = ["Document", "compose", "compose_text", "dump"]
@@ -57,26 +57,148 @@ class Document:
             place, node = below
         return place if key or not path else node.span
 
+    def inside(self, path: Steps[str | int], start: int, end: int) -> Span:
+        """Return the place of the characters start to end (0-based, exclusive) of a text."""
+        node = self.node(path)
+        return node.part(start, end) if isinstance(node, Scalar) else self.span(path)
+
 
 def compose(
     path: Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = (), *, problems: Problems
 ) -> Document | None:
     """Return the resolved document of a spec, or None if it cannot be put together.
 
-    What could be repaired is in the problems although there is a result: see `read_file`.
+    Repairs are in the problems although there is a result: see `read_file`.
     """
-    layers = _chain(read_file(path, problems), path, problems)
+    main = read_file(path, problems)
+    chains = [_chain(main, str(path), problems)]
     for overlay in overlays:
         file = _find_overlay(str(overlay), Path(path).parent, problems)
-        above = None if file is None else _chain(read_file(file, problems), file, problems)
-        layers = None if layers is None or above is None else layers + above
-    return _merge(layers, str(path), settings, problems)
+        chains.append(None if file is None else _chain(read_file(file, problems), file, problems))
+    return _resolve(main, chains, [read_setting(text, problems) for text in settings], str(path), problems)
 
 
 def compose_text(text: str, name: str, problems: Problems) -> Document | None:
     """Return the resolved document of a text; `extends` is relative to the current folder."""
-    tree = read_text(text, name, problems)
-    ...
+    main = read_mapping(text, name, problems)
+    return _resolve(main, [_chain(main, "", problems)], [], name, problems)
+
+
+def _resolve(
+    main: Mapping | None,
+    chains: Steps[list[Mapping] | None],
+    settings: Steps[Setting | None],
+    name: str,
+    problems: Problems,
+) -> Document | None:
+    """Lay the documents of all chains, then the settings, over each other."""
+    layers = [layer for chain in chains if chain for layer in chain]
+    if main is None or None in chains or None in settings:
+        return None
+    merge = Merge(problems, fragment=not any("name" in layer.entries for layer in layers))
+    tree = Mapping({}, main.span)
+    for layer in layers:
+        tree = merge.mappings(tree, _with_arrows(_without_extends(layer), problems))
+    fit = True
+    for setting in settings:
+        if setting is not None and setting.fits(tree, problems):
+            tree = merge.mappings(tree, setting.layer())
+        else:
+            fit = False
+    return Document(tree, name) if fit else None
+
+
+# --- which files -------------------------------------------------------------------------------------
+
+
+def _chain(tree: Mapping | None, name: str, problems: Problems) -> list[Mapping] | None:
+    """Return a document and all that it extends, the most basic first; None if one is missing."""
+    if tree is None:
+        return None
+    chain, names, seen = [tree], [name], [os.path.realpath(name)]
+    while "extends" in chain[-1].entries:
+        place = chain[-1].entries["extends"].value
+        if is_null(place):
+            break
+        file = _extended_file(place, names, seen, problems)
+        tree = None if file is None else read_file(file, problems)
+        if file is None or tree is None:
+            return None
+        chain.append(tree)
+        names.append(file)
+        seen.append(os.path.realpath(file))
+    return chain[::-1]
+
+
+def _extended_file(place: Node, names: list[str], seen: list[str], problems: Problems) -> str | None:
+    """Return the path of the file that the last of names extends."""
+    message, help = "", ""
+    if not isinstance(place, Scalar) or not isinstance(place.value, str) or not place.value:
+        message, help = "'extends' takes one path", "write it like base/cognitive.yaml"
+    elif os.path.isabs(place.value):
+        message, help = (
+            "the path of 'extends' must be relative to this file",
+            "write it like base/cognitive.yaml",
+        )
+    if message or not isinstance(place, Scalar):
+        problems.error("RS016", message, place.span, expected="the path of a file", help=help)
+        return None
+    file = os.path.join(os.path.dirname(names[-1]), place.text)
+    if not os.path.exists(file):
+        problems.error("RS016", f"there is no file '{shorten(file, 200)}'", place.span, help=neighbour(file))
+    elif os.path.realpath(file) in seen:
+        circle = " -> ".join([*names[seen.index(os.path.realpath(file)) :], file])
+        problems.error("RS016", f"'extends' goes in a circle: {circle}", place.span)
+    elif len(names) >= MAX_CHAIN:
+        problems.error("RS016", f"'extends' leads through more than {MAX_CHAIN} files", place.span)
+    else:
+        return file
+    return None
+
+
+def _find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
+    """Return the path of an overlay that is named by its path, or by its name in `methods`."""
+    if os.path.exists(name) and not os.path.isdir(name):
+        return name
+    methods = folder / "methods"
+    file = methods / f"{name}.yaml"
+    if os.path.basename(name) == name and os.path.isfile(file):
+        return str(file)
+    known = sorted(found.stem for found in methods.glob("*.yaml"))
+    place = Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
+    message = f"there is no file '{shorten(name, 200)}', nor a method of that name in {methods}"
+    problems.error("RS016", message, place, expected=one_of(known), help=nearest(name, known))
+    return None
+
+
+# --- one document ------------------------------------------------------------------------------------
+
+
+def _without_extends(tree: Mapping) -> Mapping:
+    return Mapping({key: entry for key, entry in tree.entries.items() if key != "extends"}, tree.span)
+
+
+def _with_arrows(tree: Mapping, problems: Problems) -> Mapping:
+    """Return a document in which every connection is called `a -> b`, with one blank at each side."""
+    network = tree.entries.get("network")
+    if network is None or not isinstance(network.value, Mapping):
+        return tree
+    connections = network.value.entries.get("connections")
+    if connections is None or not isinstance(connections.value, Mapping):
+        return tree
+    entries: dict[str, Entry] = {}
+    for key, entry in connections.value.entries.items():
+        name = arrow(key)
+        if name in entries:
+            message = f"the key '{shorten(name)}' stands already in line {entries[name].key.line}"
+            problems.error("RS005", message, entry.key, help="delete one of the two")
+        else:
+            entries[name] = entry
+    renamed = replace(connections, value=Mapping(entries, connections.value.span))
+    inner = {**network.value.entries, "connections": renamed}
+    return Mapping(
+        {**tree.entries, "network": replace(network, value=Mapping(inner, network.value.span))}, tree.span
+    )
 
 
 def _child(node: Node, step: str | int) -> tuple[Span, Node] | None:

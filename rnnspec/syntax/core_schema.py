@@ -8,7 +8,7 @@ import re
 #: No number that a model needs is longer, and Python's conversion of long ones takes quadratic time.
 MAX_NUMBER = 64
 
-_CONSTANTS: dict[str, None | bool] = {
+_CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -23,7 +23,7 @@ class NumberError(ValueError):
     """A number that the language has no use for; the message completes `the number ...`."""
 
 
-def resolve(text: str) -> None | bool | int | float | str:
+def resolve(text: str) -> bool | int | float | str | None:
     """Return what a plain scalar means: `1e-3` is a number, `no` a string, `017` is 17.
 
     Raises NumberError for a number that is not finite or too long.

@@ -16,7 +16,7 @@ SECONDS = {
 STEPS = ("step", "steps")
 UNITS = (*SECONDS, *STEPS)
 
-_TIME = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµ%]*)")
+_TIME = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-zµ%]*)")
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,16 @@ def match_quantity(text: str) -> tuple[Fraction, str] | None:
 
 def decimal(value: Fraction) -> str:
     """Return an exact number as decimals if it has finitely many, as a fraction if not."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    rest = value.denominator
+    rest, places = value.denominator, 0
     for factor in (2, 5):
+        power = 0
         while rest % factor == 0:
             rest //= factor
+            power += 1
+        places = max(places, power)
     if rest != 1:
         return f"{value.numerator}/{value.denominator}"
-    return f"{float(value):.12g}"
+    if places == 0:
+        return str(value.numerator)
+    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+    return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"

@@ -11,17 +11,29 @@ from pathlib import Path
 import yaml
 
 from rnnspec.diagnostics import Problems, Source, Span, nearest
-from rnnspec.syntax.builder import Builder, Refused
-from rnnspec.syntax.mistakes import explain
+from rnnspec.syntax.builder import Builder
+from rnnspec.syntax.mistakes import ReadError, explain
 from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence
 
-__all__ = ["Entry", "Mapping", "Node", "Scalar", "Sequence", "read_file", "read_text", "read_value"]
+__all__ = [
+    "Entry",
+    "Mapping",
+    "Node",
+    "Scalar",
+    "Sequence",
+    "read_file",
+    "read_mapping",
+    "read_text",
+    "read_value",
+]
 
 MAX_BYTES = 1 << 20
 
 #: What may not stand in a spec, beside what YAML forbids: line breaks of YAML 1.1 that no editor shows as
 #: such, and a byte order mark that is not at the start.
-FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+FORBIDDEN = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 #: PyYAML's composer is not used: it recurses, repeats aliases without a budget and resolves by the rules of
 #: YAML 1.1.  Its parser gives events, one at a time.
@@ -35,7 +47,12 @@ def read_file(path: Path | str, problems: Problems) -> Mapping | None:
     that the rest of the document is checked too: a result does not mean that there was no error.
     """
     data = _load(path, problems)
-    node = None if data is None else read_text(data, str(path), problems)
+    return None if data is None else read_mapping(data, str(path), problems)
+
+
+def read_mapping(data: bytes | str, name: str, problems: Problems) -> Mapping | None:
+    """Read a text that holds one mapping; the rest as for `read_file`."""
+    node = read_text(data, name, problems)
     if node is None or isinstance(node, Mapping):
         return node
     found, help = "a list", "start it with 'rnnspec: 1'"
@@ -53,7 +70,11 @@ def read_text(data: bytes | str, name: str, problems: Problems) -> Node | None:
         problems.error("RS004", f"the file is larger than {MAX_BYTES:,} bytes", _start(name))
         return None
     text = data if isinstance(data, str) else _decode(data, name, problems)
-    return None if text is None else read_value(Source(name, _unify(text)), 0, problems)
+    node = None if text is None else read_value(Source(name, _unify(text)), 0, problems)
+    if isinstance(node, Scalar) and node.value is None:
+        problems.error("RS009", "the document is empty", node.span, help="start it with 'rnnspec: 1'")
+        return None
+    return node
 
 
 def read_value(source: Source, start: int, problems: Problems) -> Node | None:
@@ -65,11 +86,11 @@ def read_value(source: Source, start: int, problems: Problems) -> Node | None:
         _refuse_characters(source)
         _refuse_tag_directive(source)
         return builder.build(yaml.parse(text, Loader=_LOADER))
-    except Refused as refused:
-        problems.error(refused.code, str(refused), refused.span, help=refused.help)
+    except ReadError as error:
+        mistake = error
     except yaml.MarkedYAMLError as error:
         mistake = explain(error, source, builder.open_bracket)
-        problems.error(mistake.code, str(mistake), mistake.span, help=mistake.help)
+    problems.error(mistake.code, mistake.message, mistake.span, help=mistake.help)
     return None
 
 
@@ -134,14 +155,18 @@ def _refuse_characters(source: Source) -> None:
     found = FORBIDDEN.search(source.text)
     if found:
         message = f"the character U+{ord(found[0]):04X} may not stand in a spec"
-        raise Refused("RS003", message, _place(source, found), "delete it; it may be invisible in your editor")
+        raise ReadError(
+            "RS003", message, _place(source, found), "delete it; it may be invisible in your editor"
+        )
 
 
 def _refuse_tag_directive(source: Source) -> None:
     # The parser compares each of them with all before it, before it gives the first event.
     found = re.search(r"^%TAG\b.*", source.text, re.MULTILINE)
     if found:
-        raise Refused("RS006", "a directive is not part of the language", _place(source, found), "delete this line")
+        raise ReadError(
+            "RS006", "a directive is not part of the language", _place(source, found), "delete this line"
+        )
 
 
 def _place(source: Source, found: re.Match[str]) -> Span:

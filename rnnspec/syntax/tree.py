@@ -11,7 +11,7 @@ from rnnspec.diagnostics import Span
 class Scalar:
     """A single value.  text: as YAML reads it; plain: without quotes; value: by the 1.2 core rules."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     text: str
     plain: bool
     span: Span
@@ -56,12 +56,12 @@ Node = Scalar | Mapping | Sequence
 def excerpt(span: Span) -> str:
     """Return the text that a place covers, its lines joined by single blanks."""
     lines = span.source.lines[span.line - 1 : span.end_line]
-    if not lines:
-        return ""
-    if span.end_line <= len(span.source.lines):
+    if span.line == span.end_line:
+        return lines[0][span.column - 1 : span.end_column - 1] if lines else ""
+    if len(lines) > span.end_line - span.line:
         lines[-1] = lines[-1][: span.end_column - 1]
     lines[0] = lines[0][span.column - 1 :]
-    return lines[0] if len(lines) == 1 else " ".join(line.strip() for line in lines)
+    return " ".join(line.strip() for line in lines)
 
 
 def plain_value(node: Node) -> object:

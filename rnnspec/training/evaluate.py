@@ -1,66 +1,23 @@
-"""Evaluation: how well networks perform on fresh trials, with the true dynamics."""
+"""Evaluate the networks of a run, as a user asks for it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-
-import torch
-from torch import Tensor
+from pathlib import Path
 
 from rnnspec.runtime.simulation import Simulation
-
-#: The iteration whose random numbers `rnnspec evaluate` and `rnnspec simulate` use: training never gets there.
-EVALUATION = 2**29 - 1
-SIMULATION = 2**29 - 2
+from rnnspec.training.evaluation import EVALUATION, Evaluation, evaluate_simulation
+from rnnspec.training.stored import StoredRun, open_run
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What an ensemble is worth; a network that has diverged scores 0, nan is that no trial counted.
+def evaluate(run: Simulation | StoredRun | Path | str, *, sequences: int | None = None) -> Evaluation:
+    """Evaluate an ensemble on fresh trials that training never showed, with the true dynamics.
 
-    sequences: B.  performance: of each network.  phases: the same for each phase of the trial.
-    trials: (K, B, trials) performance, nan where a trial does not count.  variables: draws and reads by
-    name, (K', B, trials), K' being K or 1.
+    run: a run folder, or a simulation.  sequences: B, as many as the evaluations of the spec's training
+    if not given.
     """
-
-    sequences: int
-    performance: tuple[float, ...]
-    phases: Mapping[str, tuple[float, ...]]
-    trials: Tensor
-    variables: Mapping[str, Tensor]
-
-
-def evaluate_simulation(
-    simulation: Simulation, sequences: int, iteration: int, diverged: Collection[int] = ()
-) -> Evaluation:
-    """Evaluate an ensemble with noise, without jitter, skips and coarsening.
-
-    iteration: picks the trials and the noise.  diverged: the networks that score 0, counted from 0 in
-    this ensemble.
-    """
-    with torch.no_grad():
-        outcome = simulation(sequences, purpose="evaluate", iteration=iteration)
-
-    def scores(values: Tensor) -> tuple[float, ...]:
-        return tuple(0.0 if k in diverged else v for k, v in enumerate(values.double().tolist()))
-
-    return Evaluation(
-        sequences,
-        scores(outcome.performance),
-        {phase: scores(values) for phase, values in outcome.phase_performance.items()},
-        outcome.trial_performance,
-        outcome.variables,
-    )
-
-
-def trimmed_mean(values: Sequence[float], trim: float) -> float:
-    """Return the mean of the values without the floor(trim K) smallest and largest; nan if one is nan."""
-    # The decimals of `trim` are meant: in floats 0.29 * 100 is less than 29.
-    dropped = math.floor(Fraction(str(trim)) * len(values))
-    kept = sorted(values)[dropped : len(values) - dropped]
-    if not kept or any(math.isnan(value) for value in values):
-        return math.nan
-    return math.fsum(kept) / len(kept)
+    if isinstance(run, Path | str):
+        run = open_run(run)
+    simulation = run if isinstance(run, Simulation) else run.simulation
+    diverged = frozenset[int]() if isinstance(run, Simulation) else run.diverged
+    sequences = simulation.program.training.evaluate_batch if sequences is None else sequences
+    return evaluate_simulation(simulation, sequences, EVALUATION, diverged)

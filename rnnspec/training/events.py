@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.evaluate import Evaluation
+from rnnspec.training.evaluation import Evaluation
+from rnnspec.training.interruption import StopStatus
 from rnnspec.training.optimize import Divergence
 from rnnspec.training.stages import Moment
 
@@ -55,9 +56,9 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Stopping:
-    """A signal has come: the iteration is finished first.  May come at any moment, even inside an observer."""
+    """A signal has come: the iteration is finished first.  May come amid another event: do not print."""
 
-    status: Literal["interrupted", "terminated"]
+    status: StopStatus
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from pathlib import Path
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that at every moment either the old one or the new one is there, and whole."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _naming(error, path) from None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

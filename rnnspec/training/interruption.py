@@ -9,35 +9,38 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
-_STATUS: dict[int, Literal["interrupted", "terminated"]] = {
+StopStatus = Literal["interrupted", "terminated"]
+
+_STATUS: dict[int, StopStatus] = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
 }
 
 
 class Interruption:
-    """Whether training has been asked to stop, and by what."""
+    """Whether training has been asked to stop, and by what.
 
-    def __init__(self, on_request: Callable[[Literal["interrupted", "terminated"]], None]) -> None:
-        self.status: Literal["interrupted", "terminated"] | None = None
-        self._on_request = on_request
+    on_request: is told of the first request.  It may be called at any moment, so it must not print.
+    """
+
+    def __init__(self) -> None:
+        self.status: StopStatus | None = None
+        self.on_request: Callable[[StopStatus], None] = lambda status: None
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
-        """Handle a signal; the second Ctrl-C raises KeyboardInterrupt."""
+        """Handle a signal; a Ctrl-C after it raises KeyboardInterrupt."""
         if self.status is not None:
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             return
         self.status = _STATUS[number]
-        self._on_request(self.status)
+        self.on_request(self.status)
 
 
 @contextmanager
-def listening(
-    on_request: Callable[[Literal["interrupted", "terminated"]], None],
-) -> Iterator[Interruption]:
+def listening() -> Iterator[Interruption]:
     """Listen to SIGINT and SIGTERM.  Signals reach only the main thread; elsewhere nothing is listened to."""
-    interruption = Interruption(on_request)
+    interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return

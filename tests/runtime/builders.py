@@ -17,7 +17,6 @@ from rnnspec.program.nodes import (
     Matrix,
     Network,
     Noise,
-    Number,
     Optimizer,
     OutputChannel,
     PeriodicSkip,
@@ -112,7 +111,3 @@ def program(
 
 def batch(sequences: int = 3, *, theta: float | str | Fraction = 1, **changes: Any) -> Batch:
     return replace(Batch(sequences, 7, 11, "train", Stage(Fraction(theta), ())), **changes)
-
-
-def number(value: float) -> Number:
-    return Number(Type("number", None, Rate.CONSTANT, False, False, value, value), value)

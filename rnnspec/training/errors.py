@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that cannot be met.  reason: one sentence.  remedy: what to do instead."""
 
     def __init__(self, reason: str, remedy: str) -> None:

@@ -1,0 +1,105 @@
+"""What the user reads when a command fails, and the exit code it fails with."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from rnnspec.cli.console import complain, count, show_diagnostics
+from rnnspec.diagnostics import SpecError
+
+FINE, WRONG_SPEC, USAGE, BUG, DIVERGED, TERMINATED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 130
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def reported(command: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command so that whatever it raises becomes a message and an exit code."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+            sys.stdout.flush()
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            raise typer.Exit(explain(error)) from None
+
+    return run
+
+
+def explain(error: Exception) -> int:
+    """Say on stderr what went wrong and what to do; return the exit code."""
+    # Looked up by name: importing the class would import torch.
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, SpecError):
+        show_diagnostics(error.diagnostics, sys.stderr)
+        errors = [d for d in error.diagnostics if d.severity == "error"]
+        complain(f"{count(len(errors), 'error')}; 'rnnspec rule CODE' explains each.")
+        return WRONG_SPEC
+    if "RequestError" in kinds:
+        complain(*str(error).split("\n"))
+    elif isinstance(error, BrokenPipeError):
+        # Python flushes stdout once more when it leaves, and must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        complain("The program that reads this output has ended; the rest was not written.")
+    elif isinstance(error, OSError):
+        complain(*_system(error))
+    elif isinstance(error, MemoryError) or _out_of_memory(error):
+        complain(
+            "There is not enough memory.",
+            "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10.",
+        )
+    else:
+        _bug(error)
+        return BUG
+    return USAGE
+
+
+def _system(error: OSError) -> tuple[str, str]:
+    """Return what the operating system refused, and the remedy."""
+    name = f"'{error.filename}'" if error.filename is not None else "a file"
+    here = f"Check the spelling; relative paths start in {os.getcwd()}."
+    match error:
+        case FileNotFoundError():
+            return f"There is no {name}.", here
+        case PermissionError():
+            return f"You have no permission for {name}.", "Change its permissions, or choose another folder."
+        case IsADirectoryError():
+            return f"{name} is a folder.", "Give a file."
+        case NotADirectoryError() | FileExistsError():
+            return f"{name} is in the way: it is not a folder.", "Choose another name, or move it away."
+    if error.errno in _FULL:
+        return f"The disk is full: {name} could not be written.", "Make room, or choose a folder elsewhere."
+    if error.errno == errno.EROFS:
+        return f"{name} lies on a disk that is read-only.", "Choose another folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"The name {name} is too long.", "Choose a shorter one."
+    return f"{name}: {error.strerror or error}.", "The system refused this; try another folder or disk."
+
+
+def _out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+
+
+def _bug(error: Exception) -> None:
+    from rnnspec import __version__
+
+    complain("This is a bug in rnnspec, not a mistake of yours:")
+    traceback.print_exception(error)
+    complain(
+        "Please report the lines above, with the command, the spec ('rnnspec resolve SPEC' prints it) and:",
+        f"rnnspec {__version__}, Python {platform.python_version()}, {platform.platform()}",
+    )

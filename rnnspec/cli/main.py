@@ -1,0 +1,61 @@
+"""The program `rnnspec`: all commands, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rnnspec.cli import compile, evaluate, resolve, rule, schema, simulate, train, validate
+from rnnspec.cli.failures import INTERRUPTED, reported
+
+HELP = """Recurrent neural networks and their tasks from specifications that people can read.
+
+A spec is a YAML file that states a network, a task and its training. Start with
+
+\b
+  rnnspec validate specs/                 is everything right?
+  rnnspec train specs/go.yaml             train its networks
+  rnnspec evaluate runs/go-1a2b3c4d       how good are they?
+
+\b
+Exit codes: 0 fine, 1 the spec has errors, 2 wrong usage or a file that cannot be
+used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM,
+130 stopped by Ctrl-C.
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: it starts faster, wraps at any width, and takes no bracket for markup.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for module in (validate, rule, schema, resolve, compile, train, evaluate, simulate):
+    name = module.__name__.rpartition(".")[2]
+    app.command(name)(reported(module.command))
+
+
+def main() -> None:
+    """Run the command in sys.argv and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal cannot show must not stop the program.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        app(prog_name="rnnspec")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        from rnnspec import __version__
+
+        print(f"rnnspec {__version__}")
+        raise typer.Exit

@@ -1,0 +1,63 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rnnspec.runtime.targets import Target
+
+Choice = TypeVar("Choice", bound=str)
+
+SpecFile = Annotated[str, typer.Argument(metavar="SPEC", help="The spec, a YAML file.", show_default=False)]
+RunFolder = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run folder, as 'rnnspec train' made it.", show_default=False)
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="METHOD",
+        help="Lay this file over the spec: a path, or a name in methods/ beside it. May be repeated.",
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set one value, such as training.networks=10. May be repeated.",
+        show_default=False,
+    ),
+]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="What simulates: torch (the default), torchscript, or reference (slow, the oracle).",
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="Where the networks live: cpu, cuda, cuda:1, mps.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+def one_of(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:
+    """Return a value that is one of some choices; wrong usage if it is none."""
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise typer.BadParameter(f"'{value}' is none of: {', '.join(choices)}.", param_hint=f"'{name}'")
+
+
+def target_of(name: str | None) -> Target:
+    """Return the target of a name, the default one for None."""
+    from rnnspec.runtime.targets import DEFAULT, TARGETS
+
+    return DEFAULT if name is None else one_of("--target", name, TARGETS)

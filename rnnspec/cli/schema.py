@@ -1,0 +1,19 @@
+"""`rnnspec schema`: the JSON schema of specs, for editors."""
+
+from __future__ import annotations
+
+import json
+
+
+def command() -> None:
+    """Print the JSON schema of specs, with which editors complete and check them as you type.
+
+    \b
+    Example:
+      rnnspec schema > specs/rnnspec.schema.json
+    and, in the first line of a spec,
+      # yaml-language-server: $schema=rnnspec.schema.json
+    """
+    from rnnspec.spec.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

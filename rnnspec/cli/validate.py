@@ -1,0 +1,86 @@
+"""`rnnspec validate`: is everything right?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnspec.cli.console import complain, count, note, show_diagnostics
+from rnnspec.cli.failures import USAGE, WRONG_SPEC
+from rnnspec.cli.options import one_of
+
+FORMATS = ("text", "json", "github")
+SUFFIXES = (".yaml", ".yml")
+
+
+def command(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Specs, or folders of *.yaml files.", show_default=False),
+    ],
+    format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, json, or github (annotations).")
+    ] = "text",
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+) -> None:
+    """Check specs and print every problem, with its place, what was expected, and a remedy.
+
+    Folders are searched for *.yaml and *.yml at any depth. Fragments, which have no name, are checked as
+    far as they go. Problems go to stdout, a summary to stderr.
+
+    \b
+    Example:
+      rnnspec validate specs/ --strict
+    """
+    form = one_of("--format", format, FORMATS)
+    files = [file for path in paths for file in _specs(path)]
+    files = list(dict.fromkeys(files))
+    if not files:
+        complain(f"There are no specs in {' '.join(paths)}.", "A spec is a file *.yaml or *.yml.")
+        raise typer.Exit(USAGE)
+
+    from rnnspec.check.examine import examine
+    from rnnspec.diagnostics import Diagnostic, Problems, render_github, render_json
+    from rnnspec.syntax.compose import compose
+
+    found: dict[Diagnostic, None] = {}
+    wrong = 0
+    for file in files:
+        problems = Problems()
+        document = compose(file, problems=problems)
+        if document is not None:
+            examine(document, problems)
+        # A problem of a shared base is found once for each spec that extends it.
+        for problem in problems.sorted():
+            found[replace(problem, severity="error") if strict else problem] = None
+        wrong += problems.failed or (strict and bool(problems.found))
+    if form == "text":
+        show_diagnostics(found, sys.stdout)
+    elif form == "json":
+        print(render_json(found))
+    elif found:
+        print(render_github(found))
+    errors = sum(problem.severity == "error" for problem in found)
+    note(_summary(len(files), wrong, errors, len(found) - errors))
+    if wrong:
+        raise typer.Exit(WRONG_SPEC)
+
+
+def _specs(path: str) -> list[str]:
+    """Return a file as it is, and the specs below a folder in order, but for those in hidden folders."""
+    root = Path(path)
+    if not root.is_dir():
+        return [path]
+    below = sorted(file for file in root.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    return [str(file) for file in below if not any(p.startswith(".") for p in file.relative_to(root).parts)]
+
+
+def _summary(files: int, wrong: int, errors: int, warnings: int) -> str:
+    notes = f", with {count(warnings, 'warning')}" if warnings else ""
+    if not wrong:
+        return f"{count(files, 'spec')} {'is' if files == 1 else 'are'} fine{notes}"
+    return f"{count(errors, 'error')} in {wrong} of {count(files, 'spec')}{notes}"

@@ -1,0 +1,1 @@
+"""From a program to source text: what a template is given, and the rules that keep it harmless."""

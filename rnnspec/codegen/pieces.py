@@ -1,0 +1,125 @@
+"""Pieces of Python source: text with its precedence, and how a long piece is broken into lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+_SIMPLE = re.compile(r"[A-Za-z_][\w.]*|[\d.]+(e[+-]?\d+)?")
+
+#: The longest line of a generated source.
+WIDTH = 110
+
+
+class Level(IntEnum):
+    """How tightly the outermost operator of an expression binds, loosest first."""
+
+    COMPARISON = 0
+    OR = 1
+    AND = 2
+    SUM = 3
+    PRODUCT = 4
+    SIGN = 5
+    POWER = 6
+    ATOM = 7
+
+
+@dataclass(frozen=True)
+class Code:
+    """An expression of Python.
+
+    python: whether it is a Python number rather than a tensor.  parts: the arguments of a call, or the
+    operands of a chain of operators of one level; operators: one less than operands, empty for a call.
+    """
+
+    text: str
+    level: Level = Level.ATOM
+    python: bool = False
+    parts: tuple[Code, ...] = ()
+    operators: tuple[str, ...] = ()
+
+    def at(self, level: Level) -> Code:
+        """Return this in parentheses if it binds looser than a level."""
+        if self.level >= level:
+            return self
+        return Code(f"({self.text})", Level.ATOM, self.python, (self,))
+
+
+def call(function: str, *arguments: Code) -> Code:
+    """Return the call of a function on tensors."""
+    return Code(f"{function}({', '.join(a.text for a in arguments)})", parts=arguments)
+
+
+def infix(operator: str, left: Code, right: Code, level: Level) -> Code:
+    """Return left operator right; a chain of one level stays one chain, associated to the left."""
+    left, right = left.at(level), right.at(Level(level + 1))
+    chain = left.level == level and bool(left.operators)
+    return Code(
+        f"{left.text} {operator} {right.text}",
+        level,
+        left.python and right.python,
+        (*left.parts, right) if chain else (left, right),
+        (*left.operators, operator) if chain else (operator,),
+    )
+
+
+def power(base: Code, exponent: Code) -> Code:
+    """Return base ** exponent, set closely if both are simple."""
+    base, exponent = base.at(Level.ATOM), exponent.at(Level.SIGN)
+    simple = _SIMPLE.fullmatch(base.text) and _SIMPLE.fullmatch(exponent.text.removeprefix("-"))
+    text = f"{base.text}**{exponent.text}" if simple else f"{base.text} ** {exponent.text}"
+    return Code(text, Level.POWER)
+
+
+def break_lines(code: Code, first: int, last: int, indent: int) -> str:
+    """Return an expression on as few lines as it needs.
+
+    first: the columns before it on its first line.  last: those behind it on its last.  indent: of the
+    statement it stands in.
+    """
+    if first + len(code.text) + last <= WIDTH:
+        return code.text
+    if code.operators:
+        body = _operands(code, indent + 4)
+        return f"(\n{' ' * (indent + 4)}{body}\n{' ' * indent})"
+    return _brackets(code, indent)
+
+
+def _brackets(code: Code, indent: int) -> str:
+    """Break inside the brackets of a call: all arguments on a line of their own, or each."""
+    if not code.parts:
+        return code.text
+    inner = indent + 4
+    head = code.text[: code.text.index("(") + 1]
+    margin = "\n" + " " * inner
+    if head == "(":
+        return f"({margin}{_operands(code.parts[0], inner)}\n{' ' * indent})"
+    together = ", ".join(part.text for part in code.parts)
+    if inner + len(together) <= WIDTH and not _nested(code.parts):
+        return f"{head}{margin}{together}\n{' ' * indent})"
+    each = "".join(f"{margin}{_inside(part, inner, 1)}," for part in code.parts)
+    return f"{head}{each}\n{' ' * indent})"
+
+
+def _nested(parts: Sequence[Code]) -> bool:
+    return len(parts) == 1 and bool(parts[0].parts) and not parts[0].operators
+
+
+def _inside(code: Code, indent: int, last: int) -> str:
+    """Return an expression that stands in brackets already, so needs none to be broken."""
+    if indent + len(code.text) + last <= WIDTH:
+        return code.text
+    return _operands(code, indent) if code.operators else _brackets(code, indent)
+
+
+def _operands(code: Code, indent: int) -> str:
+    """Put each operand of a chain on a line, its operator before it."""
+    if not code.operators:
+        return _inside(code, indent, 0)
+    lines = [_inside(code.parts[0], indent, 0)]
+    for operator, part in zip(code.operators, code.parts[1:], strict=True):
+        room = len(operator) + 1
+        lines.append(f"{operator} {_inside(part, indent, 0) if indent + room + len(part.text) > WIDTH else part.text}")
+    return f"\n{' ' * indent}".join(lines)

@@ -1,0 +1,87 @@
+"""Rendering: where templates are found, and how names and texts of a spec may enter a source.
+
+A template gets identifiers, numbers and layouts that are finished; it computes nothing.  What comes from a
+spec reaches a source as a checked identifier (`identifier`, `quoted`), as a number (`literal` in
+`expressions.py`), or as words of a docstring that cannot end it (`free_text`).
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import textwrap
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+
+#: What generated modules call their own things; a name of a spec steps aside by one underscore.
+OWN_NAMES = frozenset(
+    """
+    math torch Tensor
+    angle argmax bernoulli choice constant distance exponential integer maximum minimum normal number onehot
+    pick ring uniform unit where
+    trial stream t u y white
+    abs bool dict float int len list max min print range reversed set slice sorted str sum tuple zip
+    draw step chunk simulate loss performance philox normals
+    """.split()
+)
+
+
+def render(template: str, context: Mapping[str, object]) -> str:
+    """Render a template, named by its path below the folder of templates."""
+    return _environment().get_template(template).render(context)
+
+
+def identifier(name: str) -> str:
+    """Return a name of a spec as an identifier of a generated source; different names stay different.
+
+    Keywords and names of the module's own get an underscore, and so do names that end in one.
+    """
+    _check(name)
+    taken = keyword.iskeyword(name) or name in OWN_NAMES
+    return f"{name}_" if taken or name.endswith("_") else name
+
+
+def quoted(name: str) -> str:
+    """Return a name of a spec as a string literal."""
+    return f'"{_check(name)}"'
+
+
+def free_text(text: str, width: int, limit: int = 400) -> list[str]:
+    """Return a text of a spec as lines for a docstring: printable, without quotes and backslashes."""
+    harmless = "".join(c if c.isprintable() and c not in "\"'`\\" else " " for c in text[: 4 * limit])
+    words = " ".join(harmless.split())
+    return textwrap.wrap(words if len(words) <= limit else words[: limit - 3] + "...", width)
+
+
+def _check(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name")
+    return name
+
+
+@cache
+def _environment() -> Environment:
+    # No autoescape: what is rendered is source text, and nothing unchecked is handed to a template.
+    return Environment(
+        loader=FileSystemLoader(template_folder()),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def template_folder() -> Path:
+    """Return the folder of templates: inside the package if installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    places = (package / "templates", package.parent / "templates")
+    for place in places:
+        if (place / "torch" / "graph.py.j2").is_file():
+            return place
+    raise FileNotFoundError(f"no templates in {' or '.join(map(str, places))}")

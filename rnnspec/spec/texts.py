@@ -1,0 +1,129 @@
+"""Texts with a grammar of their own: expressions, distributions, events."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from rnnspec.diagnostics import nearest, shorten
+from rnnspec.spec.fields import NONE, NoneWord, check_unit, is_number, read_time, refuse
+from rnnspec.spec.values import DistributionCall, Event, ExpressionText
+from rnnspec.syntax import expression
+from rnnspec.syntax.quantity import Time, match_quantity
+
+
+def read_expression(value: Any) -> ExpressionText:
+    """Return the tree of an expression; numbers are themselves, true is 1 and false is 0."""
+    if isinstance(value, str):
+        return ExpressionText(value, _parse(value))
+    if isinstance(value, bool) or is_number(value):
+        text = str(value).lower()
+        number = int(value) if isinstance(value, bool) else value
+        return ExpressionText(text, expression.Number(number, 0, len(text)))
+    raise refuse("RS012", expected="an expression")
+
+
+def _parse(text: str) -> expression.Tree:
+    try:
+        return expression.parse(text)
+    except expression.ExpressionError as error:
+        raise refuse(
+            "RS015", error.message, expected=error.expected, help=error.help, part=(error.start, error.end)
+        ) from None
+
+
+def read_expression_or_none(value: Any) -> ExpressionText | NoneWord:
+    """Return an expression, or the word `none` as it is."""
+    return "none" if value == NONE else read_expression(value)
+
+
+_expression_schema = {"type": ["string", "number", "boolean"]}
+
+Expression = Annotated[ExpressionText, PlainValidator(read_expression), WithJsonSchema(_expression_schema)]
+
+#: An expression, or the word `none`, which stops an inheritance.
+ExpressionOrNone = Annotated[
+    ExpressionText | NoneWord, PlainValidator(read_expression_or_none), WithJsonSchema(_expression_schema)
+]
+
+
+def read_duration(value: Any) -> Time | ExpressionText:
+    """Return a time, or an expression in seconds over draws: `500 ms`, `wait`, `300 ms + wait`."""
+    if isinstance(value, str) and match_quantity(value) is None:
+        return read_expression(value)
+    return read_time(value)
+
+
+Duration = Annotated[
+    Time | ExpressionText,
+    PlainValidator(read_duration),
+    WithJsonSchema({"type": "string", "pattern": "[A-Za-z]"}),
+]
+
+# --- distributions, events ---------------------------------------------------------------------------
+
+
+def read_distribution(value: Any) -> DistributionCall:
+    """Return the call in `normal(0, 1/units)` or `zeros`; which calls exist is known to lowering."""
+    expected = "a distribution such as 'normal(0, 1)'"
+    if not isinstance(value, str):
+        proposal = "write 'zeros'" if is_number(value) and value == 0 else ""
+        raise refuse("RS012", expected=expected, help=proposal)
+    match tree := _parse(value):
+        case expression.Call(function=name, arguments=arguments):
+            return DistributionCall(name, arguments, value, tree)
+        case expression.Name(id=name):
+            return DistributionCall(name, (), value, tree)
+    raise refuse("RS104", f"'{shorten(value)}' is not a distribution", expected=expected)
+
+
+Distribution = Annotated[
+    DistributionCall,
+    PlainValidator(read_distribution),
+    WithJsonSchema({"type": "string", "pattern": "[A-Za-z]"}),
+]
+
+_EVENT = re.compile(r"\s*([A-Za-z]\w*)\s*\.\s*(\w+)\s*(?:([+-])\s*(.*?)\s*)?", re.ASCII | re.DOTALL)
+
+
+def read_event(value: Any) -> Event:
+    """Return the event in `stimulus.end`, `trial.start + 100 ms`."""
+    expected = "an event: EPOCH.start, EPOCH.end, trial.start or trial.end"
+    if not isinstance(value, str):
+        raise refuse("RS012", expected=expected)
+    found = _EVENT.fullmatch(value) if len(value) <= 200 else None
+    if found is None:
+        raise refuse("RS013", f"'{shorten(value)}' is not an event", expected=expected)
+    name, edge, sign, rest = found.groups()
+    if edge not in ("start", "end"):
+        raise refuse(
+            "RS013",
+            f"'{shorten(edge)}' is not a moment of an epoch",
+            expected="start or end",
+            help=nearest(edge, ("start", "end")),
+            part=found.span(2),
+        )
+    return Event(name, "start" if edge == "start" else "end", _offset(sign, rest, found.span(4)), value)
+
+
+def _offset(sign: str | None, text: str | None, part: tuple[int, int]) -> Time | None:
+    if sign is None or text is None:
+        return None
+    amount = match_quantity(text)
+    if amount is None or text[0] in "+-":
+        raise refuse("RS013", f"'{shorten(text)}' is not a time", expected="such as '100 ms'", part=part)
+    try:
+        check_unit(*amount, "", shorten(text))
+    except PydanticCustomError as error:
+        raise refuse(error.type, **{**(error.context or {}), "part": part}) from None
+    return Time(-amount[0] if sign == "-" else amount[0], amount[1])
+
+
+EventText = Annotated[
+    Event,
+    PlainValidator(read_event),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Za-z]\w*\s*\.\s*(start|end)\s*([+-].*)?$"}),
+]

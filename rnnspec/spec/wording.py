@@ -1,0 +1,84 @@
+"""How messages speak of places and values: in the words of YAML, never in those of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnspec.diagnostics import shorten
+
+Path = tuple[str | int, ...]
+
+#: What YAML 1.1 took for truth values.
+_TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+def subject(path: Path) -> str:
+    """Return how a message calls a place: by its key, and its number in a list."""
+    names = [part for part in path if isinstance(part, str)]
+    name = f"'{shorten(names[-1])}'" if names else "the document"
+    if path and isinstance(path[-1], int):
+        return f"item {path[-1] + 1} of {name}"
+    return name
+
+
+def describe(value: object) -> str:
+    """Return what a value is."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {number(value) if isinstance(value, int) else value}"
+        case str():
+            return f"the text '{shorten(value)}'" if value else "an empty text"
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+    return "of no type that YAML has"
+
+
+def found(path: Path, value: object, code: str = "RS012") -> str:
+    """Return what stands at a place; where its type is right, that goes without saying."""
+    if code == "RS013" and isinstance(value, str):
+        return f"{subject(path)} is '{shorten(value)}'"
+    if code == "RS013" and isinstance(value, int | float):
+        return f"{subject(path)} is {number(value)}"
+    return f"{subject(path)} is {describe(value)}"
+
+
+def number(value: float) -> str:
+    """Return a number as one would write it."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
+    # Python refuses to print integers of thousands of digits.
+    return str(value) if abs(value) < 10**30 else "of more than 30 digits"
+
+
+def items(count: object) -> str:
+    """Return `no items`, `1 item`, `2 items`."""
+    return "1 item" if count == 1 else f"{count or 'no'} items"
+
+
+def conversion(wanted: str, value: object) -> str:
+    """Return how to write what was probably meant, if the type of a value is wrong."""
+    return next(_conversions(wanted, value), "")
+
+
+def _conversions(wanted: str, value: object) -> Iterator[str]:
+    if wanted == "a text" and isinstance(value, bool | int | float):
+        yield "put it in quotes"
+    if wanted == "true or false" and isinstance(value, str) and value.lower() in _TRUTH:
+        yield f"write {_TRUTH[value.lower()]}"
+    if wanted == "a list" and isinstance(value, str | int | float):
+        yield "put it in brackets: [ ]"
+    if wanted == "a whole number" and isinstance(value, float) and value.is_integer():
+        yield f"write {number(value)}"
+    if wanted in ("a number", "a whole number") and isinstance(value, str):
+        try:
+            meant = float(value)
+        except ValueError:
+            return
+        if wanted == "a number" or meant.is_integer():
+            yield f"write {number(meant)}, without quotes"

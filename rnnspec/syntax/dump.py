@@ -1,0 +1,98 @@
+"""A document as YAML text: the same bytes for the same values, and the same values when read again."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+from rnnspec.syntax.core_schema import NumberError, resolve
+from rnnspec.syntax.source import FORBIDDEN
+
+#: A list of single values stands on one line if it fits.
+_WIDTH = 100
+
+_NOT_PLAIN = re.compile(r"[\s\-?:,\[\]{}#&*!|>'\"%@`]|<<$|.*(: | #|[:\s]$|[\n\t])", re.DOTALL)
+_MINUS = re.compile(r"-[\w.(]")
+_FLOW_INDICATOR = re.compile(r"[,\[\]{}]")
+
+
+def dump(value: Mapping[str, object]) -> str:
+    """Return the YAML of a document in block style, keys in their order, quotes only where needed.
+
+    Raises ValueError for a number that is not finite, TypeError for what is no value of a document.
+    """
+    return "".join(f"{line}\n" for line in _block(value)) if value else "{}\n"
+
+
+def _block(value: object) -> Iterator[str]:
+    """Yield the lines of a mapping or list."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _entry(f"{_text(str(key), key=True)}:", below, "  ")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _entry("-", item, "  ")
+
+
+def _entry(head: str, value: object, indent: str) -> Iterator[str]:
+    line = _line(value)
+    if line is not None and (not line.startswith("[") or len(head) + len(line) < _WIDTH):
+        yield f"{head} {line}"
+    elif head == "-":
+        # The first line of what is below stands behind the dash.
+        for number, line in enumerate(_block(value)):
+            yield f"{indent if number else '- '}{line}"
+    else:
+        yield head
+        for line in _block(value):
+            yield indent + line
+
+
+def _line(value: object) -> str | None:
+    """Return what stands on one line, None for what does not."""
+    if isinstance(value, Mapping):
+        return None if value else "{}"
+    if isinstance(value, list | tuple):
+        if any(isinstance(item, list | tuple | Mapping) for item in value):
+            return None
+        return f"[{', '.join(_scalar(item, flow=True) for item in value)}]"
+    return _scalar(value)
+
+
+def _scalar(value: object, *, flow: bool = False) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is not a finite number")
+            return repr(value)
+        case str():
+            return _text(value, flow=flow)
+    raise TypeError(f"{type(value).__name__} is not a value of a document")
+
+
+def _text(text: str, *, flow: bool = False, key: bool = False) -> str:
+    """Return a text as it stands in YAML, in quotes if it would else be something else."""
+    plain = (
+        bool(text) and (not _NOT_PLAIN.match(text) or bool(_MINUS.match(text))) and not FORBIDDEN.search(text)
+    )
+    if plain and flow:
+        plain = not _FLOW_INDICATOR.search(text) and text.count("(") == text.count(")")
+    if plain and (key or _is_text(text)):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return FORBIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+def _is_text(plain: str) -> bool:
+    try:
+        return isinstance(resolve(plain), str)
+    except NumberError:
+        return False

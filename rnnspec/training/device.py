@@ -1,0 +1,29 @@
+"""The device that networks live on and the numbers they are made of, as a user names them."""
+
+from __future__ import annotations
+
+import torch
+
+from rnnspec.training.errors import RequestError
+
+#: The types of number that a training may be done in.
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def check_device(name: str) -> torch.device:
+    """Return a device of this machine; RequestError if it has none of that name."""
+    kinds = ["cpu", *(kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available())]
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in kinds:
+        raise RequestError(
+            f"There is no device '{name}' on this machine.", f"Use one of: {', '.join(kinds)}."
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise RequestError(
+            f"There is no device '{name}' on this machine.", f"Its GPUs are cuda:0 to cuda:{last}."
+        )
+    return device

@@ -1,0 +1,28 @@
+"""Who a run is: the versions that made it, and the hash that names it."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy
+import torch
+
+from rnnspec import __version__
+from rnnspec.spec.document import LANGUAGE_VERSION
+from rnnspec.training.files import sha256
+
+
+def identity(text: str) -> str:
+    """Return the SHA-256 of a resolved document and the version of the package that gives it meaning."""
+    return sha256(f"rnnspec {__version__}\n{text}".encode())
+
+
+def versions() -> dict[str, object]:
+    """Return the versions that the numbers of a run may depend on."""
+    return {
+        "rnnspec": __version__,
+        "language": LANGUAGE_VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }

@@ -1,0 +1,94 @@
+"""The training loop: update, evaluate, stop."""
+
+from __future__ import annotations
+
+import math
+
+from rnnspec.runtime.simulation import Simulation
+from rnnspec.training.evaluation import evaluate_simulation, trimmed_mean
+from rnnspec.training.events import (
+    Diverged,
+    Evaluated,
+    Finished,
+    Observer,
+    Status,
+    Updated,
+)
+from rnnspec.training.interruption import Interruption
+from rnnspec.training.optimize import Updater
+from rnnspec.training.stages import Moment, stage_at
+
+
+class Loop:
+    """Trains a simulation in place.
+
+    completed: the updates made.  last: the latest evaluation, None before the first.
+    """
+
+    def __init__(self, simulation: Simulation, observer: Observer) -> None:
+        self.simulation = simulation
+        self.training = simulation.program.training
+        self.updater = Updater(simulation)
+        self.completed = 0
+        self.last: Evaluated | None = None
+        self._observer = observer
+
+    @property
+    def performance(self) -> tuple[float, ...]:
+        """Of each network in the latest evaluation, 0 if it has diverged; empty before the first."""
+        if self.last is None:
+            return ()
+        alive = self.updater.alive.tolist()
+        return tuple(p if ok else 0.0 for p, ok in zip(self.last.evaluation.performance, alive, strict=True))
+
+    def run(self, interruption: Interruption) -> Status:
+        """Train until the criterion is reached, the iterations are used up, or a signal comes."""
+        while (status := self._end(interruption)) is None:
+            self._advance()
+        self._observer(Finished(status, self.completed))
+        return status
+
+    def _advance(self) -> None:
+        """Make one update, and evaluate if it is time to."""
+        moment = stage_at(self.simulation.program, self.completed)
+        outcome = self.simulation(
+            self.training.batch, purpose="train", iteration=self.completed, stage=moment.stage
+        )
+        lost = self.updater.update(outcome.loss, self.completed)
+        self.completed += 1
+        loss = tuple(outcome.loss.detach().double().tolist())
+        if lost:
+            self._observer(Diverged(tuple(lost)))
+        self._observer(Updated(self.completed, moment, loss))
+        every = self.training.evaluate_every
+        # The last weights are evaluated too, or the end of a training would not be known.
+        if every and (self.completed % every == 0 or self.completed == self.training.iterations):
+            self._evaluate(moment, loss)
+
+    def _evaluate(self, moment: Moment, loss: tuple[float, ...]) -> None:
+        dead = (~self.updater.alive).nonzero().flatten().tolist()
+        evaluation = evaluate_simulation(
+            self.simulation, self.training.evaluate_batch, self.completed, frozenset(dead)
+        )
+        trim = self.training.stop.trim if self.training.stop else 0.0
+        self.last = Evaluated(
+            self.completed,
+            moment,
+            tuple(math.nan if k in dead else value for k, value in enumerate(loss)),
+            evaluation,
+            trimmed_mean(evaluation.performance, trim),
+            tuple(self.updater.diverged),
+        )
+        self._observer(self.last)
+
+    def _end(self, interruption: Interruption) -> Status | None:
+        """Return why training is over, None if it is not.  What has been reached counts before a signal."""
+        stop, last = self.training.stop, self.last
+        fresh = last is not None and last.completed == self.completed
+        if stop and last and fresh and last.trimmed_mean >= stop.performance:
+            return "reached"
+        if self.completed >= self.training.iterations:
+            return "finished"
+        if not bool(self.updater.alive.any()):
+            return "diverged"
+        return interruption.status

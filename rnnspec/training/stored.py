@@ -1,0 +1,118 @@
+"""Reading a run folder back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnspec.check.examine import Specification, load
+from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.training.device import DTYPES, check_device
+from rnnspec.training.errors import RequestError
+from rnnspec.training.files import sha256
+from rnnspec.training.run import FORMAT, MANIFEST, SPEC, WEIGHTS
+from rnnspec.training.weights import load_weights
+
+_RESTORE = "Restore the folder from a copy, or train again."
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A finished training.
+
+    simulation: with the trained weights.  iterations: updates made.  diverged: the networks that have
+    diverged, counted from 0 in this simulation.
+    """
+
+    folder: Path
+    specification: Specification
+    simulation: Simulation
+    iterations: int
+    diverged: frozenset[int]
+
+
+def load_run(
+    path: Path | str, *, target: Target | None = None, device: str = "cpu"
+) -> tuple[Specification, Simulation]:
+    """Return the spec and the trained networks of a run folder."""
+    run = open_run(path, target=target, device=device)
+    return run.specification, run.simulation
+
+
+def open_run(path: Path | str, *, target: Target | None = None, device: str = "cpu") -> StoredRun:
+    """Read a run folder and check that it is whole.
+
+    target: what to simulate with, that of the training if not given.  Raises RequestError if the path is no
+    run folder, the training has not ended, or a file is not the one that was written.
+    """
+    folder = Path(path)
+    manifest = _manifest(folder)
+    if "sha256" not in manifest:
+        status = manifest.get("status")
+        raise RequestError(
+            f"{folder} has no trained networks: its training "
+            + ("is still running, or was cut off." if status == "running" else f"{status}."),
+            "Wait until it has ended, or train again.",
+        )
+    for name in (SPEC, WEIGHTS):
+        if sha256((folder / name).read_bytes()) != manifest["sha256"][name]:
+            raise RequestError(f"{folder / name} is not the file that the training wrote.", _RESTORE)
+    specification = load(folder / SPEC)
+    first = int(manifest["first_network"])
+    simulation = Simulation(
+        specification.program,
+        networks=int(manifest["networks"]),
+        first_network=first,
+        seed=int(manifest["seed"]),
+        target=target or manifest["target"],
+        dtype=DTYPES[manifest["dtype"]],
+        device=check_device(device),
+    )
+    load_weights(simulation, (folder / WEIGHTS).read_bytes(), str(folder / WEIGHTS))
+    result = manifest["result"]
+    diverged = frozenset(int(row["network"]) - first for row in result["diverged"])
+    return StoredRun(folder, specification, simulation, int(result["iterations"]), diverged)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest, as far as its shape can be trusted afterwards."""
+    if folder.is_file():
+        raise RequestError(
+            f"{folder} is a file, not a run folder.", "Give the folder that 'rnnspec train' made."
+        )
+    if folder.is_dir() and not (folder / MANIFEST).exists():
+        inside = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
+        raise RequestError(
+            f"{folder} is not a run folder: it has no {MANIFEST}.",
+            f"Did you mean {inside[0]}?" if inside else "Give the folder that 'rnnspec train' made.",
+        )
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except ValueError:
+        raise RequestError(f"{folder / MANIFEST} is damaged: it is not JSON.", _RESTORE) from None
+    if not isinstance(manifest, dict) or not _readable(manifest):
+        raise RequestError(f"{folder / MANIFEST} was not written by this version of rnnspec.", _RESTORE)
+    return manifest
+
+
+def _readable(manifest: dict[str, Any]) -> bool:
+    """Return whether a manifest has what is needed here, in the types that it is written with."""
+    kinds = {"networks": int, "first_network": int, "seed": int, "status": str}
+    if manifest.get("format") != FORMAT or any(type(manifest.get(k)) is not t for k, t in kinds.items()):
+        return False
+    if manifest.get("target") not in TARGETS or manifest.get("dtype") not in DTYPES:
+        return False
+    if "sha256" not in manifest:
+        return True
+    result, hashes = manifest.get("result"), manifest["sha256"]
+    return (
+        isinstance(hashes, dict)
+        and {SPEC, WEIGHTS} <= hashes.keys()
+        and isinstance(result, dict)
+        and isinstance(result.get("iterations"), int)
+        and isinstance(result.get("diverged"), list)
+        and all(isinstance(row, dict) and type(row.get("network")) is int for row in result["diverged"])
+    )

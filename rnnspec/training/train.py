@@ -1,0 +1,105 @@
+"""Train the networks of a spec and keep the run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from rnnspec.check.examine import Specification, load
+from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.targets import DEFAULT, Target
+from rnnspec.training.device import check_device
+from rnnspec.training.errors import RequestError
+from rnnspec.training.events import Evaluated, Event, Observer, Started, Stopping
+from rnnspec.training.interruption import Interruption, listening
+from rnnspec.training.loop import Loop
+from rnnspec.training.result import Result
+from rnnspec.training.run import Run, create_run
+
+
+def train(
+    spec: Specification | Path | str,
+    *,
+    overlays: Iterable[Path | str] = (),
+    settings: Iterable[str] = (),
+    out: Path | str | None = "runs",
+    target: Target = DEFAULT,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    only_network: int | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    """Train all networks of a spec side by side and return what came of it.
+
+    spec: a specification, or the path of one, with the overlays and settings of `rnnspec.load`.
+    out: the folder in which the run gets a folder of its own; None keeps nothing.
+    only_network: train network k of the ensemble alone; its weights, trials and noise are the same.
+    observer: is called with every event (`rnnspec.training.events`).
+
+    Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved.
+    """
+    overlays = tuple(overlays)
+    specification = spec if isinstance(spec, Specification) else load(spec, overlays, settings)
+    with listening() as interruption:
+        simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
+        methods = [Path(overlay).stem for overlay in overlays]
+        run = None if out is None else create_run(specification, simulation, Path(out), methods)
+
+        def observe(event: Event) -> None:
+            if run and isinstance(event, Evaluated):
+                run.record(event)
+            if observer:
+                observer(event)
+
+        interruption.on_request = lambda status: observe(Stopping(status))
+        observe(Started(simulation, run.folder if run else None))
+        return _finish(Loop(simulation, observe), interruption, run)
+
+
+def _ensemble(
+    specification: Specification,
+    only_network: int | None,
+    target: Target,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Simulation:
+    networks = specification.program.training.networks
+    if only_network is not None and not 0 <= only_network < networks:
+        raise RequestError(
+            f"There is no network {only_network}.", f"The spec has networks 0 to {networks - 1}."
+        )
+    return Simulation(
+        specification.program,
+        networks=networks if only_network is None else 1,
+        first_network=only_network or 0,
+        target=target,
+        dtype=dtype,
+        device=device,
+    )
+
+
+def _finish(loop: Loop, interruption: Interruption, run: Run | None) -> Result:
+    """Run a loop to its end and save what came of it."""
+    try:
+        status = loop.run(interruption)
+        result = Result(
+            simulation=loop.simulation,
+            status=status,
+            iterations=loop.completed,
+            evaluated=loop.last.completed if loop.last else None,
+            performance=loop.performance,
+            diverged=tuple(loop.updater.diverged),
+            folder=run.folder if run else None,
+        )
+        if run:
+            run.finish(result)
+        return result
+    except BaseException as error:
+        if run:
+            # The first error is the one to hear of, even if the disk refuses this note as well.
+            with contextlib.suppress(OSError):
+                run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise

@@ -1,0 +1,297 @@
+"""Specs to programs: overlays on the minimal spec, and what the printed program says then."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+
+from rnnspec.program.nodes import PeriodicSkip, PointSkip, Random, Rate
+from rnnspec.program.printer import print_program
+from rnnspec.program.verify import verify
+from support import codes, printed, problems, program, section
+
+# --- network -----------------------------------------------------------------------------------------
+
+
+def test_layout_follows_the_order_written() -> None:
+    text = printed("network: {populations: {late: {size: 3, tau: 50 ms}}}")
+    assert section(text, "population") == [
+        "population input 0:4, tau 100 ms",
+        "population output 4:8, tau 100 ms",
+        "population late 8:11, tau 50 ms",
+    ]
+    assert section(text, "input ")[:2] == ["input cue 0:1 -> input", "input stimulus 1:9 ring -> input"]
+
+
+def test_default_weights() -> None:
+    network = program().network
+    assert network.w_rec.init.arguments == (0.0, pytest.approx(8**-0.5))
+    assert network.w_in.init.arguments == (0.0, pytest.approx(9**-0.5))
+    assert network.w_out.init.arguments == (0.0, pytest.approx(4**-0.5))
+    assert network.bias.name == "zeros"
+
+
+def test_sizes_in_distributions() -> None:
+    network = program('network: {weights: {w_rec: "normal(0, 1/units)", w_out: "uniform(-1/fan_in, 2**-1)"}}').network
+    assert network.w_rec.init.arguments == (0.0, 1 / 8)
+    assert network.w_out.init.arguments == (-0.25, 0.5)
+
+
+def test_spectral_radius_belongs_to_the_matrix() -> None:
+    matrix = program('network: {weights: {w_rec: "spectral(normal(0, 1), 1.5)"}}').network.w_rec
+    assert (matrix.init.name, matrix.radius) == ("normal", 1.5)
+
+
+def test_channels_reach_only_what_they_name() -> None:
+    blocks = {b.name: b.present for b in program().network.w_in.blocks}
+    assert blocks == {
+        "cue -> input": True,
+        "cue -> output": False,
+        "stimulus -> input": True,
+        "stimulus -> output": False,
+    }
+
+
+def test_connections() -> None:
+    overlay = """
+network:
+  populations: {input: {sign: excitatory}, output: {sign: inhibitory}}
+  connections:
+    input -> output: {density: 0.5, trainable: false}
+    output -> input: none
+    output->output: {self: false}
+    stimulus -> input: {init: identity(2)}
+"""
+    assert [d.code for d in problems(overlay)] == ["RS107"]
+    text = printed(overlay.replace("identity(2)", '"uniform(0, 1)"'))
+    assert section(text, "input -> output") == ["input -> output: density 0.5, frozen, excitatory"]
+    assert section(text, "output -> input") == ["output -> input: none"]
+    assert section(text, "output -> output") == ["output -> output: inhibitory, no self-connections"]
+    assert section(text, "stimulus -> input") == ["stimulus -> input: uniform(0, 1)"]
+
+
+# --- task --------------------------------------------------------------------------------------------
+
+
+def test_inheritance_of_inputs_and_targets() -> None:
+    epochs = {e.name: e for e in program().timeline.epochs}
+    assert [d.channel for d in epochs["stimulus"].drives] == ["cue", "stimulus"]
+    assert [t.channel for t in epochs["stimulus"].targets] == ["fixation", "saccade"]
+    assert epochs["fixation"].phase == "hold"
+    assert epochs["response"].phase == "respond"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "channels"),
+    [
+        ("target: none", []),
+        ("target: {saccade: none}", ["fixation"]),
+        ("target: {saccade: 0.5}", ["fixation", "saccade"]),
+    ],
+)
+def test_none_stops_the_inheritance(overlay: str, channels: list[str]) -> None:
+    epoch = program(f"task: {{epochs: {{fixation: {{{overlay}}}}}}}").timeline.epochs[0]
+    assert [t.channel for t in epoch.targets] == channels
+
+
+def test_correct_none_stops_the_inheritance() -> None:
+    assert program().timeline.epochs[0].correct is not None
+    assert program("task: {epochs: {fixation: {correct: none}}}").timeline.epochs[0].correct is None
+
+
+def test_gradient_free_epochs_inherit_neither_target_nor_score() -> None:
+    epoch = program("task: {epochs: {fixation: {gradient: false}}}").timeline.epochs[0]
+    assert epoch.targets == ()
+    assert epoch.correct is None
+    own = "task: {epochs: {fixation: {gradient: false, correct: fixation > 0.1}}}"
+    assert program(own).timeline.epochs[0].correct is not None
+
+
+def test_draws_come_in_dependence_order() -> None:
+    overlay = "task: {draw: {a: b + 1, b: 'uniform(0, c)', c: 2}}"
+    assert [d.name for d in program(overlay).timeline.draws][1:] == ["c", "b", "a"]
+
+
+def test_calls_are_numbered_by_variable_and_place() -> None:
+    overlay = "task: {draw: {a: 'uniform(0, 1) + uniform(0, 1)'}}"
+    more = "task: {draw: {z: 'uniform(0, 1)'}}"
+    calls = []
+    for overlays in ([overlay], [more, overlay]):
+        draw = next(d for d in program(*overlays).timeline.draws if d.name == "a")
+        (value,) = draw.values
+        found = [n.call for n in _walk(value) if isinstance(n, Random)]
+        assert len(set(found)) == 2
+        calls.append(found)
+    assert calls[0] == calls[1], "another draw must not disturb this one"
+    # SHA-256 of "a#0" begins with these bytes.
+    assert calls[0][0] == int.from_bytes(__import__("hashlib").sha256(b"a#0").digest()[:4], "big")
+
+
+def _walk(node):  # type: ignore[no-untyped-def]
+    from rnnspec.program.nodes import walk
+
+    return walk(node)
+
+
+READS = """
+task:
+  trials: 3
+  draw:
+    rewarded: answered > 0
+    again:    previous(answered, 0) > 0
+    count:    previous(count, 0) + rewarded
+  epochs:
+    stimulus: {read: {answered: argmax(saccade)}}
+"""
+
+
+def test_reads_make_their_dependents_wait() -> None:
+    timeline = program(READS).timeline
+    assert {d.name: d.available for d in timeline.draws} == {
+        "direction": None,
+        "rewarded": 2,
+        "again": 0,
+        "count": 2,
+    }
+    assert [r.name for r in timeline.epochs[1].reads] == ["answered"]
+    types = {d.name: d.type for d in timeline.draws}
+    assert types["again"].reads
+    assert math.isinf(types["count"].high), "a recurrence has no bounds"
+    assert not types["direction"].reads
+
+
+def test_use_before_read() -> None:
+    early = "task: {epochs: {fixation: {input: {cue: rewarded}}}}"
+    assert "RS208" in codes(READS, early)
+    same = "task: {epochs: {stimulus: {weight: rewarded}}}"
+    assert "RS208" in codes(READS, same)
+    late = "task: {epochs: {response: {input: {cue: rewarded}, weight: 1 + rewarded}}}"
+    assert codes(READS, late) == []
+
+
+def test_sequence_values() -> None:
+    overlay = """
+task:
+  trials: 2
+  sequence:
+    block: choice(1, 2)
+    rule: [1, 'choice(1, 2)']
+    side: {balanced: [[0, 1], [1, 0]]}
+"""
+    draws = {d.name: d for d in program(overlay).timeline.draws}
+    assert draws["block"].type.rate is Rate.SEQUENCE
+    assert draws["rule"].type.rate is Rate.TRIAL
+    assert len(draws["rule"].values) == 2
+    assert draws["side"].patterns is not None
+    assert [[v.value for v in p] for p in draws["side"].patterns] == [[0, 1], [1, 0]]
+    assert (draws["side"].type.low, draws["side"].type.high) == (0, 1)
+
+
+def test_drawn_duration_has_bounds() -> None:
+    overlay = "task: {draw: {wait: 'uniform(0.1, 0.5)'}, epochs: {stimulus: {duration: 200 ms + wait}}}"
+    timeline = program(overlay).timeline
+    value = timeline.epochs[1].duration.value
+    assert timeline.ragged
+    assert value is not None
+    assert (value.type.low, value.type.high) == (pytest.approx(0.3), pytest.approx(0.7))
+    assert "RS213" in codes(overlay.replace("'uniform(0.1, 0.5)'", "'uniform(-1, 0.5)'"))
+    assert "RS206" in codes("task: {epochs: {stimulus: {duration: 'uniform(0.1, 0.5)'}}}")
+
+
+def test_varying_inputs_are_marked() -> None:
+    text = printed("task: {epochs: {stimulus: {input: {cue: sin(t) + white(0.1)}}}}")
+    assert "input cue: sin(t) + white#0(0.1) [varies]" in section(text, "input cue: sin")[0]
+
+
+# --- skips, training ---------------------------------------------------------------------------------
+
+
+def test_skips() -> None:
+    overlay = """
+skips:
+  beta: {from: 0.2, increments: 5, over: 50 %}
+  edges:
+    regular: {kind: dasc, increment: arriving, every: 5 steps, per: trial}
+    between: {kind: sctt, from: stimulus.start + 40 ms, to: trial.end - 20 ms, beta: {from: 0.8}}
+"""
+    regular, between = program(overlay).skips
+    assert isinstance(regular, PeriodicSkip)
+    assert (regular.every, regular.scope, regular.increment) == (Fraction(1, 10), "trial", "arriving")
+    assert (regular.beta.start, regular.beta.increments, regular.beta.over) == (Fraction(1, 5), 5, 500)
+    assert isinstance(between, PointSkip)
+    assert (between.source.epoch, between.source.edge, between.source.offset) == ("stimulus", "start", Fraction(1, 25))
+    assert (between.target.epoch, between.target.edge, between.target.offset) == (None, "end", Fraction(-1, 50))
+    # An edge's own beta replaces the common one whole.
+    assert (between.beta.start, between.beta.increments, between.beta.over) == (Fraction(4, 5), 1, 500)
+
+
+def test_coarsening() -> None:
+    coarsening = program("coarsening: {from: 5, increments: 2, over: 300 iterations}").coarsening
+    assert coarsening is not None
+    assert (coarsening.start, coarsening.increments, coarsening.over) == (5, 2, 300)
+
+
+def test_training() -> None:
+    training = program("training: {optimizer: {kind: adam, betas: [0.8, 0.9]}, penalty: {rate_l1: 1e-5}}").training
+    assert training.optimizer.options == (("beta1", 0.8), ("beta2", 0.9), ("epsilon", 1e-7))
+    assert [(p.quantity, p.norm, p.coefficient) for p in training.penalties] == [("rate", "l1", 1e-5)]
+
+
+# --- the printed form --------------------------------------------------------------------------------
+
+
+def test_printing_is_stable_and_tells_programs_apart() -> None:
+    texts = [
+        printed(),
+        printed("training: {seed: 1}"),
+        printed("task: {epochs: {response: {correct: fixation < 0.4}}}"),
+        printed("network: {populations: {input: {tau: 90 ms}}}"),
+        printed("network: {noise: {kind: ou, scale: 0.1, tau: 100 ms}}"),
+    ]
+    assert printed() == texts[0]
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(1 + 2) * 3",
+        "1 - (2 - 3)",
+        "-2 ** 2",
+        "(-2) ** 2",
+        "2 ** 3 ** 2",
+        "(2 ** 3) ** 2",
+        "not (a > 0 and b < 1) or a == b",
+        "a / (b / 2)",
+        "(a < 1) + 1",
+    ],
+)
+def test_printed_expressions_mean_the_same(text: str) -> None:
+    """Printing, reading back and printing again changes nothing."""
+    first = _draw_text(text)
+    assert _draw_text(first) == first
+
+
+def _draw_text(text: str) -> str:
+    found = printed(f"task: {{draw: {{a: 0, b: 1, x: '{text}'}}}}")
+    (line,) = section(found, "trial x:")
+    return line.split(" = ")[1]
+
+
+def test_programs_are_verified() -> None:
+    from dataclasses import replace
+
+    from rnnspec.program.verify import MalformedProgramError
+
+    whole = program()
+    verify(whole)
+    network = replace(whole.network, populations=whole.network.populations[1:])
+    with pytest.raises(MalformedProgramError, match="gap in the layout"):
+        verify(replace(whole, network=network))
+    first, *rest = whole.timeline.epochs
+    timeline = replace(whole.timeline, epochs=(replace(first, gradient=False), *rest))
+    with pytest.raises(MalformedProgramError, match="target without gradient"):
+        verify(replace(whole, timeline=timeline))
+    assert print_program(whole).startswith("program minimal\n")

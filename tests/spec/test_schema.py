@@ -1,0 +1,126 @@
+"""The JSON schema: draft 7, a description for every key, and no quarrel with what the models accept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+from spec.documents import EVERYTHING, MINIMAL, SPECS
+
+from rnnspec.spec.schema import json_schema
+
+SCHEMA = json_schema()
+VALIDATOR = Draft7Validator(SCHEMA)
+
+
+def read(text: str) -> Any:
+    """Read YAML, with the floats of YAML 1.2, which PyYAML takes for texts."""
+    return _floats(yaml.safe_load(text))
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, str) and re.fullmatch(r"\d+e-?\d+", value) else value
+
+
+def accepts(text: str) -> bool:
+    return bool(VALIDATOR.is_valid(read(text)))
+
+
+def test_it_is_a_schema_of_draft_7() -> None:
+    Draft7Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert SCHEMA["title"] == "rnnspec specification, version 1"
+    text = repr(SCHEMA)
+    assert "$defs" not in text
+    assert "prefixItems" not in text
+
+
+def test_every_key_is_described() -> None:
+    silent = [path for path, schema in properties(SCHEMA) if not schema.get("description")]
+    assert silent == []
+
+
+def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, dict):
+        for key, value in schema.get("properties", {}).items():
+            yield f"{path}.{key}", value
+        for key, value in schema.items():
+            yield from properties(value, f"{path}.{key}")
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from properties(item, f"{path}[{index}]")
+
+
+@pytest.mark.parametrize("text", [MINIMAL, EVERYTHING])
+def test_it_accepts_complete_documents(text: str) -> None:
+    assert list(VALIDATOR.iter_errors(read(text))) == []
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_it_accepts_the_files_as_they_are_written(path: Any) -> None:
+    assert list(VALIDATOR.iter_errors(read(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "extends: base/cognitive.yaml",
+        "task: {epochs: {delay: {after: stimulus, duration: 1 s}}}",
+        "task: {epochs: {delay: {before: response}, context: null}}",
+        "task: {target: null, correct: none, draw: {x: null}}",
+        "training: {stop: null, optimizer: null, evaluate: none, penalty: {rate_l1: null}}",
+        "network: {activation: null, noise: none, inputs: {x: {to: [a, b]}, y: {to: a}}}",
+        "network: {noise: {scale: 0.2}}",
+        "network: {connections: {a->b: none, a -> c: {self: false}}}",
+        "skips: {edges: {regular: null}, beta: {over: 1e3 iterations}}",
+    ],
+)
+def test_it_accepts_overlays(section: str) -> None:
+    assert accepts("rnnspec: 1\n" + section)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "netwrk: {}",
+        "network: {dt: 5}",
+        "network: {dt: 5 sec}",
+        "network: {activation: rellu}",
+        "network: {noise: {kind: pink}}",
+        "network: {populations: {2nd: {size: 4}}}",
+        "network: {populations: {a: {size: 0}}}",
+        "network: {connections: {a - b: none}}",
+        "task: {epochs: {a: {duration: 500}}}",
+        "task: {epochs: {a: {target: [1]}}}",
+        "task: {draw: {x: [1]}}",
+        "skips: {beta: 0.5}",
+        "skips: {edges: {a: {to: trial}}}",
+        "coarsening: {over: 50}",
+        "training: {optimizer: {kind: adam, momentum: 0.9}}",
+        "training: {optimizer: {kind: adan}}",
+        "training: {optimizer: {betas: [0.9]}}",
+    ],
+)
+def test_it_refuses_what_is_wrong_as_one_types_it(section: str) -> None:
+    assert not accepts("rnnspec: 1\n" + section)
+
+
+def test_the_version_is_required() -> None:
+    assert not accepts("name: a")
+    assert not accepts("rnnspec: 2")
+    assert not accepts("rnnspec: null")
+
+
+def test_defaults_are_written_as_in_a_document() -> None:
+    epoch = SCHEMA["definitions"]["Epoch"]["properties"]
+    assert epoch["jitter"]["default"] == "0 s"
+    assert SCHEMA["definitions"]["Coarsening"]["properties"]["over"]["default"] == "50 %"
+    assert SCHEMA["definitions"]["Training"]["properties"]["batch"]["default"] == 20

@@ -1,0 +1,54 @@
+"""Programs for tests: the minimal spec of the catalogue with an overlay."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from rnnspec.catalogue import minimal
+from rnnspec.check.examine import load
+from rnnspec.diagnostics import Diagnostic, SpecError
+from rnnspec.program.nodes import Program
+from rnnspec.program.printer import print_program
+
+SPECS = Path(__file__).parents[1] / "specs"
+
+
+def program(*overlays: str, base: str | None = None, settings: tuple[str, ...] = ()) -> Program:
+    """Load the minimal spec (or another text) with overlays, given as YAML without the `rnnspec` key."""
+    return _load(overlays, base, settings)[0]
+
+
+def problems(*overlays: str, base: str | None = None, settings: tuple[str, ...] = ()) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of the same: errors, or the warnings of what has none."""
+    try:
+        return _load(overlays, base, settings)[1]
+    except SpecError as error:
+        return error.diagnostics
+
+
+def codes(*overlays: str, base: str | None = None) -> list[str]:
+    """Return the codes of the same."""
+    return [d.code for d in problems(*overlays, base=base)]
+
+
+def section(text: str, head: str) -> list[str]:
+    """Return the stripped lines of a printed program that start with a word."""
+    return [line.strip() for line in text.splitlines() if line.strip().startswith(head)]
+
+
+def printed(*overlays: str, base: str | None = None) -> str:
+    return print_program(program(*overlays, base=base))
+
+
+def _load(
+    overlays: tuple[str, ...], base: str | None, settings: tuple[str, ...]
+) -> tuple[Program, tuple[Diagnostic, ...]]:
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder, "spec.yaml")
+        spec.write_text(base or minimal(), encoding="utf-8")
+        files = [Path(folder, f"overlay{i}.yaml") for i in range(len(overlays))]
+        for file, text in zip(files, overlays, strict=True):
+            file.write_text(text if text.lstrip().startswith("rnnspec:") else f"rnnspec: 1\n{text}", encoding="utf-8")
+        loaded = load(spec, files, settings)
+        return loaded.program, loaded.warnings

@@ -1,0 +1,122 @@
+"""Random specs: valid ones compile and agree with the oracle, broken ones end in coded diagnostics."""
+
+from __future__ import annotations
+
+import copy
+import re
+from fractions import Fraction
+from typing import Any
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from random_specs import specs
+from rnnspec.check.examine import examine
+from rnnspec.diagnostics import Problems, render_text
+from rnnspec.program.nodes import Program
+from rnnspec.program.printer import print_program
+from rnnspec.runtime.batch import Batch, Outcome, Stage
+from rnnspec.runtime.parameters import effective, initial_weights, structure
+from rnnspec.runtime.targets import make_engine
+from rnnspec.syntax.compose import compose_text
+from rnnspec.syntax.dump import dump
+
+relaxed = settings(
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def lowered(document: dict[str, Any]) -> tuple[Program | None, Problems]:
+    problems = Problems()
+    read = compose_text(dump(document), "random.yaml", problems)
+    return (examine(read, problems) if read else None), problems
+
+
+@settings(relaxed, max_examples=25)
+@given(specs(), st.sampled_from(["train", "evaluate"]), st.booleans())
+def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, modified: bool) -> None:
+    program, problems = lowered(document)
+    assert program is not None, render_text(problems.sorted())
+    betas = tuple(float(s.beta.start) if modified else 1.0 for s in program.skips)
+    theta = program.coarsening.start if modified and program.coarsening else Fraction(1)
+    batch = Batch(4, program.training.seed, 3, purpose, Stage(theta, betas))
+    reference, reference_gradients = run(program, "reference", batch)
+    # Reads are forced to what the oracle read: an answer near a tie may flip.
+    reads = {r.name for e in program.timeline.epochs for r in e.reads}
+    forced = {n: reference.variables[n].double().expand(2, 4, -1) for n in reads}
+    found, gradients = run(program, "torch", batch, forced)
+    close(found.loss, reference.loss)
+    close(found.trial_performance, reference.trial_performance)
+    close(found.performance, reference.performance)
+    assert reference.rates is not None
+    assert found.rates is not None
+    close(found.rates, reference.rates)
+    for name, gradient in reference_gradients.items():
+        close(gradients[name], gradient)
+
+
+def run(
+    program: Program, target: Any, batch: Batch, forced: dict[str, torch.Tensor] | None = None
+) -> tuple[Outcome, dict[str, torch.Tensor]]:
+    raw = initial_weights(program, 2, batch.seed, 0, torch.float64)
+    for value in raw.values():
+        value.requires_grad_()
+    weights = effective(raw, structure(program, 2, batch.seed, 0), program.network.dale)
+    outcome = make_engine(program, target).run(weights, batch, record=True, forced_reads=forced)
+    gradients = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
+    zeros = (torch.zeros_like(value) for value in raw.values())
+    return outcome, {
+        n: z if g is None else g for n, g, z in zip(raw, gradients, zeros, strict=True)
+    }
+
+
+def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-10, equal_nan=True, check_dtype=False)
+
+
+@settings(relaxed, max_examples=60)
+@given(specs())
+def test_same_spec_same_program(document: dict[str, Any]) -> None:
+    first, second = lowered(document)[0], lowered(copy.deepcopy(document))[0]
+    assert first is not None
+    assert second is not None
+    assert print_program(first) == print_program(second)
+
+
+WORDS = ["none", "trial.start", "onehot(9)", "5 ms", "direction", "import os", "__import__", "{{ x }}", "a -> b"]
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=12), st.sampled_from(WORDS)
+)
+
+
+@settings(relaxed, max_examples=250)
+@given(specs(), st.data())
+def test_broken_specs_end_in_diagnostics(document: dict[str, Any], data: st.DataObject) -> None:
+    """Replace, remove or add somewhere: whatever comes of it has a code, and no traceback."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        node: Any = document
+        while isinstance(node, dict) and node:
+            key = data.draw(st.sampled_from(sorted(node, key=str)))
+            action = data.draw(st.sampled_from(["down", "replace", "remove", "add"]))
+            if action == "down" and isinstance(node[key], dict):
+                node = node[key]
+                continue
+            if action == "remove":
+                del node[key]
+            elif action == "add":
+                node[data.draw(st.sampled_from([*WORDS, "kind", "tau", "size"]))] = data.draw(ANYTHING)
+            else:
+                node[key] = data.draw(ANYTHING)
+            break
+    problems = Problems()
+    read = compose_text(dump(document), "broken.yaml", problems)
+    program = examine(read, problems) if read else None
+    assert program is not None or problems.failed or document.get("name") is None
+    for diagnostic in problems.sorted():
+        assert re.fullmatch(r"RS[0-4]\d\d", diagnostic.code)
+        assert diagnostic.message
+        assert 1 <= diagnostic.span.line <= len(diagnostic.span.source.lines)
+    assert render_text(problems.sorted()).count("error[") + render_text(problems.sorted()).count("warning[") >= len(
+        problems.found
+    )
