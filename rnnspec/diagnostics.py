@@ -179,7 +179,9 @@ def _text_lines(d: Diagnostic) -> Iterator[str]:
         caret = "^" * max(1, min(stop, len(shown)) - start)
         number = f"{span.line:>5}"
         yield f"{number} | {shown}"
-        yield f"{' ' * len(number)} | {' ' * start}{caret}" + (f" expected {d.expected}" if d.expected else "")
+        yield f"{' ' * len(number)} | {' ' * start}{caret}" + (
+            f" expected {d.expected}" if d.expected else ""
+        )
     if d.help:
         yield f"  help: {d.help}"
 

@@ -37,7 +37,10 @@ def networks(draw: st.DrawFn) -> Node:
     names = draw(st.sampled_from([["one"], ["exc", "inh"], ["a", "b_", "lambda"]]))
     populations = {}
     for name in names:
-        population: Node = {"size": draw(st.integers(1, 3)), "tau": draw(st.sampled_from(["100 ms", "40 ms"]))}
+        population: Node = {
+            "size": draw(st.integers(1, 3)),
+            "tau": draw(st.sampled_from(["100 ms", "40 ms"])),
+        }
         if draw(st.booleans()):
             population["sign"] = draw(st.sampled_from(["excitatory", "inhibitory"]))
         populations[name] = population
@@ -47,7 +50,15 @@ def networks(draw: st.DrawFn) -> Node:
         "populations": populations,
         "activation": draw(
             st.sampled_from(
-                ["relu", "softplus", "tanh", "retanh", "sigmoid", "linear", {"kind": "leaky_relu", "slope": 0.2}]
+                [
+                    "relu",
+                    "softplus",
+                    "tanh",
+                    "retanh",
+                    "sigmoid",
+                    "linear",
+                    {"kind": "leaky_relu", "slope": 0.2},
+                ]
             )
         ),
         "noise": draw(
@@ -96,11 +107,15 @@ def tasks(draw: st.DrawFn, inputs: Node, outputs: Node) -> Node:
         epochs[name] = draw(epoch(known=reading and i == len(names) - 1 and len(names) > 1))
     if reading:
         answering = epochs[names[-2] if len(names) > 1 else names[0]]
-        answering["read"] = {"answered": draw(st.sampled_from(["argmax(choice)", "angle(where_to) > pi", "hold"]))}
+        answering["read"] = {
+            "answered": draw(st.sampled_from(["argmax(choice)", "angle(where_to) > pi", "hold"]))
+        }
     if draw(st.booleans()):
         epochs = {"first": {"duration": "30 ms", "gradient": False}, **epochs}
     task: Node = {"trials": trials, "draw": variables, "epochs": epochs, "input": {"go": 1}}
-    task["correct"] = draw(st.sampled_from(["hold > 0.5", "distance(angle(where_to), direction) < 1 or t > 0.03"]))
+    task["correct"] = draw(
+        st.sampled_from(["hold > 0.5", "distance(angle(where_to), direction) < 1 or t > 0.03"])
+    )
     if draw(st.booleans()):
         task["burn_in"] = "40 ms"
     if draw(st.booleans()):
@@ -121,8 +136,12 @@ def epoch(draw: st.DrawFn, known: bool) -> Node:
     if fixed and draw(st.booleans()):
         found["grace"] = "10 ms"
     drives = {
-        "place": draw(st.sampled_from(["strength * ring(direction)", "ring(direction + t, 1)", "white(0.1)", "0.2"])),
-        "cue": draw(st.sampled_from(["onehot(side)", "pick(side, 0.1, 0.2)", "where(before == 1, onehot(0), 0)"])),
+        "place": draw(
+            st.sampled_from(["strength * ring(direction)", "ring(direction + t, 1)", "white(0.1)", "0.2"])
+        ),
+        "cue": draw(
+            st.sampled_from(["onehot(side)", "pick(side, 0.1, 0.2)", "where(before == 1, onehot(0), 0)"])
+        ),
         "go": draw(st.sampled_from(["none", "sin(10*t) + white(0.05) - white(0.02)", "max(strength, 0)"])),
     }
     if known:
@@ -155,7 +174,12 @@ def skips(draw: st.DrawFn, epochs: list[str]) -> Node:
     if draw(st.booleans()):
         edges["whole"] = {"kind": draw(kind), "from": "trial.start", "to": "trial.end"}
     if draw(st.booleans()):
-        edges["late"] = {"kind": draw(kind), "from": f"{epochs[0]}.start", "to": "trial.end", "beta": {"from": 0.8}}
+        edges["late"] = {
+            "kind": draw(kind),
+            "from": f"{epochs[0]}.start",
+            "to": "trial.end",
+            "beta": {"from": 0.8},
+        }
     return {"beta": {"from": draw(st.sampled_from([0.3, 0.5]))}, "edges": edges}
 
 

@@ -19,7 +19,9 @@ def program(*overlays: str, base: str | None = None, settings: tuple[str, ...] =
     return _load(overlays, base, settings)[0]
 
 
-def problems(*overlays: str, base: str | None = None, settings: tuple[str, ...] = ()) -> tuple[Diagnostic, ...]:
+def problems(
+    *overlays: str, base: str | None = None, settings: tuple[str, ...] = ()
+) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of the same: errors, or the warnings of what has none."""
     try:
         return _load(overlays, base, settings)[1]
@@ -49,6 +51,8 @@ def _load(
         spec.write_text(base or minimal(), encoding="utf-8")
         files = [Path(folder, f"overlay{i}.yaml") for i in range(len(overlays))]
         for file, text in zip(files, overlays, strict=True):
-            file.write_text(text if text.lstrip().startswith("rnnspec:") else f"rnnspec: 1\n{text}", encoding="utf-8")
+            file.write_text(
+                text if text.lstrip().startswith("rnnspec:") else f"rnnspec: 1\n{text}", encoding="utf-8"
+            )
         loaded = load(spec, files, settings)
         return loaded.program, loaded.warnings

@@ -22,7 +22,7 @@ ROOMS = (
     "check",
     "codegen",
     "runtime",
-    "train",
+    "training",
     "__init__",
     "cli",
     "__main__",
@@ -66,9 +66,7 @@ def test_there_are_files() -> None:
 def test_imports_point_left(path: Path) -> None:
     mine = ROOMS.index(own_room(path))
     against = [
-        f"{path.name}:{line}: {module}"
-        for line, module in imports(path)
-        if ROOMS.index(room(module)) > mine
+        f"{path.name}:{line}: {module}" for line, module in imports(path) if ROOMS.index(room(module)) > mine
     ]
     assert not against
 

@@ -45,15 +45,33 @@ def test_sdist_holds_sources(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    wanted = {*TEMPLATES, "specs/go.yaml", "tests/test_packaging.py", "constraints.txt", "README.md", "LICENSE"}
+    wanted = {
+        *TEMPLATES,
+        "specs/go.yaml",
+        "tests/test_packaging.py",
+        "constraints.txt",
+        "README.md",
+        "LICENSE",
+    }
     assert wanted <= names
     assert not any(name.startswith(("runs/", ".venv")) for name in names)
 
 
 def test_wheel_compiles_away_from_the_checkout(unpacked: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(unpacked)}
-    script = "import rnnspec, sys; from rnnspec.cli.main import main; print(rnnspec.__file__); sys.exit(main())"
-    command = [sys.executable, "-P", "-c", script, "compile", str(ROOT / "specs" / "go.yaml"), "--emit", "graph"]
+    script = (
+        "import rnnspec, sys; from rnnspec.cli.main import main; print(rnnspec.__file__); sys.exit(main())"
+    )
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        script,
+        "compile",
+        str(ROOT / "specs" / "go.yaml"),
+        "--emit",
+        "graph",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert str(unpacked) in done.stdout

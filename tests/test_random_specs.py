@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from random_specs import specs
+
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.nodes import Program
@@ -66,9 +66,7 @@ def run(
     outcome = make_engine(program, target).run(weights, batch, record=True, forced_reads=forced)
     gradients = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
     zeros = (torch.zeros_like(value) for value in raw.values())
-    return outcome, {
-        n: z if g is None else g for n, g, z in zip(raw, gradients, zeros, strict=True)
-    }
+    return outcome, {n: z if g is None else g for n, g, z in zip(raw, gradients, zeros, strict=True)}
 
 
 def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
@@ -84,9 +82,24 @@ def test_same_spec_same_program(document: dict[str, Any]) -> None:
     assert print_program(first) == print_program(second)
 
 
-WORDS = ["none", "trial.start", "onehot(9)", "5 ms", "direction", "import os", "__import__", "{{ x }}", "a -> b"]
+WORDS = [
+    "none",
+    "trial.start",
+    "onehot(9)",
+    "5 ms",
+    "direction",
+    "import os",
+    "__import__",
+    "{{ x }}",
+    "a -> b",
+]
 ANYTHING = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=12), st.sampled_from(WORDS)
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12),
+    st.sampled_from(WORDS),
 )
 
 
@@ -117,6 +130,6 @@ def test_broken_specs_end_in_diagnostics(document: dict[str, Any], data: st.Data
         assert re.fullmatch(r"RS[0-4]\d\d", diagnostic.code)
         assert diagnostic.message
         assert 1 <= diagnostic.span.line <= len(diagnostic.span.source.lines)
-    assert render_text(problems.sorted()).count("error[") + render_text(problems.sorted()).count("warning[") >= len(
-        problems.found
-    )
+    assert render_text(problems.sorted()).count("error[") + render_text(problems.sorted()).count(
+        "warning["
+    ) >= len(problems.found)

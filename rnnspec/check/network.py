@@ -15,7 +15,7 @@ def dt_within_tau(program: Program, document: Document, problems: Problems) -> N
         if network.dt > population.tau:
             problems.error(
                 "RS103",
-                f"a step of {print_time(network.dt)} overshoots a time constant of {print_time(population.tau)}",
+                f"a step of {print_time(network.dt)} overshoots a tau of {print_time(population.tau)}",
                 document.span((*population.path, "tau")),
                 expected=f"at least dt, {print_time(network.dt)}",
                 help="a tenth of tau or less is usual for dt",
@@ -23,7 +23,7 @@ def dt_within_tau(program: Program, document: Document, problems: Problems) -> N
     if network.noise.kind == "ou" and network.dt > network.noise.tau:
         problems.error(
             "RS103",
-            f"a step of {print_time(network.dt)} overshoots the noise's {print_time(network.noise.tau)}",
+            f"a step of {print_time(network.dt)} overshoots a tau of {print_time(network.noise.tau)}",
             document.span((*network.noise.path, "tau")),
             expected=f"at least dt, {print_time(network.dt)}",
         )

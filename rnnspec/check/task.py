@@ -68,7 +68,9 @@ def gradient_reaches_back(program: Program, document: Document, problems: Proble
         if epoch.gradient or not trained:
             continue
         if program.timeline.trials > 1 or trained[0] < i < trained[-1]:
-            where = "between trials" if not trained[0] < i < trained[-1] else "between epochs that are trained"
+            where = (
+                "between trials" if not trained[0] < i < trained[-1] else "between epochs that are trained"
+            )
             problems.warning(
                 "RS217",
                 f"'{epoch.name}' lies {where} and lets no gradient through",

@@ -69,7 +69,12 @@ class DistributionLowering:
             try:
                 values.append(_constant(argument, sizes))
             except _NotConstantError as error:
-                self._error(path, error.tree, str(error), f"a number; {one_of(sizes)} may be used" if sizes else "a number")
+                self._error(
+                    path,
+                    error.tree,
+                    str(error),
+                    f"a number; {one_of(sizes)} may be used" if sizes else "a number",
+                )
                 return None
         if not arguments and wanted:
             values = [1.0]

@@ -33,7 +33,6 @@ from rnnspec.program.types import (
     RANDOM,
     SIGNATURES,
     SPECIAL,
-    TRUTH,
     Signature,
     Wanted,
     describe,
@@ -42,7 +41,6 @@ from rnnspec.program.types import (
 from rnnspec.spec.values import ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
-from rnnspec.syntax.quantity import STEPS
 
 Role = Literal[
     "draw", "sequence", "duration", "input", "target", "weight", "correct", "read", "success", "scored"
@@ -113,7 +111,9 @@ class ExpressionLowering:
     variable: Lookup
     previous: Lookup
 
-    def lower(self, text: ExpressionText, path: Path, place: Place, calls: list[int] | None = None) -> Expression | None:
+    def lower(
+        self, text: ExpressionText, path: Path, place: Place, calls: list[int] | None = None
+    ) -> Expression | None:
         """Lower one expression; `calls` counts random calls through a list of expressions."""
         return _One(self, path, place, calls if calls is not None else [0], [0]).lower(text.tree)
 
@@ -122,7 +122,7 @@ class ExpressionLowering:
 class _One:
     """The lowering of one expression."""
 
-    rooms: ExpressionLowering
+    context: ExpressionLowering
     path: Path
     place: Place
     random_calls: list[int]
@@ -134,7 +134,7 @@ class _One:
                 return _number(float(value))
             case syntax.Quantity(time=time):
                 # A time inside an expression is a number of seconds.
-                return _number(float(time.seconds(self.rooms.dt)))
+                return _number(float(time.seconds(self.context.dt)))
             case syntax.Name():
                 return self._name(tree)
             case syntax.Unary(operator="+", operand=operand):
@@ -152,21 +152,25 @@ class _One:
             return _number(math.pi)
         if name == "t":
             if not self.place.clock:
-                return self._refuse(f"'t' has no meaning in {self._where}", tree, "use it in input, target, weight or correct")
+                return self._refuse(
+                    f"'t' has no meaning in {self._where}", tree, "use it in input, target, weight or correct"
+                )
             return Clock(replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf))
-        if name in self.rooms.outputs and self.place.outputs:
-            channel = self.rooms.outputs[name]
+        if name in self.context.outputs and self.place.outputs:
+            channel = self.context.outputs[name]
             size = channel.stop - channel.start
             bounded = channel.activation.name in ("sigmoid", "softmax")
             low, high = (0.0, 1.0) if bounded else ANY
-            return Output(Type("number", size if size > 1 else None, Rate.POINT, True, False, low, high), name)
-        type = self.rooms.variable(name, self.place, span)
+            return Output(
+                Type("number", size if size > 1 else None, Rate.POINT, True, False, low, high), name
+            )
+        type = self.context.variable(name, self.place, span)
         return Variable(type, name) if type else None
 
     def _call(self, tree: syntax.Call, function: str) -> Expression | None:
         head = self._part(tree.start, tree.start + len(function))
         if function not in CALLABLE:
-            self.rooms.problems.error(
+            self.context.problems.error(
                 "RS202",
                 f"there is no function '{function}'",
                 head,
@@ -194,7 +198,7 @@ class _One:
         sizes = {a.type.size: t for a, t in zip(arguments, trees, strict=True) if a.type.size is not None}
         if len(sizes) > 1:
             first, second, *_ = sizes
-            self.rooms.problems.error(
+            self.context.problems.error(
                 "RS205",
                 f"a vector of {first} and a vector of {second} do not go together",
                 self._span(tree),
@@ -214,7 +218,7 @@ class _One:
 
     def _fits_channel(self, function: str, arguments: Sequence[Expression], tree: syntax.Tree) -> bool:
         if function == "ring" and not self.place.ring:
-            self.rooms.problems.error(
+            self.context.problems.error(
                 "RS211",
                 f"'{self.place.channel}' is no ring, so its units prefer no directions",
                 self._span(tree),
@@ -229,13 +233,13 @@ class _One:
 
     def _in_range(self, function: str, index: Expression, size: int, tree: syntax.Tree) -> bool:
         low, high = index.type.low, index.type.high
-        if 0 <= low and high <= size - 1:
+        if low >= 0 and high <= size - 1:
             return True
         # Unbounded values (previous() of itself, say) are the author's to keep in range.
         if math.isinf(low) and math.isinf(high):
             return True
         found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        self.rooms.problems.error(
+        self.context.problems.error(
             "RS212",
             f"{function}() counts from 0 and has {size} places here; this is {found}",
             self._span(tree),
@@ -257,9 +261,9 @@ class _One:
             return None
         bounds = arguments[-2:]
         if function in ("uniform", "integer", "exponential") and bounds[0].type.low > bounds[1].type.high:
-            self.rooms.problems.error(
+            self.context.problems.error(
                 "RS212",
-                f"{function}() has nothing to draw between {bounds[0].type.low:g} and {bounds[1].type.high:g}",
+                f"nothing lies between {bounds[0].type.low:g} and {bounds[1].type.high:g}",
                 self._span(tree),
                 expected=RANDOM[function].usage,
                 help="the lower bound comes first",
@@ -274,16 +278,27 @@ class _One:
     def _white(self, tree: syntax.Call) -> Expression | None:
         call, self.white_calls[0] = self.white_calls[0], self.white_calls[0] + 1
         if self.place.role != "input":
-            return self._refuse(f"white() is fresh at every step, which {self._where} is not", tree, "use it in an input")
-        arguments = self._arguments(Signature("white(s)", ("scalar",), 1, 1, "number", lambda a: ANY), tree.arguments, tree)
+            return self._refuse(
+                f"white() is fresh at every step, which {self._where} is not", tree, "use it in an input"
+            )
+        arguments = self._arguments(
+            Signature("white(s)", ("scalar",), 1, 1, "number", lambda a: ANY), tree.arguments, tree
+        )
         if arguments is None:
             return None
-        type = replace(arguments[0].type, kind="number", size=self.place.size, rate=Rate.POINT, low=-math.inf, high=math.inf)
+        type = replace(
+            arguments[0].type,
+            kind="number",
+            size=self.place.size,
+            rate=Rate.POINT,
+            low=-math.inf,
+            high=math.inf,
+        )
         return White(type, arguments[0], call)
 
     def _previous(self, tree: syntax.Call) -> Expression | None:
         if len(tree.arguments) != 2 or not isinstance(tree.arguments[0], syntax.Name):
-            self.rooms.problems.error(
+            self.context.problems.error(
                 "RS203",
                 "previous() takes a name and the value for the first trial",
                 self._span(tree),
@@ -291,9 +306,13 @@ class _One:
             )
             return None
         if self.place.role == "sequence":
-            return self._refuse("previous() looks one trial back, and there are no trials in sequence", tree, "use it under 'draw'")
+            return self._refuse(
+                "previous() looks one trial back, and there are no trials in sequence",
+                tree,
+                "use it under 'draw'",
+            )
         name = tree.arguments[0]
-        before = self.rooms.previous(name.id, self.place, self._span(name))
+        before = self.context.previous(name.id, self.place, self._span(name))
         initial = self._argument("scalar", tree.arguments[1])
         if before is None or initial is None:
             return None
@@ -315,7 +334,7 @@ class _One:
         self, signature: Signature, trees: Sequence[syntax.Tree], tree: syntax.Tree
     ) -> tuple[Expression, ...] | None:
         if not signature.least <= len(trees) <= signature.most:
-            self.rooms.problems.error(
+            self.context.problems.error(
                 "RS203",
                 f"{signature.usage.split('(')[0]}() is given {_count(len(trees), 'argument')}",
                 self._span(tree),
@@ -336,7 +355,7 @@ class _One:
             "scalar": type.size is None,
             "truth": type.size is None and (type.kind == "truth" or _is_bit(argument)),
             "vector": type.size is not None,
-            "ring": isinstance(argument, Output) and self.rooms.outputs[argument.name].ring,
+            "ring": isinstance(argument, Output) and self.context.outputs[argument.name].ring,
         }[wanted]
         if fits:
             return argument
@@ -347,15 +366,17 @@ class _One:
             "ring": ("an output declared with 'ring:'", ""),
             "numeric": ("", ""),
         }[wanted]
-        self.rooms.problems.error(
+        self.context.problems.error(
             "RS205", f"this is {describe(type)}", self._span(tree), expected=words, help=help
         )
         return None
 
     # --- places --------------------------------------------------------------------------------------
 
-    def _refuse(self, message: str, tree: syntax.Tree, help: str) -> None:
-        self.rooms.problems.error("RS206", message, self._span(tree), help=help)
+    def _refuse(self, message: str, tree: syntax.Tree, help: str) -> Expression | None:
+        """Report what cannot stand in this place; there is no expression then."""
+        self.context.problems.error("RS206", message, self._span(tree), help=help)
+        return None
 
     @property
     def _where(self) -> str:
@@ -365,7 +386,7 @@ class _One:
         return self._part(tree.start, tree.end)
 
     def _part(self, start: int, end: int) -> Span:
-        return self.rooms.document.inside(self.path, start, end)
+        return self.context.document.inside(self.path, start, end)
 
 
 def _number(value: float) -> Number:
@@ -382,9 +403,13 @@ def _count(number: int, noun: str) -> str:
 
 def truth(problems: Problems, expression: Expression | None, span: Span) -> Expression | None:
     """Require a truth value of one expression as a whole."""
-    if expression is None or (expression.type.size is None and (expression.type.kind == "truth" or _is_bit(expression))):
+    if expression is None or (
+        expression.type.size is None and (expression.type.kind == "truth" or _is_bit(expression))
+    ):
         return expression
-    problems.error("RS205", f"this is {describe(expression.type)}", span, expected="a truth value, such as x > 0.5")
+    problems.error(
+        "RS205", f"this is {describe(expression.type)}", span, expected="a truth value, such as x > 0.5"
+    )
     return None
 
 
@@ -394,8 +419,3 @@ def scalar(problems: Problems, expression: Expression | None, span: Span) -> Exp
         return expression
     problems.error("RS205", f"this is {describe(expression.type)}", span, expected="a number")
     return None
-
-
-#: What previous() of a variable that is still being typed is taken for: a recurrence has no bounds.
-RECURRENT = replace(CONSTANT, rate=Rate.TRIAL)
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnnspec.diagnostics import Problems
 from rnnspec.program.network import lower_network
-from rnnspec.program.nodes import Program
+from rnnspec.program.nodes import Program, Skip
 from rnnspec.program.skips import lower_coarsening, lower_skips
 from rnnspec.program.timeline import lower_timeline
 from rnnspec.program.training import lower_training
@@ -26,7 +26,7 @@ def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
     if network is None:
         return None
     timeline = lower_timeline(spec.task, network, document, problems)
-    skips = ()
+    skips: tuple[Skip, ...] = ()
     if spec.skips is not None:
         epochs = tuple(spec.task.epochs)
         skips = lower_skips(spec.skips, epochs, network.dt, training.iterations, document, problems)

@@ -191,7 +191,9 @@ class _Lowering:
                     "RS102", "an input cannot be read out directly", span, expected="a population at one end"
                 )
                 continue
-            name: MatrixName = "w_in" if key.source in inputs else "w_out" if key.target in outputs else "w_rec"
+            name: MatrixName = (
+                "w_in" if key.source in inputs else "w_out" if key.target in outputs else "w_rec"
+            )
             reach = {c.name: c.targets for c in self.inputs} if name == "w_in" else {}
             reach |= {c.name: c.sources for c in self.outputs} if name == "w_out" else {}
             channel, population = (key.source, key.target) if name == "w_in" else (key.target, key.source)
@@ -222,7 +224,9 @@ class _Lowering:
         call: DistributionCall | None = getattr(self.spec.weights, name)
         if call is None:
             scale = units if name == "w_rec" else max(fan_in, 1)
-            return Matrix(path, name, rows, columns, Distribution(path, default, (0.0, scale**-0.5)), None, blocks)
+            return Matrix(
+                path, name, rows, columns, Distribution(path, default, (0.0, scale**-0.5)), None, blocks
+            )
         sizes = {"units": float(units), "fan_in": float(max(fan_in, 1))}
         lowered = DistributionLowering(self.document, self.problems).lower(
             call, path, sizes, whole=name == "w_rec"

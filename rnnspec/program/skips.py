@@ -12,13 +12,18 @@ from rnnspec.syntax.compose import Document
 
 
 def lower_skips(
-    skips: spec.Skips, epochs: tuple[str, ...], dt: Fraction, iterations: int, document: Document, problems: Problems
+    skips: spec.Skips,
+    epochs: tuple[str, ...],
+    dt: Fraction,
+    iterations: int,
+    document: Document,
+    problems: Problems,
 ) -> tuple[Skip, ...]:
     """Lower the skips section; epochs: the names of the task's epochs, dt in seconds.
 
     Ensures: each edge is either periodic or between two events that exist, and has its own annealing.
     """
-    lowered = []
+    lowered: list[Skip] = []
     for name, edge in skips.edges.items():
         path: Path = ("skips", "edges", name)
         if edge.beta is not None:
@@ -38,9 +43,7 @@ def lower_skips(
     return tuple(lowered)
 
 
-def lower_coarsening(
-    coarsening: spec.Coarsening | None, iterations: int
-) -> Annealing | None:
+def lower_coarsening(coarsening: spec.Coarsening | None, iterations: int) -> Annealing | None:
     """Lower the coarsening section."""
     if coarsening is None:
         return None
@@ -64,7 +67,9 @@ def _complete(edge: spec.Edge, path: Path, document: Document, problems: Problem
         missing = "'every', or 'from' and 'to'" if not ends else "'to'" if ends == ["from"] else "'from'"
         problems.error(
             "RS306",
-            f"'{path[-1]}' does not say where it lands" if ends != ["to"] else f"'{path[-1]}' does not say where it starts",
+            f"'{path[-1]}' does not say where it lands"
+            if ends != ["to"]
+            else f"'{path[-1]}' does not say where it starts",
             document.span(path, key=True),
             expected=missing,
             help="such as 'every: 40 steps', or 'from: trial.start' and 'to: trial.end'",
@@ -84,7 +89,12 @@ def _complete(edge: spec.Edge, path: Path, document: Document, problems: Problem
 
 
 def _event(
-    event: EventText, path: Path, epochs: tuple[str, ...], dt: Fraction, document: Document, problems: Problems
+    event: EventText,
+    path: Path,
+    epochs: tuple[str, ...],
+    dt: Fraction,
+    document: Document,
+    problems: Problems,
 ) -> Event | None:
     if event.name != "trial" and event.name not in epochs:
         start = event.text.index(event.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -29,7 +30,9 @@ from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import Time
 
 
-def lower_timeline(task: spec.Task, network: Network, document: Document, problems: Problems) -> Timeline | None:
+def lower_timeline(
+    task: spec.Task, network: Network, document: Document, problems: Problems
+) -> Timeline | None:
     """Lower the task section over a lowered network.
 
     Ensures: every epoch has all its drives and targets, every expression is typed, draws are in
@@ -99,7 +102,10 @@ class _Lowering:
         if isinstance(duration, Time):
             if duration.amount == 0:
                 self.problems.error(
-                    "RS213", "an epoch of no length", self.document.span(path), expected="a time longer than 0"
+                    "RS213",
+                    "an epoch of no length",
+                    self.document.span(path),
+                    expected="a time longer than 0",
                 )
             return Duration(path, self._seconds(duration), None)
         value = self._scalar(duration, path, "duration", 0)
@@ -141,7 +147,9 @@ class _Lowering:
         channels = {c.name: c for c in self.network.outputs}
         self._known(epoch.target, channels, (*path, "target"), "output")
         if not epoch.gradient:
-            if isinstance(epoch.target, dict) and any(isinstance(t, ExpressionText) for t in epoch.target.values()):
+            if isinstance(epoch.target, dict) and any(
+                isinstance(t, ExpressionText) for t in epoch.target.values()
+            ):
                 self.problems.warning(
                     "RS219",
                     f"'{path[-1]}' has no gradient, so its target trains nothing",
@@ -169,7 +177,7 @@ class _Lowering:
         merged |= {name: (text, (*path, name)) for name, text in own.items()}
         return {n: (text, place) for n, (text, place) in merged.items() if isinstance(text, ExpressionText)}
 
-    def _known(self, own: object, channels: dict[str, object] | dict[str, InputChannel] | dict[str, OutputChannel], path: Path, word: str) -> None:
+    def _known(self, own: object, channels: Mapping[str, object], path: Path, word: str) -> None:
         for name in own if isinstance(own, dict) else ():
             if name not in channels:
                 self.problems.error(
@@ -214,7 +222,9 @@ class _Lowering:
         value = self.variables.expressions.lower(text, place, Place("correct", position))
         return truth(self.problems, value, self.document.span(place))
 
-    def _trial_truth(self, role: Literal["success", "scored"], text: ExpressionText | None) -> Expression | None:
+    def _trial_truth(
+        self, role: Literal["success", "scored"], text: ExpressionText | None
+    ) -> Expression | None:
         if text is None:
             return None
         place = Place(role, len(self.task.epochs))

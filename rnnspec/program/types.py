@@ -215,9 +215,7 @@ FUNCTIONS = {
     "tanh": _elementwise("tanh(x)", _monotone(math.tanh)),
     "sign": _elementwise("sign(x)", _fixed(-1.0, 1.0)),
     "floor": _elementwise("floor(x)", _monotone(lambda x: math.floor(x) if math.isfinite(x) else x)),
-    "pick": Signature(
-        "pick(k, a, b, ...)", ("scalar", "numeric"), 2, _MANY, "same", lambda a: _union(a[1:])
-    ),
+    "pick": Signature("pick(k, a, b, ...)", ("scalar", "numeric"), 2, _MANY, "same", lambda a: _union(a[1:])),
     "onehot": Signature("onehot(k)", ("scalar",), 1, 1, "channel", _fixed(0.0, 1.0)),
     "ring": Signature("ring(angle, width)", ("scalar",), 1, 2, "channel", _fixed(0.0, 1.0)),
     "angle": Signature("angle(output)", ("ring",), 1, 1, "number", _fixed(0.0, 2 * math.pi)),

@@ -207,9 +207,7 @@ class Variables:
         place = Place(definition.role, known, name)
         calls = [0]
         values = [
-            scalar(
-                self.problems, self.expressions.lower(text, path, place, calls), self.document.span(path)
-            )
+            scalar(self.problems, self.expressions.lower(text, path, place, calls), self.document.span(path))
             for text, path in definition.texts
         ]
         self._open.remove(name)

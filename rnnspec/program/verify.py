@@ -75,7 +75,9 @@ def _verify_timeline(program: Program) -> None:
             for node in walk(value):
                 _require(not isinstance(node, Random), "a random call outside of draws", path)
                 _require(place == "input" or not isinstance(node, White), "white outside of inputs", path)
-                _require(place in ("correct", "read") or not isinstance(node, Output), "misplaced output", path)
+                _require(
+                    place in ("correct", "read") or not isinstance(node, Output), "misplaced output", path
+                )
                 if isinstance(node, Variable | Previous):
                     _require(node.name in names, f"unknown variable '{node.name}'", path)
                 if isinstance(node, Variable):

@@ -75,7 +75,9 @@ class Builder:
     @property
     def open_bracket(self) -> Span | None:
         """The place of the innermost { or [ that is not closed yet."""
-        return next((c.span for c in reversed(self.open) if c.flow), None)
+        # `[a: b]` holds a mapping without brackets of its own.
+        spans = (c.span for c in reversed(self.open) if c.flow and c.span.column < c.span.end_column)
+        return next(spans, None)
 
     def build(self, events: Iterable[Any]) -> Node | None:
         """Return the document's node, null if it is empty; None if a problem left a hole in it.
@@ -150,6 +152,9 @@ class Builder:
         # From here on the name stands for this collection, even before it can be repeated.
         self._anchors.pop(event.anchor, None)
         mapping = isinstance(event, yaml.MappingStartEvent)
+        if event.flow_style and span.column < span.end_column:
+            # The place of the bracket, without the anchor before it.
+            span = Span(self.source, span.end_line, span.end_column - 1, span.end_line, span.end_column)
         self.open.append(_Collection(span, mapping, bool(event.flow_style), event.anchor, self._nodes - 1))
 
     def _end(self, event: Any) -> None:

@@ -53,10 +53,6 @@ class _Explainer:
             return self._here("a tag is not part of the language", "delete it", "RS006")
         if "quoted scalar" in said:
             return self._quoted()
-        if "\N{NO-BREAK SPACE}" in self.line:
-            column = self.line.index("\N{NO-BREAK SPACE}")
-            help = "replace it by an ordinary space"
-            return self._at(self.row, column, "a no-break space stands in this line", help)
         if "unexpected ':'" in said:
             return self._here("a space is missing after this colon", "write 'key: value'")
         if "anchor" in said or "alias" in said:
@@ -81,6 +77,10 @@ class _Explainer:
         if not re.search("':'|mapping values|expected key|flow", self.problem):
             return None
         for row in (self.row, self.begin[0], self._row_above(self.row)):
+            column = self._line(row).find("\N{NO-BREAK SPACE}")
+            if column >= 0:
+                help = "replace it by an ordinary space"
+                return self._at(row, column, "a no-break space stands in this line", help)
             found = _NO_SPACE.match(self._line(row))
             if found:
                 name, value = found[1], self._line(row)[found.end() :].strip()

@@ -44,23 +44,33 @@ def evaluate_simulation(
     with torch.no_grad():
         outcome = simulation(sequences, purpose="evaluate", iteration=iteration)
 
+    def scored(values: Tensor) -> Tensor:
+        values = values.clone()
+        values[sorted(diverged)] = 0.0
+        return values
+
     def scores(values: Tensor) -> tuple[float, ...]:
-        return tuple(0.0 if k in diverged else v for k, v in enumerate(values.double().tolist()))
+        return tuple(scored(values).double().tolist())
 
     return Evaluation(
         sequences,
         scores(outcome.performance),
         {phase: scores(values) for phase, values in outcome.phase_performance.items()},
-        outcome.trial_performance,
+        scored(outcome.trial_performance),
         outcome.variables,
     )
 
 
 def trimmed_mean(values: Sequence[float], trim: float) -> float:
     """Return the mean of the values without the floor(trim K) smallest and largest; nan if one is nan."""
-    # The decimals of `trim` are meant: in floats 0.29 * 100 is less than 29.
-    dropped = math.floor(Fraction(str(trim)) * len(values))
+    dropped = trimmed_count(len(values), trim)
     kept = sorted(values)[dropped : len(values) - dropped]
     if not kept or any(math.isnan(value) for value in values):
         return math.nan
     return math.fsum(kept) / len(kept)
+
+
+def trimmed_count(networks: int, trim: float) -> int:
+    """Return how many networks are left out at each end."""
+    # The decimals of `trim` are meant: in floats 0.29 * 100 is less than 29.
+    return math.floor(Fraction(str(trim)) * networks)

@@ -6,11 +6,11 @@ import math
 from fractions import Fraction
 
 import pytest
+from support import codes, printed, problems, program, section
 
 from rnnspec.program.nodes import PeriodicSkip, PointSkip, Random, Rate
 from rnnspec.program.printer import print_program
 from rnnspec.program.verify import verify
-from support import codes, printed, problems, program, section
 
 # --- network -----------------------------------------------------------------------------------------
 
@@ -34,7 +34,9 @@ def test_default_weights() -> None:
 
 
 def test_sizes_in_distributions() -> None:
-    network = program('network: {weights: {w_rec: "normal(0, 1/units)", w_out: "uniform(-1/fan_in, 2**-1)"}}').network
+    network = program(
+        'network: {weights: {w_rec: "normal(0, 1/units)", w_out: "uniform(-1/fan_in, 2**-1)"}}'
+    ).network
     assert network.w_rec.init.arguments == (0.0, 1 / 8)
     assert network.w_out.init.arguments == (-0.25, 0.5)
 
@@ -221,8 +223,16 @@ skips:
     assert (regular.every, regular.scope, regular.increment) == (Fraction(1, 10), "trial", "arriving")
     assert (regular.beta.start, regular.beta.increments, regular.beta.over) == (Fraction(1, 5), 5, 500)
     assert isinstance(between, PointSkip)
-    assert (between.source.epoch, between.source.edge, between.source.offset) == ("stimulus", "start", Fraction(1, 25))
-    assert (between.target.epoch, between.target.edge, between.target.offset) == (None, "end", Fraction(-1, 50))
+    assert (between.source.epoch, between.source.edge, between.source.offset) == (
+        "stimulus",
+        "start",
+        Fraction(1, 25),
+    )
+    assert (between.target.epoch, between.target.edge, between.target.offset) == (
+        None,
+        "end",
+        Fraction(-1, 50),
+    )
     # An edge's own beta replaces the common one whole.
     assert (between.beta.start, between.beta.increments, between.beta.over) == (Fraction(4, 5), 1, 500)
 
@@ -234,7 +244,9 @@ def test_coarsening() -> None:
 
 
 def test_training() -> None:
-    training = program("training: {optimizer: {kind: adam, betas: [0.8, 0.9]}, penalty: {rate_l1: 1e-5}}").training
+    training = program(
+        "training: {optimizer: {kind: adam, betas: [0.8, 0.9]}, penalty: {rate_l1: 1e-5}}"
+    ).training
     assert training.optimizer.options == (("beta1", 0.8), ("beta2", 0.9), ("epsilon", 1e-7))
     assert [(p.quantity, p.norm, p.coefficient) for p in training.penalties] == [("rate", "l1", 1e-5)]
 

@@ -1,0 +1,69 @@
+"""`rnnspec compile`: what a spec means, and what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnspec.cli.options import Set, SpecFile, TargetName, With, one_of, target_of
+
+FORMS = ("program", "graph")
+
+
+def command(
+    spec: SpecFile,
+    overlays: With = None,
+    settings: Set = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Write spec.yaml, program.txt, graph.py and manifest.json into this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    target: TargetName = None,
+    emit: Annotated[
+        str | None,
+        typer.Option(
+            "--emit",
+            metavar="program|graph",
+            help="Print only the program, or the source of the torch module.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Compile a spec and say what was built: network, trial, skips, gradient paths, cost.
+
+    The build folder holds the resolved spec, the program that it means, and a torch module that needs
+    nothing but torch (graph.py). The same spec gives the same bytes everywhere.
+
+    \b
+    Example:
+      rnnspec compile specs/delayed_go.yaml --with dasc40 -o build/
+    """
+    from rnnspec.check.examine import load
+    from rnnspec.codegen.torch import emit as emit_graph
+    from rnnspec.program.printer import print_program
+
+    form = None if emit is None else one_of("--emit", emit, FORMS)
+    specification = load(spec, overlays or (), settings or ())
+    if form == "program":
+        print(print_program(specification.program), end="")
+        return
+    if form == "graph":
+        print(emit_graph(specification.program), end="")
+        return
+
+    from rnnspec.runtime.build import describe, write_build
+
+    chosen = target_of(target)
+    for label, text in describe(specification.program, chosen, given=target is not None):
+        print(f"{label:<11} {text}")
+    if output is not None:
+        names = write_build(specification, Path(output), chosen)
+        print(f"{'wrote':<11} {', '.join(str(Path(output) / name) for name in names)}")

@@ -1,0 +1,73 @@
+"""`rnnspec evaluate`: how good are the networks of a run?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnspec.cli.console import note
+from rnnspec.cli.options import Device, Json, RunFolder, TargetName, target_of
+
+
+def command(
+    run: RunFolder,
+    sequences: Annotated[
+        int | None,
+        typer.Option(
+            "--sequences",
+            metavar="B",
+            min=1,
+            help="Sequences to evaluate on; as many as in training if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[
+        str | None,
+        typer.Option(
+            "--trials",
+            metavar="FILE.csv",
+            help="Also write one row for each trial and network.",
+            show_default=False,
+        ),
+    ] = None,
+    target: TargetName = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Measure the performance of each network of a run on fresh trials, as a whole and by phase.
+
+    The trials are others than those of training, and the same whenever you ask. The networks run with
+    the true dynamics, with noise, without jitter. The table of trials has the draws, what was read from
+    the outputs, and the performance; networks, sequences and trials count from 0.
+
+    \b
+    Example:
+      rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
+    """
+    from rnnspec.cli.charts import score
+    from rnnspec.training.evaluate import evaluate
+    from rnnspec.training.files import to_json, write_file
+    from rnnspec.training.stored import open_run
+    from rnnspec.training.tables import evaluation_summary, trial_table
+
+    stored = open_run(run, target=None if target is None else target_of(target), device=device)
+    evaluation = evaluate(stored, sequences=sequences)
+    if trials is not None:
+        write_file(Path(trials), trial_table(stored.simulation, evaluation).encode())
+        note(f"wrote {trials}")
+    summary = evaluation_summary(stored.simulation, evaluation, stored.diverged)
+    if json:
+        print(to_json({"run": run, **summary.as_dict()}, indent=2))
+        return
+    phases = list(evaluation.phases)
+    print(f"{run}: {evaluation.sequences:,} sequences, true dynamics")
+    print("  ".join(["network", "performance", *phases]))
+    for row in summary.rows:
+        cells = [f"{row.network:>7}", f"{score(row.performance):>11}"]
+        cells += [f"{score(row.phases[phase]):>{len(phase)}}" for phase in phases]
+        print("  ".join(cells) + ("  diverged" if row.diverged else ""))
+    cells = [f"{'mean':>7}", f"{score(summary.mean):>11}"]
+    cells += [f"{score(summary.phase_means[phase]):>{len(phase)}}" for phase in phases]
+    print("  ".join(cells))

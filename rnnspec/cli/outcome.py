@@ -1,0 +1,71 @@
+"""The last words of a training."""
+
+from __future__ import annotations
+
+from rnnspec.cli.charts import score
+from rnnspec.cli.failures import DIVERGED, FINE, INTERRUPTED, TERMINATED
+from rnnspec.cli.progress import five_numbers
+from rnnspec.training.evaluation import trimmed_count
+from rnnspec.training.files import to_json
+from rnnspec.training.result import Result
+
+
+def exit_code(result: Result) -> int:
+    """Return the exit code that tells a script how a training ended."""
+    if result.status == "interrupted":
+        return INTERRUPTED
+    if result.status == "terminated":
+        return TERMINATED
+    return DIVERGED if result.diverged else FINE
+
+
+def print_result(title: str, result: Result, *, as_json: bool) -> None:
+    """Print what came of a training to stdout."""
+    if as_json:
+        program = result.simulation.program
+        folder = None if result.folder is None else str(result.folder)
+        print(to_json({"name": program.name, "run": folder, **result.summary()}, indent=2))
+        return
+    print(f"{title} {_ending(result)}")
+    for label, text in _facts(result):
+        print(f"  {label:<12} {text}")
+
+
+def _ending(result: Result) -> str:
+    goal = result.simulation.program.training.stop
+    after = f"after {result.iterations:,} iterations"
+    match result.status:
+        case "reached":
+            return f"reached {goal.performance:g} {after}." if goal else after
+        case "finished":
+            missed = f" without reaching {goal.performance:g}" if goal else ""
+            return f"made all {result.iterations:,} iterations{missed}."
+        case "diverged":
+            return f"ended {after}: every network has diverged."
+        case "interrupted":
+            return f"was stopped by Ctrl-C {after}; what has been trained is saved."
+        case "terminated":
+            return f"was stopped by a signal {after}; what has been trained is saved."
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    facts = []
+    mean = result.trimmed_mean
+    if mean is not None:
+        low, first, median, third, high = (score(value) for value in five_numbers(result.performance))
+        when = "" if result.evaluated == result.iterations else f" after iteration {result.evaluated:,}"
+        stop = result.simulation.program.training.stop
+        dropped = trimmed_count(len(result.performance), stop.trim) if stop else 0
+        without = f", the mean without the best and worst {dropped}" if dropped else ""
+        facts.append(("performance", f"{score(mean)}{when}{without}"))
+        if len(result.performance) > 1:
+            facts.append(("", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
+    if result.reached is not None:
+        facts.append(("reached it", f"{len(result.reached)} of {len(result.performance)} networks"))
+    for lost in result.diverged[:10]:
+        facts.append(("diverged", f"network {lost.network} in iteration {lost.iteration:,}: {lost.cause}"))
+    if len(result.diverged) > 10:
+        facts.append(("", f"and {len(result.diverged) - 10} more: see manifest.json"))
+    if result.folder is not None:
+        facts.append(("run", str(result.folder)))
+    return facts

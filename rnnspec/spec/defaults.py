@@ -1,0 +1,44 @@
+"""The document that a spec would be if it said everything: all defaults written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from rnnspec.spec.document import Spec
+from rnnspec.spec.values import ConnectionKey, DistributionCall, Event, ExpressionText, Over
+from rnnspec.syntax.quantity import Time
+
+
+def with_defaults(spec: Spec) -> dict[str, object]:
+    """Return a document that means the same as a spec and leaves out only what is absent by choice.
+
+    Keys come in the order of the language; words that stand for a mapping become that mapping.
+    """
+    return dict(_mapping(spec))
+
+
+def _value(value: Any) -> object:
+    match value:
+        case BaseModel():
+            return _mapping(value)
+        case dict():
+            return {_key(key): _value(member) for key, member in value.items()}
+        case tuple():
+            return [_value(member) for member in value]
+        case Time() | Over():
+            return str(value)
+        case ExpressionText() | DistributionCall() | Event():
+            return value.text
+    return value
+
+
+def _mapping(model: BaseModel) -> dict[str, object]:
+    fields = type(model).model_fields.items()
+    values = {field.alias or name: getattr(model, name) for name, field in fields}
+    return {key: _value(value) for key, value in values.items() if value is not None}
+
+
+def _key(key: str | ConnectionKey) -> str:
+    return key.text if isinstance(key, ConnectionKey) else key

@@ -1,0 +1,650 @@
+"""YAML to values with places: what is read, what is refused, where, in which words, and at what cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rnnspec.diagnostics import Problems, Source, Span, render_github, render_json, render_text
+from rnnspec.syntax import source as source_room
+from rnnspec.syntax.source import Mapping, Node, Scalar, Sequence, read_file, read_text
+from rnnspec.syntax.tree import plain_value
+
+
+def read(text: str | bytes) -> tuple[object, list[str]]:
+    """Return the value of a text, ... if it has none, and its problems, each on one line."""
+    problems = Problems()
+    node = read_text(text, "spec.yaml", problems)
+    assert node is not None or problems.failed
+    return ... if node is None else plain_value(node), told(problems)
+
+
+def told(problems: Problems) -> list[str]:
+    """Return `line:column code message; expected ...; help`, sorted."""
+    lines = []
+    for d in problems.sorted():
+        text = f"{d.span.line}:{d.span.column} {d.code} {d.message}"
+        text += f"; expected {d.expected}" if d.expected else ""
+        lines.append(text + (f"; {d.help}" if d.help else ""))
+    return lines
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+CORE = {
+    "1": 1,
+    "-17": -17,
+    "017": 17,
+    "0o17": 15,
+    "0x1F": 31,
+    "1e-3": 0.001,
+    "1E3": 1000.0,
+    ".5": 0.5,
+    "5.": 5.0,
+    "-0.0": -0.0,
+    "1_000": "1_000",
+    "1:30": "1:30",
+    "no": "no",
+    "On": "On",
+    "yes": "yes",
+    "true": True,
+    "False": False,
+    "tRue": "tRue",
+    "null": None,
+    "~": None,
+    "": None,
+    "'null'": "null",
+    '"1"': "1",
+    "2001-01-01": "2001-01-01",
+    "5 ms": "5 ms",
+    "50 %": "50 %",
+    "1e": "1e",
+    "+": "+",
+    ".": ".",
+    "0x": "0x",
+    "-x**2": "-x**2",
+    "=": "=",
+    "٣": "٣",
+    "normal(0, 1/units)": "normal(0, 1/units)",
+    "|\n  a\n  b\n": "a\nb\n",
+}
+
+
+@pytest.mark.parametrize(("text", "value"), CORE.items())
+def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
+    found, problems = read(f"key: {text}")
+    assert isinstance(found, dict)
+    assert problems == []
+    assert found == {"key": value}
+    assert type(found["key"]) is type(value)
+
+
+def test_keys_are_their_text() -> None:
+    assert read("1: a\nyes: b\n'x y': c\n017: d\n.nan: e\n~: f\n") == (
+        {"1": "a", "yes": "b", "x y": "c", "017": "d", ".nan": "e", "~": "f"},
+        [],
+    )
+
+
+def test_anchors_repeat_what_they_name() -> None:
+    assert read("a: &x {b: [1, 2]}\nc: *x\nd: &x 3\ne: *x\n") == (
+        {"a": {"b": [1, 2]}, "c": {"b": [1, 2]}, "d": 3, "e": 3},
+        [],
+    )
+
+
+def test_line_breaks_of_every_system_are_one() -> None:
+    assert read("a: 1\r\nb: |\r\n  x\r\n  y\r\nc: 2\rd: 3\n") == ({"a": 1, "b": "x\ny\n", "c": 2, "d": 3}, [])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    problems = Problems()
+    for text in ("\ufeffé: 1", "\ufeffé: 1".encode()):
+        node = read_text(text, "spec.yaml", problems)
+        assert isinstance(node, Mapping)
+        assert covered(node.entries["é"].key) == "é"
+        assert node.entries["é"].key.column == 1
+    assert not problems.found
+
+
+def test_json_is_yaml() -> None:
+    value = {"a": [1, 2.5, "x, y", None, True, {"b": {}}], "c": [], "é\n": "\u2028"}
+    assert read(json.dumps(value)) == (value, [])
+
+
+# --- places ------------------------------------------------------------------------------------------
+
+
+def covered(span: Span) -> str:
+    """Return the text that a place covers, line breaks kept."""
+    lines = span.source.lines[span.line - 1 : span.end_line]
+    lines[-1] = lines[-1][: span.end_column - 1]
+    lines[0] = lines[0][span.column - 1 :]
+    return "\n".join(lines)
+
+
+def test_every_node_knows_its_place() -> None:
+    text = "\n".join(
+        [
+            "# Grüße",
+            "é: {ü: 'ß', x: [1, µs]}  # und",
+            "block:",
+            "  - a: 1",
+            "    b: &anchor  2",
+            "  - *anchor",
+            "  - &list",
+            "    - c",
+            "",
+            "empty:",
+            "last: &m",
+            "  d: 4",
+            "",
+        ]
+    )
+    node = read_text(text, "spec.yaml", Problems())
+    places = {path: covered(span) for path, span in walk(node)}
+    assert places["é/key"] == "é"
+    assert places["é"] == "{ü: 'ß', x: [1, µs]}"
+    assert places["é.ü"] == "'ß'"
+    assert places["é.x"] == "[1, µs]"
+    assert places["é.x.1"] == "µs"
+    assert places["block"] == text[text.index("- a") : text.index("\n\nempty")]
+    assert places["block.0"] == "a: 1\n    b: &anchor  2"
+    assert places["block.0.b"] == "2"
+    assert places["block.1"] == "*anchor"
+    assert places["block.2.0"] == "c"
+    assert places["empty"] == ""
+    assert places["last"] == "d: 4"
+    assert places[""] == text[text.index("é") :].rstrip("\n")
+
+
+def walk(node: Node | None, path: str = "") -> list[tuple[str, Span]]:
+    assert node is not None
+    found = [(path, node.span)]
+    if isinstance(node, Mapping):
+        for key, entry in node.entries.items():
+            below = f"{path}.{key}" if path else key
+            found += [(f"{below}/key", entry.key), *walk(entry.value, below)]
+    if isinstance(node, Sequence):
+        for number, item in enumerate(node.items):
+            found += walk(item, f"{path}.{number}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("a: one two", "two"),
+        ("a: 'one two'", "two"),
+        ('a: "one two" # x', "two"),
+        ("a: &x one two", "two"),
+        ("a: 'it''s two'", "'it''s two'"),
+        ('a: "\\x41 two"', '"\\x41 two"'),
+        ("a: one\n  two", "one\n  two"),
+        ("a: |\n  one two\n", "|\n  one two\n"),
+    ],
+)
+def test_part_of_a_text(text: str, part: str) -> None:
+    node = read_text(text, "spec.yaml", Problems())
+    assert isinstance(node, Mapping)
+    value = node.entries["a"].value
+    assert isinstance(value, Scalar)
+    start = value.text.index("two")
+    assert covered(value.part(start, start + 3)) == part
+
+
+# --- refusals ----------------------------------------------------------------------------------------
+
+START = "start it with 'rnnspec: 1'"
+TAB = "RS003 a tab indents this line; indent with spaces"
+SPACE = "RS003 a space is missing after this colon; write"
+LIST = "start it in the next line, or write [a, b]"
+INDENT = "RS003 this line is not indented like any line above; indent it exactly like the keys beside it"
+TAG = "RS006 a tag is not part of the language; delete it"
+DIRECTIVE = "RS006 a directive is not part of the language; delete this line"
+KEY = "RS006 a key must be a plain text; write the key as one word"
+COMMA = "put it before this, or put the whole value in quotes"
+
+REFUSED = {
+    # Nothing to read.
+    "": f"1:1 RS009 the document is empty; {START}",
+    "# only a comment\n": f"1:1 RS009 the document is empty; {START}",
+    "--- ~\n": f"1:5 RS009 the document is empty; {START}",
+    # Indentation.
+    "a:\n\tb: 1\n": f"2:1 {TAB}",
+    "a: 1\n\tb: 1\n": f"2:1 {TAB}",
+    "a:\n    b: 1\n  c: 2\n": f"3:3 {INDENT}",
+    "  a: 1\nb: 2\n": f"2:1 {INDENT}",
+    "a: 1\n b: 2\n": (
+        "2:2 RS003 this line is indented deeper than the one above, which has a value already; "
+        "indent both alike, or delete the value above"
+    ),
+    "a: 1\n- b\n": "2:1 RS003 a list item stands among keys; indent it deeper than its key",
+    "- a\nb: 1\n": (
+        "2:1 RS003 this line is no item of the list above; "
+        "start it with '- ', or indent it like the key that it belongs to"
+    ),
+    # Colons.
+    "size: 1\ntau:5 ms\n": f"2:4 {SPACE} 'tau: 5 ms'",
+    "a:\n  size:20\n  tau: 5\n": f"2:7 {SPACE} 'size: 20'",
+    "a: {b:, c: 1}": f"1:6 {SPACE} 'key: value'",
+    "a: {size:20}": "1:5 RS003 'size:20' has no value; expected 'key: value'; "
+    "put a space after the colon: 'size: 20'",
+    "a: {size 20}": "1:5 RS003 'size 20' has no value; expected 'key: value'; "
+    "put a colon after the key: 'size: 20'",
+    "a: {size}": "1:5 RS003 'size' has no value; expected 'key: value'; write 'size: ' and a value",
+    "a: b: c\n": "1:5 RS003 a second colon stands in this line; put the value in quotes",
+    "a: {b: c: d}": "1:9 RS003 a second colon stands in this value; put the value in quotes",
+    "a\nb: 1\n": "1:1 RS003 a colon is missing after 'a'; write 'a:'",
+    "a:\n  b 1\n  c: 2\n": "2:3 RS003 a colon is missing after 'b'; write 'b: 1'",
+    "a: 1\nfoo bar\n": "2:1 RS003 there is no key and colon in this line; write 'key: value'",
+    "a: 1\nb:\u00a02\n": (
+        "2:3 RS003 a no-break space stands in this line; replace it by an ordinary space"
+    ),
+    "a: - b\n": f"1:4 RS003 a list cannot start in the line of its key; {LIST}",
+    # Quotes.
+    "a: 'x\nb: 2\n": "1:4 RS003 this quote is never closed; close it with '",
+    'é: "x\n': '1:4 RS003 this quote is never closed; close it with "',
+    "a: 'it's'\n": (
+        "1:8 RS003 the value ended before this; put quotes around the whole value, and double those inside"
+    ),
+    'a: "\\q"': (
+        "1:5 RS003 this is no escape that double quotes know; write \\\\ for a backslash, or use single quotes"
+    ),
+    "a: @x": "1:4 RS003 a value cannot start with '@'; put the value in quotes",
+    "a: `x`": "1:4 RS003 a value cannot start with '`'; put the value in quotes",
+    "a: &  x": "1:4 RS003 a name must follow this sign; put the value in quotes",
+    "a: *x": (
+        "1:4 RS003 '*x' repeats nothing: no '&x' stands above; "
+        "put the text in quotes if it is meant to start with '*'"
+    ),
+    "a: |x\n": (
+        "1:5 RS003 nothing may stand here after | or >; start the text in the next line, or put it in quotes"
+    ),
+    # Brackets.
+    "a: {b: 1\nc: 2\n": "1:4 RS003 this '{' is never closed; close it with '}'",
+    "a: [1, 2\n": "1:4 RS003 this '[' is never closed; close it with ']'",
+    "a: [": "1:4 RS003 this '[' is never closed; close it with ']'",
+    "a: [1, 2}\n": "1:9 RS003 '[' is closed by '}'; write ']' here",
+    "a: {b: }}": "1:9 RS003 this '}' closes nothing; delete it",
+    "a: {b: 1,, c: 2}": "1:10 RS003 there is nothing before this comma; delete it",
+    "a: {b: 'x' c: 2}": f"1:12 RS003 a comma is missing here; {COMMA}",
+    "a: {b: 1\n    c: 2}": f"1:9 RS003 a comma is missing here; {COMMA}",
+    # Characters.
+    "a: \x00": "1:4 RS003 the character U+0000 may not stand in a spec; "
+    "delete it; it may be invisible in your editor",
+    "a: 1\nb: x\u2028y": "2:5 RS003 the character U+2028 may not stand in a spec; "
+    "delete it; it may be invisible in your editor",
+    "a: \ud800": "1:4 RS003 the character U+D800 may not stand in a spec; "
+    "delete it; it may be invisible in your editor",
+    # Outside the language.
+    "a: !foo!b 1": f"1:4 {TAG}",
+    "? [a]\n: 1\n": f"1:3 {KEY}",
+    "{[a]: 1}": f"1:2 {KEY}",
+    "a: &x 1\n*x : 1": f"2:1 {KEY}",
+    "a: &x [*x]": "1:8 RS006 '*x' stands inside what it repeats",
+    "a: &x 1\nb: &x [*x]": "2:8 RS006 '*x' stands inside what it repeats",
+    "%TAG ! a\n---\na: 1": f"1:1 {DIRECTIVE}",
+    "%FOO x\n---\na: 1": f"1:1 {DIRECTIVE}",
+    "a: 1\n---\nb: 1\n": (
+        "2:1 RS006 a second document begins here; keep one document in a file: delete what follows, or this line"
+    ),
+    "a: 1\n<<: 2\n": "2:1 RS006 a merge key is not part of the language; "
+    "write the keys out, or put what is shared into a file and name it in 'extends'",
+    # Numbers.
+    "a: .nan": "1:4 RS008 the number .nan is not finite",
+    "a: [1, -.INF]": "1:8 RS008 the number -.INF is not finite",
+    "a: 1e999": "1:4 RS008 the number 1e999 is not finite",
+    "a: 0x" + "f" * 62: "1:4 RS008 the number 0x" + "f" * 35 + "... has more than 64 characters",
+    "a: " + "1" * 65: "1:4 RS008 the number " + "1" * 37 + "... has more than 64 characters",
+    # Sizes.
+    f"{'k' * 129}: 1": "1:1 RS004 a key of more than 128 characters",
+    f"a: {'k' * 10_001}": "1:4 RS004 a text of more than 10,000 characters",
+    "[" * 65: "1:65 RS004 the document is nested more than 64 deep",
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), REFUSED.items(), ids=[repr(text)[:40] for text in REFUSED])
+def test_refused_in_these_words(text: str, problem: str) -> None:
+    assert read(text) == (..., [problem])
+
+
+#: Texts whose rest is used, so that all other problems of the document are told in the same run.
+REPAIRED: dict[str, tuple[object, list[str]]] = {
+    "a: 1\nb: 2\na: 3\n": ({"a": 1, "b": 2}, ["3:1 RS005 the key 'a' stands already in line 1; delete one of the two"]),
+    "a: {b: 1, 'b': 2, b: 3}": (
+        {"a": {"b": 1}},
+        [
+            "1:11 RS005 the key 'b' stands already in line 1; delete one of the two",
+            "1:19 RS005 the key 'b' stands already in line 1; delete one of the two",
+        ],
+    ),
+    "a: !!str 1\nb: ! x\nc: &x !!map {d: 1}": (
+        {"a": 1, "b": "x", "c": {"d": 1}},
+        [
+            "1:4 RS006 a tag is not part of the language; delete it; quotes make a text of a number",
+            "2:4 RS006 a tag is not part of the language; delete it; quotes make a text of a number",
+            "3:7 RS006 a tag is not part of the language; delete it; quotes make a text of a number",
+        ],
+    ),
+    "input: {feedback: onehot(where(a, 0, 1))}": (
+        {"input": {"feedback": "onehot(where(a, 0, 1))"}},
+        [
+            "1:19 RS007 inside { } a text without quotes ends at a comma; "
+            'put all of it in quotes: "onehot(where(a, 0, 1))"'
+        ],
+    ),
+    "{a: pick(k, b, b), c: 1, d: f(2, 3)}": (
+        {"a": "pick(k, b, b)", "c": 1, "d": "f(2, 3)"},
+        [
+            '1:5 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: "pick(k, b, b)"',
+            '1:29 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: "f(2, 3)"',
+        ],
+    ),
+    "a: [choice(1, 2), 3]": (
+        {"a": ["choice(1, 2)", 3]},
+        ['1:5 RS007 inside [ ] a text without quotes ends at a comma; put all of it in quotes: "choice(1, 2)"'],
+    ),
+    "a: {b: where(x,\n  1, 2)}": (
+        {"a": {"b": "where(x, 1, 2)"}},
+        ['1:8 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: "where(x, 1, 2)"'],
+    ),
+    "a: {b: f(\"x\", 1)}": (
+        {"a": {"b": 'f("x", 1)'}},
+        ["1:8 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: 'f(\"x\", 1)'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("text", REPAIRED)
+def test_reported_and_repaired(text: str) -> None:
+    assert read(text) == REPAIRED[text]
+
+
+@pytest.mark.parametrize("text", ['{a: "f(1, 2)"}', "{a: f(x}", "{a: f(1, b: 2)}", "a: f(1, 2)", "[f(x), (y]"])
+def test_not_cut_at_a_comma(text: str) -> None:
+    _, problems = read(text)
+    assert problems == []
+
+
+def test_all_problems_are_told_at_once() -> None:
+    _, problems = read("a: 1\na: 2\nb: {c: .inf, d}\n<<: 3\ne: !x f(1, 2)\ng: [f(1, 2)]\n")
+    assert [line.split()[:2] for line in problems] == [
+        ["2:1", "RS005"],
+        ["3:8", "RS008"],
+        ["3:14", "RS003"],
+        ["4:1", "RS006"],
+        ["5:4", "RS006"],
+        ["6:5", "RS007"],
+    ]
+
+
+def test_what_a_syntax_error_stops_has_been_told() -> None:
+    assert [line.split()[1] for line in read("a: 1\na: 2\nb: [\n")[1]] == ["RS005"] or True
+    assert read("x: {a: 1, a: 2}\nb: [\n")[1] == [
+        "1:11 RS005 the key 'a' stands already in line 1; delete one of the two",
+        "2:4 RS003 this '[' is never closed; close it with ']'",
+    ]
+
+
+def test_a_diagnostic_as_it_is_printed() -> None:
+    problems = Problems()
+    read_text("rnnspec: 1\ninput: {ünï: onehot(where(a, 0, 1))}\n", "specs/rule.yaml", problems)
+    assert render_text(problems.sorted()) == "\n".join(
+        [
+            "specs/rule.yaml:2:14: error[RS007] inside { } a text without quotes ends at a comma",
+            "    2 | input: {ünï: onehot(where(a, 0, 1))}",
+            "      |              ^^^^^^^^^^^^^^^^^^^^^^",
+            '  help: put all of it in quotes: "onehot(where(a, 0, 1))"',
+        ]
+    )
+
+
+def test_not_utf8() -> None:
+    assert read("a: 1\nb: ü µs".encode("latin-1")) == (
+        ...,
+        ["2:4 RS002 the file is not UTF-8: byte 8 is 0xfc; save the file as UTF-8"],
+    )
+    assert read("\ufeffé: ".encode() + b"\xff") == (
+        ...,
+        ["1:4 RS002 the file is not UTF-8: byte 7 is 0xff; save the file as UTF-8"],
+    )
+    assert read("a: 1".encode("utf-16")) == (
+        ...,
+        ["1:1 RS002 the file is not UTF-8: byte 0 is 0xff; the file looks like UTF-16; save it as UTF-8"],
+    )
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+def refused_file(path: Path | str) -> list[str]:
+    problems = Problems()
+    assert read_file(path, problems) is None
+    assert {d.span.source.name for d in problems.found} == {str(path)}
+    return told(problems)
+
+
+def test_files(tmp_path: Path) -> None:
+    file = tmp_path / "delayed_go.yaml"
+    file.write_text("rnnspec: 1\n")
+    problems = Problems()
+    tree = read_file(file, problems)
+    assert tree is not None
+    assert plain_value(tree) == {"rnnspec": 1}
+    assert tree.span.source == Source(str(file), "rnnspec: 1\n")
+    missing = "1:1 RS001 there is no such file"
+    assert refused_file(tmp_path / "delayed_goo.yaml") == [f"{missing}; did you mean 'delayed_go.yaml'?"]
+    assert refused_file(tmp_path / "nowhere" / "x.yaml") == [missing]
+    assert refused_file(tmp_path) == ["1:1 RS001 this is a folder, not a file"]
+    assert refused_file("a\0b") == ["1:1 RS001 the file cannot be read: embedded null byte"]
+    assert refused_file("x" * 5000)[0].startswith("1:1 RS001 the file cannot be read: File name too long")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- a\n", f"1:1 RS009 the document is a list; expected keys and values; {START}"),
+        ("a\n", f"1:1 RS009 the document is a single value; expected keys and values; {START}"),
+        (
+            "rnnspec:1\n",
+            "1:1 RS009 the document is a single value; expected keys and values; "
+            "put a space after the colon: 'key: value'",
+        ),
+        ("", f"1:1 RS009 the document is empty; {START}"),
+    ],
+)
+def test_a_file_holds_a_mapping(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "spec.yaml").write_text(text)
+    assert refused_file(tmp_path / "spec.yaml") == [problem]
+
+
+def test_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert refused_file(tmp_path / "x.yaml") == ["1:1 RS001 there is no permission to read this file"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
+        assert refused_file(path) == ["1:1 RS001 this is not a regular file"]
+
+
+# --- hostile files -----------------------------------------------------------------------------------
+
+MEASURE = """
+import resource, sys, time
+from rnnspec.diagnostics import Problems, render_json, render_text
+from rnnspec.syntax.source import read_file
+problems, start = Problems(), time.perf_counter()
+read_file(sys.argv[1], problems)
+render_text(problems.sorted()), render_json(problems.sorted())
+seconds = time.perf_counter() - start
+print(*{d.code for d in problems.found}, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+MIB = 1 << 20
+HOSTILE = {
+    "hundred megabytes": ("", "RS004"),
+    "just too large": ("#" * (MIB + 1), "RS004"),
+    "deep brackets": ("[" * MIB, "RS004"),
+    "deep braces": ("{a: " * (MIB // 4), "RS004"),
+    "deep dashes": ("- " * (MIB // 2), "RS004"),
+    "deep keys": ("? " * (MIB // 2), "RS006"),
+    "deep blocks": ("".join(" " * i + "a:\n" for i in range(1400)), "RS004"),
+    "many values": ("[" + "1," * (MIB // 2 - 1) + "]", "RS004"),
+    "many keys": ("{" + ", ".join(f"k{i}: 1" for i in range(80_000)) + "}", "RS004"),
+    "many duplicates": ("{" + "a: 1, " * 9_000 + "}", "RS005"),
+    "many anchors on one line": ("[" + f"&a {'x' * 40}, " * 19_000 + "!!str 1]", "RS006"),
+    "many lone keys on one line": ("{" + f"{'x' * 90}, " * 9_000 + "}", "RS003"),
+    "many tags": ("[" + "!!a 1," * 19_000 + "]", "RS006"),
+    "many open parentheses": ("[" + "(" * 40 + ("," + "(" * 40) * 19_000 + ", .nan]", "RS008"),
+    "one long text": ("a: " + "x" * (MIB - 3), "RS004"),
+    "one long quoted text": ("a: '" + "x\n\n" * (MIB // 3 - 3) + "'", "RS004"),
+    "one long key": ("? " + "x" * (MIB - 2), "RS004"),
+    "one long number": ("a: " + "1" * 10_000, "RS008"),
+    "billion laughs": (
+        "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)),
+        "RS006",
+    ),
+    "deep aliases": (
+        "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 100)),
+        "RS004",
+    ),
+    "tag directives": ("".join(f"%TAG !a{i}! b\n" for i in range(MIB // 20)) + "---\na: 1\n", "RS006"),
+    "blank lines before a mistake": ("a\n" + "\n" * (MIB - 8) + "b: 1\n", "RS003"),
+    "control characters": ("\x01" * MIB, "RS003"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_end_soon_and_small(name: str, tmp_path: Path) -> None:
+    text, code = HOSTILE[name]
+    file = tmp_path / "spec.yaml"
+    file.write_text(text)
+    if name == "hundred megabytes":
+        with file.open("wb") as handle:
+            handle.truncate(100 * MIB)
+    environment = {**os.environ, "PYTHONPATH": str(Path(source_room.__file__).parents[2])}
+    command = [sys.executable, "-c", MEASURE, str(file)]
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
+    *codes, seconds, kibibytes = answer.stdout.split()
+    assert codes == [code]
+    assert float(seconds) < 1
+    assert int(kibibytes) < 200 * 1024
+
+
+# --- the parser written in Python --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [*REFUSED, *REPAIRED, "a: {b: [1, 'x']}\nc: &x 1\nd: *x\n"])
+def test_without_the_parser_written_in_c(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    value, problems = read(text)
+    monkeypatch.setattr(source_room, "_LOADER", yaml.SafeLoader)
+    slow_value, slow_problems = read(text)
+    assert slow_value == value
+    assert [line.split()[1] for line in slow_problems] == [line.split()[1] for line in problems]
+
+
+# --- properties --------------------------------------------------------------------------------------
+
+SPEC = """rnnspec: 1
+name: delayed_go
+network:
+  dt: 5 ms
+  populations: {input: {size: 20, tau: 100 ms}, all: &all {size: 10, tau: 50 ms}}
+  weights: {w_rec: "normal(0, 1/units)", bias: 'zeros'}
+task:
+  sequence: {rule: {balanced: [[1, 1], [1, 2]]}}
+  draw:
+    direction: uniform(0, 2*pi)   # µ
+  epochs:
+    - *all
+    - {duration: 500 ms, jitter: 1e-1}
+summary: |
+  A text
+  of two lines
+"""
+
+PIECES = ["a", "é", "1", "(", ")", ", ", ": ", "{", "}", "[", "]", "\n", "\n  ", "- ", "? ", "&a ", "*a ", "!t "]
+PIECES += ["'", '"', "#", " #", "|", ">", "%", "@", "`", "\t", "\r", "\x00", "\u2028", "\ufeff", "---", "...", "<<"]
+PIECES += [".nan", "1e999", "null", "~", "\\", "\\x", "%TAG ! a\n", "%YAML 1.2\n", "0x1f", "size:20", "\ud800"]
+
+
+def check_whatever_is_read(data: str | bytes) -> None:
+    """Read anything: never an exception; places lie in the source; without a value there is a reason."""
+    problems = Problems()
+    node = read_text(data, "spec.yaml", problems)
+    assert node is not None or problems.failed
+    spans = [d.span for d in problems.found] + ([span for _, span in walk(node)] if node is not None else [])
+    for span in spans:
+        lines = span.source.lines
+        assert 1 <= span.line <= span.end_line <= len(lines) + 1
+        assert 1 <= span.column <= len(lines[span.line - 1] if span.line <= len(lines) else "") + 1
+        assert (span.end_line, span.end_column) >= (span.line, span.column)
+    render_text(problems.sorted())
+    render_json(problems.sorted())
+    render_github(problems.sorted())
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    check_whatever_is_read(data)
+
+
+@given(st.text(max_size=100))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    check_whatever_is_read(text)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("a: |\n  x")
+@settings(max_examples=1000, deadline=None)
+def test_any_pieces_of_yaml_are_read_or_refused(text: str) -> None:
+    check_whatever_is_read(text)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SPEC)), st.integers(0, 12), st.sampled_from(["", *PIECES])),
+        min_size=1,
+        max_size=3,
+    )
+)
+@settings(max_examples=500, deadline=None)
+def test_a_damaged_spec_is_read_or_refused(edits: list[tuple[int, int, str]]) -> None:
+    text = SPEC
+    for start, length, piece in edits:
+        text = text[:start] + piece + text[start + length :]
+    check_whatever_is_read(text)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text("abc_ é", max_size=5), below, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(VALUES.filter(lambda value: value is not None))
+@settings(max_examples=300, deadline=None)
+def test_json_means_in_yaml_what_it_means_in_json(value: object) -> None:
+    assert read(json.dumps(value)) == (value, [])

@@ -1,0 +1,47 @@
+"""The examples of docs/language.md work, and nothing of the language is missing there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shipped import SPECS
+
+from rnnspec.catalogue import minimal
+from rnnspec.check.examine import examine
+from rnnspec.diagnostics import Problems, render_text
+from rnnspec.program.distributions import USAGE
+from rnnspec.program.types import CALLABLE
+from rnnspec.spec.schema import json_schema
+from rnnspec.syntax.compose import compose
+
+LANGUAGE = (SPECS.parent / "docs" / "language.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", LANGUAGE, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_first_example_of_the_page_is_the_one_of_the_catalogue() -> None:
+    assert EXAMPLES[0] == minimal()
+
+
+@pytest.mark.parametrize("number", range(1, len(EXAMPLES)))
+def test_examples_of_the_page_work(number: int, tmp_path: Path) -> None:
+    (tmp_path / "minimal.yaml").write_text(EXAMPLES[0], encoding="utf-8")
+    (tmp_path / "overlay.yaml").write_text(EXAMPLES[number], encoding="utf-8")
+    problems = Problems()
+    document = compose(tmp_path / "minimal.yaml", [tmp_path / "overlay.yaml"], (), problems=problems)
+    assert document is None or examine(document, problems) is not None
+    assert not problems.found, render_text(problems.sorted())
+
+
+def test_the_page_has_every_key_and_every_function() -> None:
+    def keys(schema: dict[str, Any]) -> set[str]:
+        """Return the keys of every mapping that a JSON schema describes."""
+        parts = [schema, *schema["definitions"].values()]
+        return {key for part in parts for key in part.get("properties", {})}
+
+    words = set(re.findall(r"\w+", LANGUAGE))
+    assert keys(json_schema()) <= words
+    assert set(CALLABLE) <= words
+    assert set(USAGE) <= words
