@@ -74,21 +74,13 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        value: object = _version()
+        value: object = import_module("rnnspec.training.version").package_version()
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:
         raise AttributeError(f"module 'rnnspec' has no attribute '{name}'")
     globals()[name] = value
     return value
-
-
-def _version() -> str:
-    metadata = import_module("importlib.metadata")
-    try:
-        return str(metadata.version("rnnspec"))
-    except metadata.PackageNotFoundError:  # used from its sources, without being installed
-        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from rnnspec.check.task import longest
@@ -33,14 +33,15 @@ def point_skip_forward(program: Program, document: Document, problems: Problems)
             continue
         shortest, mean = (_distance(program, skip, jitter) for jitter in (True, False))
         if shortest <= 0:
-            again = mean > 0
+            how = "can end" if mean > 0 else "ends"
+            when = "before" if shortest < 0 else "when"
+            why = ", if jitter shortens the epochs between" if mean > 0 else ""
             problems.error(
                 "RS302",
-                f"'{skip.name}' {'can end' if again else 'ends'} before it starts"
-                + (", when jitter shortens the epochs between" if again else ""),
+                f"'{skip.name}' {how} {when} it starts{why}",
                 document.span((*skip.path, "to")),
                 expected="an event after that in 'from'",
-                help="" if again else "exchange 'from' and 'to'",
+                help="exchange 'from' and 'to'" if mean < 0 else "",
             )
 
 
@@ -52,18 +53,18 @@ def dasc_is_stable(program: Program, document: Document, problems: Problems) -> 
             continue
         length = skip.every if isinstance(skip, PeriodicSkip) else _distance(program, skip, False)
         steps, beta = length // dt, float(skip.beta.start)
-        for population in program.network.populations:
-            leak = float(dt / population.tau)
-            factor = abs((1 - beta) * (1 - steps * leak) + beta * (1 - leak) ** steps)
-            if factor > 1 and steps > 1 and beta < 1:
-                problems.warning(
-                    "RS303",
-                    f"at beta {beta:g}, '{skip.name}' multiplies an undriven unit of '{population.name}' "
-                    f"by {factor:.2f} at each landing",
-                    document.span((*skip.path, "every" if isinstance(skip, PeriodicSkip) else "to")),
-                    expected="a factor of at most 1",
-                    help="use a shorter skip, a larger 'beta.from', or kind sctt",
-                )
+        factors = {p.name: _leak(float(dt / p.tau), int(steps), beta) for p in program.network.populations}
+        amplified = [name for name, factor in factors.items() if factor > 1]
+        if amplified and steps > 1 and beta < 1:
+            worst = max(factors.values())
+            problems.warning(
+                "RS303",
+                f"at beta {beta:g}, each landing of '{skip.name}' multiplies what an undriven unit "
+                f"of {_names(amplified)} holds by {worst:.2f}",
+                document.span((*skip.path, "every" if isinstance(skip, PeriodicSkip) else "to")),
+                expected="a factor of at most 1",
+                help="use a shorter skip, a larger 'beta.from', or kind sctt",
+            )
 
 
 def coarse_step_within_tau(program: Program, document: Document, problems: Problems) -> None:
@@ -71,17 +72,18 @@ def coarse_step_within_tau(program: Program, document: Document, problems: Probl
     if program.coarsening is None:
         return
     dt = program.network.dt * program.coarsening.start
-    taus = [(p.tau, f"'{p.name}'") for p in program.network.populations]
+    taus = {p.name: p.tau for p in program.network.populations}
     if program.network.noise.kind == "ou":
-        taus.append((program.network.noise.tau, "the noise"))
-    for tau, name in taus:
-        if dt > tau:
-            problems.warning(
-                "RS305",
-                f"coarsened steps of {print_time(dt)} overshoot the {print_time(tau)} of {name}",
-                document.span((*program.coarsening.path, "from")),
-                expected=f"at most {decimal(tau / program.network.dt)}, where dt reaches tau",
-            )
+        taus["noise"] = program.network.noise.tau
+    overshot = {name: tau for name, tau in taus.items() if dt > tau}
+    if overshot:
+        shortest = min(overshot.values())
+        problems.warning(
+            "RS305",
+            f"coarsened steps of {print_time(dt)} overshoot the {print_time(shortest)} of {_names(overshot)}",
+            document.span((*program.coarsening.path, "from")),
+            expected=f"at most {decimal(shortest / program.network.dt)}, where dt reaches tau",
+        )
 
 
 def schedule_within_training(program: Program, document: Document, problems: Problems) -> None:
@@ -98,6 +100,15 @@ def schedule_within_training(program: Program, document: Document, problems: Pro
                 expected=f"at most {iterations} iterations",
                 help="networks would never be trained with their true dynamics",
             )
+
+
+def _leak(alpha: float, steps: int, beta: float) -> float:
+    """What a dasc landing leaves of a unit without drive (docs/science.md, "DASC")."""
+    return abs((1 - beta) * (1 - steps * alpha) + beta * (1 - alpha) ** steps)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _room(program: Program, skip: PeriodicSkip) -> Fraction:

@@ -36,11 +36,12 @@ def command(
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Measure the performance of each network of a run on fresh trials, as a whole and by phase.
+    """Measure how well the networks of a run do.
 
-    The trials are others than those of training, and the same whenever you ask. The networks run with
-    the true dynamics, with noise, without jitter. The table of trials has the draws, what was read from
-    the outputs, and the performance; networks, sequences and trials count from 0.
+    Prints the performance of each on fresh trials, as a whole and by phase. The trials are others than
+    those of training, and the same whenever you ask. The networks run with the true dynamics, with
+    noise, without jitter. The table of trials has the draws, what was read from the outputs, and the
+    performance; networks, sequences and trials count from 0.
 
     \b
     Example:

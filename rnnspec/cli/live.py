@@ -57,7 +57,9 @@ class LiveDisplay:
         outer.add_row(Text(progress.title + progress.place, "bold", overflow="fold"))
         outer.add_row(table)
         if progress.stopping and not progress.finished:
-            outer.add_row(Text("Stopping after this iteration and saving; Ctrl-C again stops at once.", "yellow"))
+            outer.add_row(
+                Text("Stopping after this iteration and saving; Ctrl-C again stops at once.", "yellow")
+            )
         return outer
 
     def _bar(self) -> RenderableType:

@@ -43,7 +43,10 @@ class PlainDisplay:
 
     def _line(self) -> None:
         progress = self.progress
-        parts = [f"iteration {progress.completed:,}/{progress.iterations:,}", f"loss {progress.mean_loss:.4g}"]
+        parts = [
+            f"iteration {progress.completed:,}/{progress.iterations:,}",
+            f"loss {progress.mean_loss:.4g}",
+        ]
         if progress.evaluated:
             low, _, median, _, high = five_numbers(progress.evaluated.evaluation.performance)
             spread = f" ({score(low)} to {score(high)}, median {score(median)})"

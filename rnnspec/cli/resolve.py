@@ -19,9 +19,10 @@ def command(
         bool, typer.Option("--defaults", help="Also write out what the spec leaves to defaults.")
     ] = False,
 ) -> None:
-    """Print the resolved document: what is validated, compiled and stored with a run.
+    """Print the resolved document of a spec.
 
-    The spec extends its base; each --with is laid over that in order, then each --set.
+    It is what is validated, compiled and stored with a run. The spec extends its base; each --with is laid
+    over that in order, then each --set.
 
     \b
     Example:
@@ -31,7 +32,7 @@ def command(
     from rnnspec.syntax.compose import compose, dump
 
     problems = Problems()
-    document = compose(spec, overlays or (), settings or (), problems)
+    document = compose(spec, overlays or (), settings or (), problems=problems)
     problems.stop_on_error()
     assert document is not None
     value = document.value

@@ -17,7 +17,9 @@ def command(
         str | None, typer.Argument(metavar="[CODE]", help="A code such as RS204.", show_default=False)
     ] = None,
 ) -> None:
-    """Explain a rule: what it means, a wrong example and a right one. Without a code, list all rules.
+    """Explain a rule by its code.
+
+    Says what it means, with a wrong and a right example. Without a code, lists all rules.
 
     \b
     Example:

@@ -6,7 +6,9 @@ import json
 
 
 def command() -> None:
-    """Print the JSON schema of specs, with which editors complete and check them as you type.
+    """Print the JSON schema of specs, for editors.
+
+    With it they complete and check specs as you type.
 
     \b
     Example:

@@ -31,11 +31,12 @@ def command(
     target: TargetName = None,
     device: Device = "cpu",
 ) -> None:
-    """Simulate fresh trials and store activity, inputs, outputs and trial variables.
+    """Record what the networks of a run do.
 
-    The file is a NumPy archive that needs no pickle. The names of the axes of an array X are its array
-    X.axes; `unit`, `input`, `output` and `epoch` name what stands along those axes. Where all networks
-    share a value, the axis `network` has length 1; what lies behind the end of a sequence is nan.
+    Simulates fresh trials and stores activity, inputs, outputs and the variables of the trials. The file is
+    a NumPy archive that needs no pickle. The names of the axes of an array X are its array X.axes;
+    `unit`, `input`, `output` and `epoch` name what stands along those axes. Where all networks share a
+    value, the axis `network` has length 1; what lies behind the end of a sequence is nan.
 
     \b
     Example:

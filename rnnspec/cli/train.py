@@ -38,10 +38,11 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: Json = False,
 ) -> None:
-    """Train all networks of a spec side by side, and keep the run in a folder of its own.
+    """Train the networks of a spec.
 
-    Progress goes to stderr, the result to stdout. Ctrl-C stops after the iteration at hand and saves what
-    has been trained; a second Ctrl-C stops at once and saves nothing. A network that diverges is left
+    All are trained side by side, and the run is kept in a folder of its own, never over another. Progress
+    goes to stderr, the result to stdout. Ctrl-C stops after the iteration at hand and saves what has
+    been trained; a second Ctrl-C stops at once and saves nothing. A network that diverges is left
     behind and reported; the others go on untouched (exit code 4).
 
     \b

@@ -27,10 +27,11 @@ def command(
     ] = "text",
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
 ) -> None:
-    """Check specs and print every problem, with its place, what was expected, and a remedy.
+    """Check specs and report every problem.
 
-    Folders are searched for *.yaml and *.yml at any depth. Fragments, which have no name, are checked as
-    far as they go. Problems go to stdout, a summary to stderr.
+    Each comes with its place, what was expected and a remedy, on stdout; a summary goes to stderr. Folders
+    are searched for *.yaml and *.yml at any depth. Fragments, which have no name, are checked as far as
+    they go.
 
     \b
     Example:

@@ -16,8 +16,10 @@ from rnnspec.program.nodes import (
     Output,
     Previous,
     Program,
+    Random,
     Rate,
     Variable,
+    White,
     walk,
 )
 
@@ -56,10 +58,12 @@ class TaskFunctions:
     epochs: tuple[EpochFunctions, ...]
     calls: set[str]
     clocks: set[str]
+    random: bool
     previous: bool
     sequence: bool
     balanced: bool
     shared: bool
+    white: bool
 
 
 def task_functions(program: Program) -> TaskFunctions:
@@ -102,10 +106,12 @@ class _Task:
             epochs=tuple(map(EpochFunctions, self.timeline.epochs, names)),
             calls={name for writer in self.writers for name in writer.functions},
             clocks=self.clocks,
+            random=any(isinstance(node, Random) for node in nodes),
             previous=any(isinstance(node, Previous) for node in nodes),
             sequence=any(writer.stream.startswith(", EVERY_TRIAL") for writer in self.writers),
             balanced=self.balanced,
-            shared=bool(self.shared),
+            shared=any("shared=True" in writer.stream for writer in self.writers),
+            white=any(isinstance(node, White) for node in nodes),
         )
 
     # --- draws ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from rnnspec.codegen.constants import literal
@@ -10,7 +11,7 @@ from rnnspec.codegen.expressions import with_callees
 from rnnspec.codegen.functions import EpochFunctions, task_functions
 from rnnspec.codegen.initial_weights import uses_orthogonal, weight_lines
 from rnnspec.codegen.pieces import Code, break_lines, call
-from rnnspec.codegen.render import free_text, quoted, render
+from rnnspec.codegen.render import free_text, identifier, quoted, render
 from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Population, Program
 from rnnspec.program.printer import print_time
 
@@ -39,6 +40,10 @@ _PYTHON = {
 }
 
 
+#: The functions an epoch may have, in the order in which they come into play.
+ROLES = ("duration", "input", "varying", "target", "weight", "correct", "read", "after")
+
+
 def emit(program: Program) -> str:
     """Return the source of `graph.py`: the same program gives the same bytes."""
     network, timeline, training = program.network, program.timeline, program.training
@@ -48,6 +53,9 @@ def emit(program: Program) -> str:
     targeted = {target.channel for epoch in epochs for target in epoch.targets}
     entropy = sorted(n for n in targeted if _by_entropy(program, channels[n]))
     ragged, weighted = timeline.ragged, any(epoch.weight is not None for epoch in epochs)
+    roles = [role for role in ROLES if any(role in functions.names for functions in task.epochs)]
+    scored_phases = [quoted(p) for p in dict.fromkeys(e.phase for e in epochs if e.correct is not None)]
+    phases = [quoted(phase) for phase in timeline.phases] or ['""']
     penalties = [
         {"quantity": p.quantity, "norm": p.norm, "coefficient": literal(p.coefficient)}
         for p in training.penalties
@@ -85,18 +93,28 @@ def emit(program: Program) -> str:
         "independent": training.independent_trials,
         "task": task,
         "calls": with_callees(task.calls),
-        "roles": sorted({role for epoch in task.epochs for role in epoch.names}),
+        "roles": roles,
         "epochs": [_epoch(network, epoch) for epoch in task.epochs],
-        "phases": [quoted(p) for p in dict.fromkeys(e.phase for e in epochs if e.correct is not None)],
-        "learned": [quoted(p) for p in dict.fromkeys(e.phase for e in epochs if e.targets)],
+        "phases": phases,
+        "scored_phases": "PHASES" if scored_phases == phases else _tuple(scored_phases),
+        "success": timeline.success is not None,
+        "scored": timeline.scored is not None,
+        "judged": " or ".join(f"epoch.{role}" for role in ("target", "correct") if role in roles) or "False",
+        "clock": "varying" in roles or bool(task.clocks),
+        "sctt": any(skip.kind == "sctt" for skip in program.skips),
+        "edges": ", ".join(identifier(skip.name) for skip in program.skips),
         "squared": bool(targeted - set(entropy)),
-        "entropy": [quoted(name) for name in entropy],
+        "entropy": _tuple([quoted(name) for name in entropy]) if entropy else "",
         "penalties": penalties,
         "rate_norms": [p["norm"] for p in penalties if p["quantity"] == "rate"],
         "weight_lines": weight_lines(network),
         "orthogonal": uses_orthogonal(network),
     }
     return render("torch/graph.py.j2", context)
+
+
+def _tuple(items: Sequence[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 # --- network -----------------------------------------------------------------------------------------

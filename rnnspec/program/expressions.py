@@ -38,7 +38,7 @@ from rnnspec.program.types import (
     describe,
     result_type,
 )
-from rnnspec.spec.values import ExpressionText
+from rnnspec.spec.values import UNKNOWN, ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
 
@@ -115,6 +115,8 @@ class ExpressionLowering:
         self, text: ExpressionText, path: Path, place: Place, calls: list[int] | None = None
     ) -> Expression | None:
         """Lower one expression; `calls` counts random calls through a list of expressions."""
+        if text is UNKNOWN:
+            return None
         return _One(self, path, place, calls if calls is not None else [0], [0]).lower(text.tree)
 
 

@@ -45,6 +45,7 @@ class _Lowering:
 
     def lower(self) -> Network | None:
         path: Path = ("network",)
+        before = self.problems.errors
         if self.spec.dt.unit in STEPS:
             self.problems.error(
                 "RS014",
@@ -70,7 +71,7 @@ class _Lowering:
         w_in = self._matrix("w_in", "normal")
         w_out = self._matrix("w_out", "normal")
         bias = self._bias()
-        if self.problems.failed or not (w_rec and w_in and w_out and bias):
+        if self.problems.errors > before or not (w_rec and w_in and w_out and bias):
             return None
         return Network(
             path,

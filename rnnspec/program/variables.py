@@ -93,9 +93,12 @@ class Variables:
             return None
         if known is not None and place.role not in ("draw", "sequence") and known > place.known:
             read = self._source_of(name)
+            epoch = list(self.task.epochs)[self._definitions[read].epoch]
             self.problems.error(
                 "RS208",
-                f"'{name}' is known only after '{read}' has been read",
+                f"'{name}' is known only when '{read}' has been read, at the end of '{epoch}'"
+                if read != name
+                else f"'{name}' is read only at the end of '{epoch}'",
                 span,
                 expected="values that are known when this epoch begins",
                 help=f"use previous({name}, ...) for the preceding trial",

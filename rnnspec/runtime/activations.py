@@ -32,7 +32,5 @@ def activate(activation: Activation, x: Tensor) -> Tensor:
         case "leaky_relu":
             return torch.where(x > 0, x, activation.arguments[0] * x)
         case "power":
-            # 1 in place of the rates that are 0: the slope of a root is infinite there, and 0 times it nan.
-            positive = torch.where(x > 0, x, torch.ones_like(x))
-            return torch.where(x > 0, positive ** activation.arguments[0], torch.zeros_like(x))
+            return torch.relu(x) ** activation.arguments[0]
     raise ValueError(f"unknown activation {activation.name!r}")

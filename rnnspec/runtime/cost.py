@@ -60,18 +60,16 @@ def _segments(program: Program, theta: Fraction) -> Sequence[Segment]:
 
 def _forward(program: Program, segment: Segment) -> int:
     units = program.network.units
-    return (
-        2 * units * (segment.steps * units + _driven(program, segment))
-        + 2 * units * segment.steps * _read_out(program, segment)
-    )
+    return 2 * units * (
+        segment.steps * units + _driven(program, segment)
+    ) + 2 * units * segment.steps * _read_out(program, segment)
 
 
 def _backward(program: Program, segment: Segment) -> int:
     units = program.network.units
-    return (
-        2 * units * (2 * segment.steps * units + _driven(program, segment))
-        + 4 * units * segment.steps * _read_out(program, segment)
-    )
+    return 2 * units * (
+        2 * segment.steps * units + _driven(program, segment)
+    ) + 4 * units * segment.steps * _read_out(program, segment)
 
 
 def _driven(program: Program, segment: Segment) -> int:

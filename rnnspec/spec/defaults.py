@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from rnnspec.spec.document import Spec
 from rnnspec.spec.values import ConnectionKey, DistributionCall, Event, ExpressionText, Over
+from rnnspec.syntax.expression import Number
 from rnnspec.syntax.quantity import Time
 
 
@@ -29,6 +30,8 @@ def _value(value: Any) -> object:
             return [_value(member) for member in value]
         case Time() | Over():
             return str(value)
+        case ExpressionText(tree=Number(value=number)):
+            return number
         case ExpressionText() | DistributionCall() | Event():
             return value.text
     return value

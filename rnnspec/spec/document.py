@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from rnnspec.diagnostics import Problems, shorten
 from rnnspec.spec.fields import Model, Name, refuse
-from rnnspec.spec.messages import place, report
+from rnnspec.spec.messages import place, report, without_unreadable
 from rnnspec.spec.network import Network
 from rnnspec.spec.skips import Coarsening, Skips
 from rnnspec.spec.task import Task
@@ -53,33 +53,44 @@ class Spec(Model):
 
 
 def validate(document: Document, problems: Problems, *, fragment: bool | None = None) -> Spec | None:
-    """Return the models of a document, or record what is wrong with its shape and types.
+    """Return the models of a document, and record what is wrong with its shape and types.
 
     fragment: whether the document may be incomplete; by default if it has no name.  An incomplete
-    fragment gives None without a problem.
+    fragment gives None without a problem.  If no more is wrong than single texts, there is a result in
+    spite of the errors, which knows nothing of those texts, so that the rest can be judged as well.
     """
     value = document.value
     if fragment is None:
         fragment = "name" not in value
     wrong = len(problems.found)
-    spec = None
     try:
         spec = Spec.model_validate(value)
     except ValidationError as error:
         report(error, Spec, document, problems, fragment=fragment)
+        spec = _in_spite_of(error, document)
     if not fragment and not any(d.code == "RS019" for d in problems.found[wrong:]):
-        _require_sections(value, document, problems)
-    return spec if len(problems.found) == wrong else None
+        complete = _require_sections(value, document, problems)
+        return spec if complete else None
+    return spec
 
 
-def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> None:
+def _in_spite_of(error: ValidationError, document: Document) -> Spec | None:
+    readable = without_unreadable(error, document)
+    try:
+        return None if readable is None else Spec.model_validate(readable)
+    except ValidationError:
+        return None
+
+
+def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> bool:
     fragment = "a document without a name is a fragment, and need not be complete"
-    for key in ("name", "network", "task"):
-        if value.get(key) is None:
-            problems.error(
-                "RS011",
-                f"the document has no '{key}'",
-                place(document, (), key=True),
-                expected=f"a key '{key}'",
-                help="" if key == "name" else fragment,
-            )
+    missing = [key for key in ("name", "network", "task") if value.get(key) is None]
+    for key in missing:
+        problems.error(
+            "RS011",
+            f"the document has no '{key}'",
+            place(document, (), key=True),
+            expected=f"a key '{key}'",
+            help="" if key == "name" else fragment,
+        )
+    return not missing

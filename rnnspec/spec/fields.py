@@ -69,6 +69,11 @@ _SPELLINGS = {
 }
 
 
+#: Stands for a leaf that could not be read: each type of leaf takes something harmless for it, so that
+#: the rest of a document can be judged in spite of it (`document.py`).
+UNREADABLE = object()
+
+
 class Model(BaseModel):
     """A mapping of the language: its keys are closed, its values are taken as written, it never changes."""
 
@@ -155,6 +160,8 @@ def read_time(value: Any, *, unit: str = "", positive: bool = False) -> Time:
     unit: what a bare number probably meant; without it, seconds below 1 and milliseconds above.
     positive: refuse 0 as well as what is negative.
     """
+    if value is UNREADABLE:
+        return Time(Fraction(1), "s")
     found = match_quantity(value) if isinstance(value, str) else None
     if found is None and not is_number(value):
         raise refuse("RS012", expected=f"a time such as '5 {unit or 'ms'}'")
@@ -209,6 +216,8 @@ Period = Annotated[Time, PlainValidator(partial(read_time, unit="steps", positiv
 
 def read_over(value: Any) -> Over:
     """Return how long an annealing takes: `50 %` of the iterations, or `20000 iterations`."""
+    if value is UNREADABLE:
+        return Over(Fraction(50), "%")
     expected = "a share of the iterations ('50 %') or a number of them ('20000 iterations')"
     found = match_quantity(value) if isinstance(value, str) else None
     if found is None and not is_number(value):

@@ -10,11 +10,14 @@ from pydantic_core import ErrorDetails
 
 from rnnspec.diagnostics import Problems, Span, nearest, one_of, shorten
 from rnnspec.spec.choices import REST_TAG, is_tag
-from rnnspec.spec.fields import NONE, Model
+from rnnspec.spec.fields import NONE, UNREADABLE, Model
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
 from rnnspec.spec.wording import Path, conversion, found, items, number, subject
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
+
+#: The codes of texts that cannot be read, while their places in the document are in order.
+UNREADABLE_CODES = ("RS013", "RS014", "RS015", "RS104")
 
 #: The words of YAML for the types of the models.
 _WANTED = {
@@ -78,6 +81,24 @@ def place(document: Document, path: Path, *, key: bool = False, part: tuple[int,
     if part is not None and isinstance(node, Scalar):
         return node.part(*part)
     return document.span(path, key=key)
+
+
+def without_unreadable(error: ValidationError, document: Document) -> dict[str, object] | None:
+    """Return the document with UNREADABLE for each leaf that could not be read.
+
+    None if anything else is wrong: of a document with other keys or shapes, more would be guesswork.
+    """
+    value = document.value
+    for detail in error.errors(include_url=False):
+        path, is_key = _path(detail["loc"], document)
+        leaf = isinstance(document.node(path), Scalar)
+        if detail["type"] not in UNREADABLE_CODES or is_key or not leaf or detail["ctx"]["at"]:
+            return None
+        parent: Any = value
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]] = UNREADABLE
+    return value
 
 
 def _is_incomplete(detail: ErrorDetails) -> bool:

@@ -9,14 +9,16 @@ from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from rnnspec.diagnostics import nearest, shorten
-from rnnspec.spec.fields import NONE, NoneWord, check_unit, is_number, read_time, refuse
-from rnnspec.spec.values import DistributionCall, Event, ExpressionText
+from rnnspec.spec.fields import NONE, UNREADABLE, NoneWord, check_unit, is_number, read_time, refuse
+from rnnspec.spec.values import UNKNOWN, DistributionCall, Event, ExpressionText
 from rnnspec.syntax import expression
 from rnnspec.syntax.quantity import Time, match_quantity
 
 
 def read_expression(value: Any) -> ExpressionText:
     """Return the tree of an expression; numbers are themselves, true is 1 and false is 0."""
+    if value is UNREADABLE:
+        return UNKNOWN
     if isinstance(value, str):
         return ExpressionText(value, _parse(value))
     if isinstance(value, bool) or is_number(value):
@@ -69,6 +71,8 @@ Duration = Annotated[
 def read_distribution(value: Any) -> DistributionCall:
     """Return the call in `normal(0, 1/units)` or `zeros`; which calls exist is known to lowering."""
     expected = "a distribution such as 'normal(0, 1)'"
+    if value is UNREADABLE:
+        value = "zeros"
     if not isinstance(value, str):
         proposal = "write 'zeros'" if is_number(value) and value == 0 else ""
         raise refuse("RS012", expected=expected, help=proposal)
@@ -91,6 +95,8 @@ _EVENT = re.compile(r"\s*([A-Za-z]\w*)\s*\.\s*(\w+)\s*(?:([+-])\s*(.*?)\s*)?", r
 
 def read_event(value: Any) -> Event:
     """Return the event in `stimulus.end`, `trial.start + 100 ms`."""
+    if value is UNREADABLE:
+        return Event("trial", "start", None, "")
     expected = "an event: EPOCH.start, EPOCH.end, trial.start or trial.end"
     if not isinstance(value, str):
         raise refuse("RS012", expected=expected)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from rnnspec.syntax.expression import Tree
+from rnnspec.syntax.expression import Name, Tree
 from rnnspec.syntax.quantity import Time, decimal
 
 
@@ -16,6 +16,10 @@ class ExpressionText:
 
     text: str
     tree: Tree
+
+
+#: What an expression that cannot be read means: nothing is known of it, and nothing more is said.
+UNKNOWN = ExpressionText("", Name("", 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ MAX_NODES = 20_000
 MAX_TEXT = 10_000
 MAX_KEY = 128
 
-#: No expression has more commas; looking on for ever would take quadratic time.
-_MAX_PIECES = 64
+#: Hardly an expression has more commas; looking on for ever would take quadratic time.
+_MAX_PIECES = 32
 
 _COLON = re.compile(r"[ \t]*:")
 _TAG = re.compile(r"(?:&[^\s,\[\]{}]+\s+)?(![^\s,\[\]{}]*)")
@@ -76,8 +76,8 @@ class Builder:
     def open_bracket(self) -> Span | None:
         """The place of the innermost { or [ that is not closed yet."""
         # `[a: b]` holds a mapping without brackets of its own.
-        spans = (c.span for c in reversed(self.open) if c.flow and c.span.column < c.span.end_column)
-        return next(spans, None)
+        spans = (c.span for c in reversed(self.open) if c.flow)
+        return next((span for span in spans if excerpt(span) in ("{", "[")), None)
 
     def build(self, events: Iterable[Any]) -> Node | None:
         """Return the document's node, null if it is empty; None if a problem left a hole in it.

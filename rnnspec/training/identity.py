@@ -7,20 +7,20 @@ import platform
 import numpy
 import torch
 
-from rnnspec import __version__
 from rnnspec.spec.document import LANGUAGE_VERSION
 from rnnspec.training.files import sha256
+from rnnspec.training.version import package_version
 
 
 def identity(text: str) -> str:
     """Return the SHA-256 of a resolved document and the version of the package that gives it meaning."""
-    return sha256(f"rnnspec {__version__}\n{text}".encode())
+    return sha256(f"rnnspec {package_version()}\n{text}".encode())
 
 
 def versions() -> dict[str, object]:
     """Return the versions that the numbers of a run may depend on."""
     return {
-        "rnnspec": __version__,
+        "rnnspec": package_version(),
         "language": LANGUAGE_VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -251,6 +251,19 @@ def test_training() -> None:
     assert [(p.quantity, p.norm, p.coefficient) for p in training.penalties] == [("rate", "l1", 1e-5)]
 
 
+def test_all_problems_are_reported_at_once() -> None:
+    """Texts that cannot be read hide neither each other nor what is wrong with the names elsewhere."""
+    overlay = """
+task:
+  draw: {x: 'uniform(0, 1', y: 2 * direktion}
+  epochs:
+    stimulus: {duration: 400, input: {cue: x, stimulis: 1}}
+    response: {correct: fixation = 1}
+skips: {edges: {late: {kind: sctt, from: responce.start, to: trial.end}}}
+"""
+    assert codes(overlay) == ["RS015", "RS201", "RS014", "RS210", "RS015", "RS204"]
+
+
 # --- the printed form --------------------------------------------------------------------------------
 
 

