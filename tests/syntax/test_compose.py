@@ -1,0 +1,705 @@
+"""Several files and settings to one document: what wins, where it comes from, what is refused; dump."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rnnspec.diagnostics import Problems, render_text
+from rnnspec.syntax.compose import Document, compose, compose_text, dump
+from rnnspec.syntax.source import read_text
+from rnnspec.syntax.tree import Scalar, excerpt, plain_value
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write files given as `name=text` (`__` for a folder) into the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def files(**texts: str) -> None:
+        for name, text in texts.items():
+            file = tmp_path / (name.replace("__", "/") + ".yaml")
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+
+    return files
+
+
+def composed(
+    path: str, overlays: tuple[str, ...] = (), settings: tuple[str, ...] = ()
+) -> tuple[object, list[str]]:
+    """Return the value of a composed document, ... if there is none, and its problems, each on one line."""
+    problems = Problems()
+    document = compose(path, overlays, settings, problems=problems)
+    assert document is not None or problems.failed
+    return ... if document is None else document.value, told(problems)
+
+
+def told(problems: Problems) -> list[str]:
+    lines = []
+    for d in problems.sorted():
+        text = f"{d.span.source.name}:{d.span.line}:{d.span.column} {d.code} {d.message}"
+        text += f"; expected {d.expected}" if d.expected else ""
+        lines.append(text + (f"; {d.help}" if d.help else ""))
+    return lines
+
+
+def merged(write: Write, base: str, over: str) -> object:
+    write(base=base, over=over)
+    value, problems = composed("base.yaml", ("over.yaml",))
+    assert problems == []
+    return value
+
+
+# --- merging -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "value"),
+    [
+        ("a: {b: 1, c: 2}", "a: {c: 3, d: 4}", {"a": {"b": 1, "c": 3, "d": 4}}),
+        ("a: [1, 2]", "a: [3]", {"a": [3]}),
+        ("a: {b: 1}", "a: 2", {"a": 2}),
+        ("a: 1", "a: {b: 2}", {"a": {"b": 2}}),
+        ("a: 1\nb: 2", "a: null", {"b": 2}),
+        ("a: {b: {c: 1}}", "a: {b: ~}", {"a": {}}),
+        ("a: {b: 1}", "a:\n", {}),
+        (
+            "a: null\nb: {c: null, d: 1}",
+            "e: {f: null}\ng: [{h: null}, null]",
+            {"b": {"d": 1}, "e": {}, "g": [{}, None]},
+        ),
+        ("a: 1", "nothing: null", {"a": 1}),
+        ("a: {kind: ou, tau: 1}", "a: {kind: ou, scale: 2}", {"a": {"kind": "ou", "tau": 1, "scale": 2}}),
+        (
+            "a: {kind: ou, tau: 1}",
+            "a: {kind: white, scale: 2, tau: null}",
+            {"a": {"kind": "white", "scale": 2}},
+        ),
+        ("a: {tau: 1}", "a: {kind: white}", {"a": {"tau": 1, "kind": "white"}}),
+        ("a: {kind: ou, tau: 1}", "a: {kind: null}", {"a": {"tau": 1}}),
+        ("a: {kind: 1, b: {c: 2}}", "a: {kind: 2}", {"a": {"kind": 2}}),
+        # A variable may be called kind.
+        (
+            "task: {draw: {kind: bernoulli(0.5), x: 1}}",
+            "task: {draw: {kind: bernoulli(0.2)}}",
+            {"task": {"draw": {"kind": "bernoulli(0.2)", "x": 1}}},
+        ),
+        (
+            "network: {connections: {exc->inh: {density: 1, self: true}}}",
+            "network: {connections: {exc  -> inh: {density: 0.5}, inh->exc: none}}",
+            {
+                "network": {
+                    "connections": {"exc -> inh": {"density": 0.5, "self": True}, "inh -> exc": "none"}
+                }
+            },
+        ),
+    ],
+)
+def test_merging(write: Write, base: str, over: str, value: object) -> None:
+    found = merged(write, base, over)
+    assert found == value
+    assert list(str(found)) == list(str(value)), "the order of keys"
+
+
+def test_extends_then_overlays_then_settings(write: Write) -> None:
+    write(
+        base__most="a: most\nb: most\nc: most\nd: most\ne: most\n",
+        base__more="extends: most.yaml\nb: more\nc: more\nd: more\ne: more\n",
+        spec="extends: base/more.yaml\nc: spec\nd: spec\ne: spec\n",
+        first="extends: base/other.yaml\nd: first\ne: first\n",
+        base__other="f: other\n",
+        second="e: second\n",
+    )
+    assert composed("spec.yaml", ("first.yaml", "second.yaml"), ("g=1", "g=2", "f=set")) == (
+        {"a": "most", "b": "more", "c": "spec", "d": "first", "e": "second", "f": "set", "g": 2},
+        [],
+    )
+    assert composed("spec.yaml", ("second.yaml", "first.yaml"))[0] == {
+        "a": "most",
+        "b": "more",
+        "c": "spec",
+        "d": "first",
+        "e": "first",
+        "f": "other",
+    }
+
+
+def test_paths_are_relative_to_the_file_that_extends(write: Write) -> None:
+    write(a__spec="extends: ../b/base.yaml\n", b__base="extends: most.yaml\nx: 1\n", b__most="y: 2\n")
+    assert composed("a/spec.yaml") == ({"y": 2, "x": 1}, [])
+
+
+def test_every_value_knows_where_it_comes_from(write: Write) -> None:
+    write(
+        base="training:\n  networks: 100\n  batch: 20\n  stop: {performance: 0.99}\n",
+        spec="# a spec\nextends: base.yaml\nname: x\nlist: [1, é, 3]\n",
+        over="training: {batch: 40, seed: 1}\n",
+    )
+    problems = Problems()
+    document = compose(
+        "spec.yaml", ["over.yaml"], ["training.networks=10", "new . key= 5"], problems=problems
+    )
+    assert document is not None
+    assert not problems.found
+    assert document.name == "spec.yaml"
+
+    def place(*path: str | int, key: bool = False) -> str:
+        span = document.span(path, key=key)
+        return f"{span.source.name}:{span.line}:{span.column} {excerpt(span)}"
+
+    assert place("training", "batch") == "over.yaml:1:19 40"
+    assert place("training", "batch", key=True) == "over.yaml:1:12 batch"
+    assert place("training", "networks") == "--set:1:19 10"
+    assert place("training", "networks", key=True) == "--set:1:10 networks"
+    assert place("training", "stop", "performance") == "base.yaml:4:23 0.99"
+    assert place("training", key=True) == "base.yaml:1:1 training"
+    assert place("new", "key") == "--set:1:12 5"
+    assert place("new", "key", key=True) == "--set:1:7 key"
+    assert place("list", 1) == "spec.yaml:4:11 é"
+    # Absent: the key that would hold it, or the beginning of the spec.
+    assert place("training", "stop", "trim") == "base.yaml:4:3 stop"
+    assert place("training", "clip", "x", key=True) == "base.yaml:1:1 training"
+    assert place("list", 3) == "spec.yaml:4:1 list"
+    assert place("task") == "spec.yaml:2:1 "
+    assert place() == "spec.yaml:2:1 extends: base.yaml name: x list: [1, é, 3]"
+
+    node = document.node(["training", "batch"])
+    assert isinstance(node, Scalar)
+    assert node.value == 40
+    assert document.node([]) is document.tree
+    assert document.node(["training", "batch", "x"]) is None
+    assert document.node(["list", 0]) is not None
+    assert document.node(["list", -1]) is None
+    assert document.node(["list", "0"]) is None
+
+
+# --- epochs ------------------------------------------------------------------------------------------
+
+EPOCHS = "name: x\ntask: {epochs: {context: {d: 1}, stimulus: {d: 2}, response: {d: 3}}}"
+
+
+@pytest.mark.parametrize(
+    ("over", "order"),
+    [
+        ("delay: {after: stimulus, d: 4}", "context stimulus delay response"),
+        ("delay: {before: stimulus}", "context delay stimulus response"),
+        ("delay: {after: response}", "context stimulus response delay"),
+        ("delay: {before: context}", "delay context stimulus response"),
+        ("a: {after: stimulus}, b: {after: stimulus}", "context stimulus a b response"),
+        ("a: {before: stimulus}, b: {before: stimulus}", "context a b stimulus response"),
+        ("a: {after: stimulus}, b: {before: response}", "context stimulus a b response"),
+        ("a: {after: b}, b: {after: stimulus}", "context stimulus b a response"),
+        ("a: {after: stimulus}, b: {after: a}", "context stimulus a b response"),
+        ("stimulus: {after: response}", "context response stimulus"),
+        ("response: {before: context}", "response context stimulus"),
+        ("context: {after: response}, delay: {after: context}", "stimulus response context delay"),
+        ("delay: {after: context}, context: {after: response}", "stimulus response context delay"),
+        ("stimulus: null, delay: {after: context}", "context delay response"),
+        ("stimulus: {d: 5}", "context stimulus response"),
+        ("stimulus: {after: null}", "context stimulus response"),
+    ],
+)
+def test_epochs_have_their_place(write: Write, over: str, order: str) -> None:
+    found = merged(write, EPOCHS, f"task: {{epochs: {{{over}}}}}")
+    assert isinstance(found, dict)
+    epochs = found["task"]["epochs"]
+    assert " ".join(epochs) == order
+    assert not any({"after", "before"} & set(epoch) for epoch in epochs.values())
+
+
+ALL = "expected one of: context, stimulus, response"
+
+
+@pytest.mark.parametrize(
+    ("over", "problem"),
+    [
+        (
+            "delay: {d: 4}",
+            "1:17 RS017 the epoch 'delay' is new and does not say where it goes; "
+            "write 'after:' or 'before:' and the name of an epoch into it",
+        ),
+        (
+            "delay: 500 ms",
+            "1:17 RS017 the epoch 'delay' is new and does not say where it goes; "
+            "write 'after:' or 'before:' and the name of an epoch into it",
+        ),
+        (
+            "delay: {after: stimulsu}",
+            f"1:32 RS017 'stimulsu' is not an epoch of this task; {ALL}; did you mean 'stimulus'?",
+        ),
+        ("delay: {after: go}", f"1:32 RS017 'go' is not an epoch of this task; {ALL}"),
+        ("delay: {after: delay}", f"1:32 RS017 the epoch 'delay' cannot be placed beside itself; {ALL}"),
+        (
+            "delay: {after: 3}",
+            "1:32 RS017 '3' is not the name of an epoch; write 'after: ' and the name of an epoch",
+        ),
+        (
+            "delay: {after: stimulus, before: response}",
+            "1:42 RS017 the epoch 'delay' has both 'after' and 'before'; keep one of the two",
+        ),
+        (
+            "delay: {before: response, after: stimulus}",
+            "1:43 RS017 the epoch 'delay' has both 'after' and 'before'; keep one of the two",
+        ),
+        (
+            "stimulus: null, delay: {after: stimulus}",
+            "1:48 RS017 'stimulus' is not an epoch of this task; expected one of: context, response",
+        ),
+    ],
+)
+def test_epochs_without_a_place(write: Write, over: str, problem: str) -> None:
+    write(base=EPOCHS, over=f"task: {{epochs: {{{over}}}}}")
+    value, problems = composed("base.yaml", ("over.yaml",))
+    assert value is not ...
+    assert problems == [f"over.yaml:{problem}"]
+
+
+def test_epochs_that_wait_for_each_other(write: Write) -> None:
+    write(base=EPOCHS, over="task: {epochs: {a: {after: b}, b: {before: a}}}")
+    assert composed("base.yaml", ("over.yaml",))[1] == [
+        f"over.yaml:1:28 RS017 'a' and 'b' wait for each other's place; {ALL}",
+        f"over.yaml:1:44 RS017 'b' and 'a' wait for each other's place; {ALL}",
+    ]
+
+
+def test_the_first_epochs_need_no_place(write: Write) -> None:
+    write(spec="name: x\ntask: {epochs: {a: {}, b: {before: a}, c: {}}}")
+    value, problems = composed("spec.yaml")
+    assert (list(value["task"]["epochs"]), problems) == (["b", "a", "c"], [])  # type: ignore[index]
+    write(spec="name: x\ntask: {epochs: {a: {}, b: {before: z}}}")
+    assert composed("spec.yaml")[1] == ["spec.yaml:2:36 RS017 'z' is not an epoch of this task; expected 'a'"]
+
+
+def test_a_fragment_may_name_an_epoch_of_its_future_base(write: Write) -> None:
+    write(over="task: {epochs: {delay: {after: stimulus, d: 1}}}", base=EPOCHS)
+    assert composed("over.yaml") == ({"task": {"epochs": {"delay": {"d": 1}}}}, [])
+
+
+# --- settings ----------------------------------------------------------------------------------------
+
+SPEC = """name: x
+network: {connections: {exc->inh: {density: 1}}}
+task: {input: {rule: onehot(2)}, sequence: {rule: [1, 2]}, epochs: {a: {d: 1}, b: {d: 2}}}
+training: {networks: 100, stop: {performance: 0.99}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "value"),
+    [
+        ("training.networks=10", "training.networks", 10),
+        (" training . networks = 10 ", "training.networks", 10),
+        ("training.lists=[1, [2, x]]", "training.lists", [1, [2, "x"]]),
+        ("training.stop={trim: 0.1}", "training.stop", {"performance": 0.99, "trim": 0.1}),
+        ("training.label=''", "training.label", ""),
+        ("training.a.b.c=1e-3", "training.a.b.c", 0.001),
+        ("training=5", "training", 5),
+        ("network.connections.exc -> inh.density=0.1", "network.connections.exc -> inh", {"density": 0.1}),
+        ("network.connections.exc->inh.density=0.1", "network.connections.exc -> inh", {"density": 0.1}),
+        ("network.connections.inh->exc=none", "network.connections.inh -> exc", "none"),
+        ("task.input.rule=ring(0, 1) * (x == 2)", "task.input.rule", "ring(0, 1) * (x == 2)"),
+        ("task.draw.ünit=x  # a comment", "task.draw.ünit", "x"),
+        ("task.epochs.c={after: a, d: 3}", "task.epochs", {"a": {"d": 1}, "c": {"d": 3}, "b": {"d": 2}}),
+        ("task.epochs.a.after=b", "task.epochs", {"b": {"d": 2}, "a": {"d": 1}}),
+    ],
+)
+def test_settings(write: Write, setting: str, path: str, value: object) -> None:
+    write(spec=SPEC)
+    found, problems = composed("spec.yaml", settings=(setting,))
+    assert problems == []
+    for key in path.split("."):
+        assert isinstance(found, dict)
+        found = found[key]
+    assert found == value
+    assert str(found) == str(value)
+
+
+def test_null_removes(write: Write) -> None:
+    write(spec=SPEC)
+    value, problems = composed("spec.yaml", settings=("training.stop=null", "task=~", "network=NULL"))
+    assert (value, problems) == ({"name": "x", "training": {"networks": 100}}, [])
+
+
+LIKE = "write it like training.networks=10"
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("training", f"1:1 RS018 a setting needs a '='; expected key=value; {LIKE}"),
+        ("", f"1:1 RS018 a setting needs a '='; expected key=value; {LIKE}"),
+        ("=3", f"1:1 RS018 a key is missing here; {LIKE}"),
+        ("a..b=3", f"1:3 RS018 a key is missing here; {LIKE}"),
+        ("a.=3", f"1:3 RS018 a key is missing here; {LIKE}"),
+        ("é.b=", "1:4 RS018 a value is missing after the '='; write 'é.b=null' to remove the key"),
+        ("a=  # x", "1:2 RS018 a value is missing after the '='; write 'a=null' to remove the key"),
+        (
+            "training.networks.x=1",
+            "1:19 RS018 'training.networks' is a single value and has no 'x'; "
+            "set all of it: 'training.networks=...'",
+        ),
+        (
+            "task.sequence.rule.0=1",
+            "1:20 RS018 'task.sequence.rule' is a list and has no '0'; set all of it: 'task.sequence.rule=...'",
+        ),
+        ("extends=x.yaml", "1:1 RS018 'extends' cannot be set; use '--with' and a file"),
+        (".".join("a" * 17) + "=1", "1:1 RS018 a setting leads through at most 16 keys"),
+        ("é=[1", "1:3 RS003 this '[' is never closed; close it with ']'"),
+        ("é=.nan", "1:3 RS008 the number .nan is not finite"),
+        ("é=" + "[" * 65, "1:67 RS004 the document is nested more than 64 deep"),
+        (
+            "a=\udcff",
+            "1:3 RS003 the character U+DCFF may not stand in a spec; delete it; it may be invisible in your editor",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit(write: Write, setting: str, problem: str) -> None:
+    write(spec=SPEC)
+    assert composed("spec.yaml", settings=(setting,)) == (..., [f"--set:{problem}"])
+
+
+def test_what_is_wrong_with_settings_is_told_together(write: Write) -> None:
+    write(spec=SPEC)
+    assert composed("spec.yaml", settings=("b", "training.networks.x=1", "a={x: 1, x: 2}", "c=")) == (
+        ...,
+        [
+            f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
+            "--set:1:2 RS018 a value is missing after the '='; write 'c=null' to remove the key",
+            "--set:1:10 RS005 the key 'x' stands already in line 1; delete one of the two",
+        ],
+    )
+
+
+def test_removing_what_is_not_there_is_worth_a_warning(write: Write) -> None:
+    write(spec=SPEC)
+    problems = Problems()
+    document = compose("spec.yaml", settings=["training.stpo=null", "trainin.stop=null"], problems=problems)
+    assert document is not None
+    assert not problems.failed
+    assert told(problems) == [
+        "--set:1:1 RS018 there is no 'trainin' here to remove; did you mean 'training'?",
+        "--set:1:10 RS018 there is no 'stpo' here to remove; did you mean 'stop'?",
+    ]
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+def test_extends_must_lead_somewhere(write: Write) -> None:
+    write(base__cognitive="a: 1\n", spec="name: x\nextends: base/cognitve.yaml\n")
+    assert composed("spec.yaml") == (
+        ...,
+        ["spec.yaml:2:10 RS016 there is no file 'base/cognitve.yaml'; did you mean 'cognitive.yaml'?"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "[a.yaml]",
+            "1:10 RS016 'extends' takes one path; expected the path of a file; write it like base/cognitive.yaml",
+        ),
+        (
+            "5",
+            "1:10 RS016 'extends' takes one path; expected the path of a file; write it like base/cognitive.yaml",
+        ),
+        (
+            "''",
+            "1:10 RS016 'extends' takes one path; expected the path of a file; write it like base/cognitive.yaml",
+        ),
+        (
+            "/etc/passwd",
+            "1:10 RS016 the path of 'extends' must be relative to this file; expected the path of a file; "
+            "write it like base/cognitive.yaml",
+        ),
+        ('"a\\0b"', "1:10 RS016 there is no file 'a\N{REPLACEMENT CHARACTER}b'"),
+        ("spec.yaml", "1:10 RS016 'extends' goes in a circle: spec.yaml -> spec.yaml"),
+    ],
+)
+def test_extends_takes_a_path(write: Write, text: str, problem: str) -> None:
+    write(spec=f"extends: {text}\n")
+    assert composed("spec.yaml") == (..., [f"spec.yaml:{problem}"])
+
+
+def test_extends_nothing(write: Write) -> None:
+    write(spec="extends: null\na: 1\n")
+    assert composed("spec.yaml") == ({"a": 1}, [])
+
+
+def test_extends_in_a_circle(write: Write) -> None:
+    write(spec="extends: a/b.yaml\n", a__b="extends: ../c.yaml\n", c="extends: a/b.yaml\n")
+    assert composed("spec.yaml") == (
+        ...,
+        ["a/../c.yaml:1:10 RS016 'extends' goes in a circle: a/b.yaml -> a/../c.yaml -> a/../a/b.yaml"],
+    )
+
+
+def test_extends_through_many_files(write: Write) -> None:
+    write(**{f"f{i}": f"extends: f{i + 1}.yaml\n" for i in range(20)}, f20="a: 1\n")
+    assert composed("f0.yaml") == (..., ["f15.yaml:1:10 RS016 'extends' leads through more than 16 files"])
+    assert composed("f5.yaml") == ({"a": 1}, [])
+
+
+def test_problems_of_an_extended_file_point_into_it(write: Write) -> None:
+    write(spec="extends: base.yaml\na: 1\n", base="a: 1\na: 2\nb: 3\n")
+    assert composed("spec.yaml") == (
+        {"a": 1, "b": 3},
+        ["base.yaml:3:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
+    ) or composed("spec.yaml") == (
+        {"a": 1, "b": 3},
+        ["base.yaml:2:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
+    )
+    write(base="- a\n")
+    assert composed("spec.yaml")[1] == [
+        "base.yaml:1:1 RS009 the document is a list; expected keys and values; start it with 'rnnspec: 1'"
+    ]
+
+
+def test_methods_have_names(write: Write) -> None:
+    write(specs__x="a: 1\n", m="a: 3\n")
+    Path("specs/methods").mkdir()
+    Path("specs/methods/dasc40.yaml").write_text("a: 2\n")
+    Path("specs/methods/sctt40.yaml").write_text("a: 4\n")
+    Path("dasc40").mkdir()
+    assert composed("specs/x.yaml", ("dasc40",)) == ({"a": 2}, [])
+    assert composed("specs/x.yaml", ("m.yaml",)) == ({"a": 3}, [])
+    assert composed("specs/x.yaml", ("specs/methods/sctt40.yaml",)) == ({"a": 4}, [])
+    assert composed("specs/x.yaml", ("dsac40", "methods/dasc40")) == (
+        ...,
+        [
+            "--with:1:1 RS016 there is no file 'dsac40', nor a method of that name in specs/methods; "
+            "expected one of: dasc40, sctt40; did you mean 'dasc40'?",
+            "--with:1:1 RS016 there is no file 'methods/dasc40', nor a method of that name in specs/methods; "
+            "expected one of: dasc40, sctt40; did you mean 'dasc40'?",
+        ],
+    )
+
+
+def test_all_files_are_read_before_giving_up(write: Write) -> None:
+    write(spec="a: [\n", over="b: {\n")
+    assert composed("spec.yaml", ("over.yaml", "more.yaml"), ("a",)) == (
+        ...,
+        [
+            f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
+            "--with:1:1 RS016 there is no file 'more.yaml', nor a method of that name in methods; "
+            "expected nothing: there are none",
+            "over.yaml:1:4 RS003 this '{' is never closed; close it with '}'",
+            "spec.yaml:1:4 RS003 this '[' is never closed; close it with ']'",
+        ],
+    )
+
+
+def test_connections_are_named_once(write: Write) -> None:
+    write(spec="network:\n  connections:\n    a->b: none\n    a -> b: none\n")
+    assert composed("spec.yaml") == (
+        {"network": {"connections": {"a -> b": "none"}}},
+        ["spec.yaml:4:5 RS005 the key 'a -> b' stands already in line 3; delete one of the two"],
+    )
+
+
+def test_a_text_without_a_file(write: Write) -> None:
+    write(base="a: 1\n")
+    problems = Problems()
+    document = compose_text("extends: base.yaml\nb: 2\n", "<text>", problems)
+    assert document == Document(document.tree, "<text>") if document else False
+    assert document is not None
+    assert document.value == {"a": 1, "b": 2}
+    assert document.span(["b"]).source.name == "<text>"
+    assert compose_text("- a", "<text>", problems) is None
+    assert told(problems) == [
+        "<text>:1:1 RS009 the document is a list; expected keys and values; start it with 'rnnspec: 1'"
+    ]
+
+
+def test_printed_with_the_setting_it_came_from(write: Write) -> None:
+    write(spec=SPEC)
+    problems = Problems()
+    compose("spec.yaml", settings=["training.networks.few=1"], problems=problems)
+    assert render_text(problems.sorted()) == "\n".join(
+        [
+            "--set:1:19: error[RS018] 'training.networks' is a single value and has no 'few'",
+            "    1 | training.networks.few=1",
+            "      |                   ^^^",
+            "  help: set all of it: 'training.networks=...'",
+        ]
+    )
+
+
+# --- dump --------------------------------------------------------------------------------------------
+
+
+def test_dump() -> None:
+    value = {
+        "rnnspec": 1,
+        "summary": "a: b",
+        "text": "two\nlines",
+        "tiny": 1e-5,
+        "exact": 0.1,
+        "on": True,
+        "absent": None,
+        "5": "5",
+        "<<": "no",
+        "exc -> inh": {"density": 0.5, "deep": {}},
+        "balanced": [[1, 2], ["choice(1, 2)", "x"], [], {"a": 1, "b": [{"c": 2}]}],
+        "expressions": ["-x**2", "a < b", "normal(0", "x # y", "onehot(2)"],
+        "long": ["x" * 60, "y" * 60],
+        "none": "null",
+        "ring": "0.8 * ring(direction) * (modality == 1)",
+        "percent": "50 %",
+        "hidden": "\u2028",
+    }
+    text = """rnnspec: 1
+summary: "a: b"
+text: "two\\nlines"
+tiny: 1e-05
+exact: 0.1
+on: true
+absent: null
+5: "5"
+"<<": no
+exc -> inh:
+  density: 0.5
+  deep: {}
+balanced:
+  - [1, 2]
+  - ["choice(1, 2)", x]
+  - []
+  - a: 1
+    b:
+      - c: 2
+expressions: [-x**2, a < b, "normal(0", "x # y", onehot(2)]
+long:
+  - xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+  - yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+none: "null"
+ring: 0.8 * ring(direction) * (modality == 1)
+percent: 50 %
+hidden: "\\u2028"
+"""
+    assert dump(value) == text
+    assert reread(text) == value
+    assert dump({}) == "{}\n"
+
+
+def test_dump_takes_only_values_of_documents() -> None:
+    with pytest.raises(ValueError, match="nan is not a finite number"):
+        dump({"a": math.nan})
+    with pytest.raises(TypeError, match="set is not a value of a document"):
+        dump({"a": {1}})
+
+
+def reread(text: str) -> object:
+    problems = Problems()
+    node = read_text(text, "dump.yaml", problems)
+    assert not problems.found, render_text(problems.sorted())
+    assert node is not None
+    return plain_value(node)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text(
+    "a1 :#-,[]{}()'\"&*!|>%@`\n\t\\?<~.", max_size=8
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**60), 10**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | st.sampled_from(
+        ["null", "~", "1e-3", ".nan", "0x1", "1e999", "9" * 70, "---", "...", "- a", "a: b", "%TAG", "é"]
+    )
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXTS, below, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=5))
+@example({"": {"": [[[]]]}})
+@example({"---": "...", "...": "---", "%a": "? b"})
+@settings(max_examples=600, deadline=None)
+def test_dump_reads_as_the_same_value(value: dict[str, object]) -> None:
+    text = dump(value)
+    assert reread(text) == value
+    assert repr(reread(text)) == repr(value)
+    assert dump(reread(text)) == text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_specs_of_the_project_dump_and_reread(path: Path) -> None:
+    problems = Problems()
+    document = compose(path, problems=problems)
+    assert document is not None
+    assert not problems.found
+    assert "extends" not in document.value
+    assert reread(dump(document.value)) == document.value
+
+
+# --- properties --------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(
+    ["task", "epochs", "a", "b", "c", "after", "before", "kind", "extends", "name", "network"]
+)
+TREES = st.recursive(
+    st.sampled_from([None, 1, "a", "b", "c", "x -> y"]),
+    lambda below: (
+        st.dictionaries(NAMES | st.just("connections"), below, max_size=4) | st.lists(below, max_size=2)
+    ),
+    max_leaves=25,
+)
+DOCUMENTS = st.dictionaries(NAMES, TREES, max_size=4) | TREES.map(lambda tree: {"task": {"epochs": tree}})
+SETTINGS = st.text("abtask.=[]{}:,->1 \n'\x00", max_size=20) | st.lists(NAMES, max_size=20).map(
+    lambda names: ".".join(names) + "={after: a}"
+)
+
+
+@given(DOCUMENTS, st.lists(DOCUMENTS, max_size=2), st.lists(SETTINGS, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_anything_is_composed_or_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+    base: dict[str, object],
+    overlays: list[dict[str, object]],
+    sets: list[str],
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    files = [folder / f"{number}.yaml" for number in range(len(overlays) + 1)]
+    for file, value in zip(files, [base, *overlays], strict=True):
+        file.write_text(dump(value))
+    problems = Problems()
+    document = compose(files[0], files[1:], sets, problems=problems)
+    render_text(problems.sorted())
+    assert document is not None or problems.failed
+    if document is not None:
+        value = document.value
+        assert "extends" not in value
+        assert no_null(value)
+        assert reread(dump(value)) == value
+        assert compose_again(value, problems.failed) == value
+
+
+def no_null(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(below is not None and no_null(below) for below in value.values())
+    return all(no_null(below) for below in value) if isinstance(value, list) else True
+
+
+def compose_again(value: dict[str, object], failed: bool) -> object:
+    """Return what a resolved document resolves to."""
+    problems = Problems()
+    document = compose_text(dump(value), "again.yaml", problems)
+    assert failed or not problems.found
+    assert document is not None
+    return document.value
