@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-import torch
+from comparison import assert_agree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_specs import specs
@@ -16,9 +16,7 @@ from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.nodes import Program
 from rnnspec.program.printer import print_program
-from rnnspec.runtime.batch import Batch, Outcome, Stage
-from rnnspec.runtime.parameters import effective, initial_weights, structure
-from rnnspec.runtime.targets import make_engine
+from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.syntax.compose import compose_text
 from rnnspec.syntax.dump import dump
 
@@ -41,36 +39,7 @@ def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, mo
     betas = tuple(float(s.beta.start) if modified else 1.0 for s in program.skips)
     theta = program.coarsening.start if modified and program.coarsening else Fraction(1)
     batch = Batch(4, program.training.seed, 3, purpose, Stage(theta, betas))
-    reference, reference_gradients = run(program, "reference", batch)
-    # Reads are forced to what the oracle read: an answer near a tie may flip.
-    reads = {r.name for e in program.timeline.epochs for r in e.reads}
-    forced = {n: reference.variables[n].double().expand(2, 4, -1) for n in reads}
-    found, gradients = run(program, "torch", batch, forced)
-    close(found.loss, reference.loss)
-    close(found.trial_performance, reference.trial_performance)
-    close(found.performance, reference.performance)
-    assert reference.rates is not None
-    assert found.rates is not None
-    close(found.rates, reference.rates)
-    for name, gradient in reference_gradients.items():
-        close(gradients[name], gradient)
-
-
-def run(
-    program: Program, target: Any, batch: Batch, forced: dict[str, torch.Tensor] | None = None
-) -> tuple[Outcome, dict[str, torch.Tensor]]:
-    raw = initial_weights(program, 2, batch.seed, 0, torch.float64)
-    for value in raw.values():
-        value.requires_grad_()
-    weights = effective(raw, structure(program, 2, batch.seed, 0), program.network.dale)
-    outcome = make_engine(program, target).run(weights, batch, record=True, forced_reads=forced)
-    gradients = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
-    zeros = (torch.zeros_like(value) for value in raw.values())
-    return outcome, {n: z if g is None else g for n, g, z in zip(raw, gradients, zeros, strict=True)}
-
-
-def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
-    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-10, equal_nan=True, check_dtype=False)
+    assert_agree(program, "torch", batch)
 
 
 @settings(relaxed, max_examples=60)

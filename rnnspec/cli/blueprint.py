@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
 from rnnspec.runtime.cost import iteration_cost
@@ -75,7 +76,7 @@ def _event(event: Event) -> str:
 
 
 def _annealing(annealing: Annealing) -> str:
-    steps = f"{annealing.increments} step{'' if annealing.increments == 1 else 's'}"
+    steps = count(annealing.increments, "increment")
     return f"{decimal(annealing.start)} to 1 in {steps} until iteration {decimal(annealing.over)}"
 
 

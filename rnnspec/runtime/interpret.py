@@ -55,7 +55,7 @@ class Environment:
 
 
 def evaluate(expression: Expression, environment: Environment) -> Tensor:
-    """Return the value of an expression; literals, and so all values, are float64 unless given wider."""
+    """Return the value of an expression; literals are float64."""
     match expression:
         case Number(value=value):
             return torch.full((1, 1), value, dtype=torch.float64, device=environment.device)

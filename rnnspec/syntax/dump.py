@@ -13,8 +13,7 @@ from rnnspec.syntax.source import FORBIDDEN
 #: A list of single values stands on one line if it fits.
 _WIDTH = 100
 
-_NOT_PLAIN = re.compile(r"[\s\-?:,\[\]{}#&*!|>'\"%@`]|<<$|.*(: | #|[:\s]$|[\n\t])", re.DOTALL)
-_MINUS = re.compile(r"-[\w.(]")
+_NOT_PLAIN = re.compile(r"-(?![\w.(])|[\s?:,\[\]{}#&*!|>'\"%@`]|<<$|.*(: | #|[:\s]$|[\n\t])", re.DOTALL)
 _FLOW_INDICATOR = re.compile(r"[,\[\]{}]")
 
 
@@ -80,9 +79,7 @@ def _scalar(value: object, *, flow: bool = False) -> str:
 
 def _text(text: str, *, flow: bool = False, key: bool = False) -> str:
     """Return a text as it stands in YAML, in quotes if it would else be something else."""
-    plain = (
-        bool(text) and (not _NOT_PLAIN.match(text) or bool(_MINUS.match(text))) and not FORBIDDEN.search(text)
-    )
+    plain = bool(text) and not _NOT_PLAIN.match(text) and not FORBIDDEN.search(text)
     if plain and flow:
         plain = not _FLOW_INDICATOR.search(text) and text.count("(") == text.count(")")
     if plain and (key or _is_text(text)):

@@ -88,7 +88,7 @@ class Merge:
         word, place = places[0]
         if isinstance(place.value, Scalar) and isinstance(place.value.value, str):
             return word, place.value
-        self.problems.error("RS017", f"'{word}' is not the name of an epoch", place.value.span)
+        self.problems.error("RS017", f"'{word}' takes the name of an epoch", place.value.span)
         return None
 
     def _place(self, order: list[str], moves: dict[str, tuple[str, Scalar]], known: bool) -> None:
@@ -98,9 +98,9 @@ class Merge:
             ready = [name for name, (_, place) in moves.items() if place.text in order]
             if not ready:
                 break
-            # Several after the same epoch keep the order in which they are written.
-            ready.sort(key=lambda name: moves[name][0] == "before")
-            for name in reversed(ready):
+            # Several at the same place keep the order in which they are written.
+            befores = [name for name in ready if moves[name][0] == "before"]
+            for name in befores + [name for name in reversed(ready) if name not in befores]:
                 word, place = moves.pop(name)
                 order.insert(order.index(place.text) + (word == "after"), name)
         choices = list(order)

@@ -171,7 +171,7 @@ def test_every_value_knows_where_it_comes_from(write: Write) -> None:
     assert place("training", "clip", "x", key=True) == "base.yaml:1:1 training"
     assert place("list", 3) == "spec.yaml:4:1 list"
     assert place("task") == "spec.yaml:2:1 "
-    assert place() == "spec.yaml:2:1 extends: base.yaml name: x list: [1, é, 3]"
+    assert place() == "spec.yaml:2:1 "
 
     node = document.node(["training", "batch"])
     assert isinstance(node, Scalar)
@@ -241,7 +241,7 @@ ALL = "expected one of: context, stimulus, response"
         ("delay: {after: delay}", f"1:32 RS017 the epoch 'delay' cannot be placed beside itself; {ALL}"),
         (
             "delay: {after: 3}",
-            "1:32 RS017 '3' is not the name of an epoch; write 'after: ' and the name of an epoch",
+            "1:32 RS017 'after' takes the name of an epoch",
         ),
         (
             "delay: {after: stimulus, before: response}",
@@ -350,7 +350,8 @@ LIKE = "write it like training.networks=10"
         ),
         (
             "task.sequence.rule.0=1",
-            "1:20 RS018 'task.sequence.rule' is a list and has no '0'; set all of it: 'task.sequence.rule=...'",
+            "1:20 RS018 'task.sequence.rule' is a list and has no '0'; "
+            "set all of it: 'task.sequence.rule=...'",
         ),
         ("extends=x.yaml", "1:1 RS018 'extends' cannot be set; use '--with' and a file"),
         (".".join("a" * 17) + "=1", "1:1 RS018 a setting leads through at most 16 keys"),
@@ -359,7 +360,8 @@ LIKE = "write it like training.networks=10"
         ("é=" + "[" * 65, "1:67 RS004 the document is nested more than 64 deep"),
         (
             "a=\udcff",
-            "1:3 RS003 the character U+DCFF may not stand in a spec; delete it; it may be invisible in your editor",
+            "1:3 RS003 the character U+DCFF may not stand in a spec; "
+            "delete it; it may be invisible in your editor",
         ),
     ],
 )
@@ -403,25 +405,27 @@ def test_extends_must_lead_somewhere(write: Write) -> None:
     )
 
 
+PATH = "expected the path of a file; write it like base/cognitive.yaml"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         (
             "[a.yaml]",
-            "1:10 RS016 'extends' takes one path; expected the path of a file; write it like base/cognitive.yaml",
+            f"1:10 RS016 'extends' takes one path; {PATH}",
         ),
         (
             "5",
-            "1:10 RS016 'extends' takes one path; expected the path of a file; write it like base/cognitive.yaml",
+            f"1:10 RS016 'extends' takes one path; {PATH}",
         ),
         (
             "''",
-            "1:10 RS016 'extends' takes one path; expected the path of a file; write it like base/cognitive.yaml",
+            f"1:10 RS016 'extends' takes one path; {PATH}",
         ),
         (
             "/etc/passwd",
-            "1:10 RS016 the path of 'extends' must be relative to this file; expected the path of a file; "
-            "write it like base/cognitive.yaml",
+            f"1:10 RS016 the path of 'extends' must be relative to this file; {PATH}",
         ),
         ('"a\\0b"', "1:10 RS016 there is no file 'a\N{REPLACEMENT CHARACTER}b'"),
         ("spec.yaml", "1:10 RS016 'extends' goes in a circle: spec.yaml -> spec.yaml"),
@@ -454,9 +458,6 @@ def test_extends_through_many_files(write: Write) -> None:
 def test_problems_of_an_extended_file_point_into_it(write: Write) -> None:
     write(spec="extends: base.yaml\na: 1\n", base="a: 1\na: 2\nb: 3\n")
     assert composed("spec.yaml") == (
-        {"a": 1, "b": 3},
-        ["base.yaml:3:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
-    ) or composed("spec.yaml") == (
         {"a": 1, "b": 3},
         ["base.yaml:2:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
     )
@@ -630,7 +631,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
 @example({"": {"": [[[]]]}})
 @example({"---": "...", "...": "---", "%a": "? b"})
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_dump_reads_as_the_same_value(value: dict[str, object]) -> None:
     text = dump(value)
     assert reread(text) == value

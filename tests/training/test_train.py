@@ -1,0 +1,318 @@
+"""Training from end to end, and the run folder it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+
+import rnnspec
+from rnnspec.training.errors import RequestError
+from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated
+from rnnspec.training.result import Result
+from rnnspec.training.stages import stage_at
+from training.samples import TARGET, load_tiny, write_tiny
+
+
+def train(folder: Path, *settings: str, **options: object) -> Result:
+    spec = folder / "tiny.yaml"
+    if not spec.exists():
+        write_tiny(folder)
+    options = {"overlays": ["fast"], "out": folder / "runs", "target": TARGET, **options}
+    return rnnspec.train(spec, settings=settings, **options)  # type: ignore[arg-type]
+
+
+def metrics(result: Result) -> list[dict[str, object]]:
+    assert result.folder is not None
+    return [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_folder(tmp_path: Path) -> None:
+    events: list[Event] = []
+    result = train(tmp_path, observer=events.append)
+    folder = result.folder
+    assert folder is not None
+    assert result.status == "finished"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "metrics.jsonl",
+        "spec.yaml",
+        "timing.jsonl",
+        "weights.safetensors",
+    ]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert folder.name == f"tiny-fast-{manifest['identity'][:8]}"
+    assert manifest["status"] == "finished"
+    assert (manifest["seed"], manifest["networks"], manifest["threads"]) == (0, 3, torch.get_num_threads())
+    assert manifest["result"]["iterations"] == 6
+    kinds = [type(event) for event in events]
+    assert kinds[0] is Started
+    assert kinds[-1] is Finished
+    assert (kinds.count(Updated), kinds.count(Evaluated)) == (6, 3)
+
+    rows = metrics(result)
+    assert [row["iteration"] for row in rows] == [2, 4, 6]
+    # Evaluation follows the update; the stage is that of the update.
+    program = result.simulation.program
+    betas = [stage_at(program, i).stage.betas[0] for i in (1, 3, 5)]
+    assert [row["betas"] for row in rows] == [{"regular": beta} for beta in betas] == [
+        {"regular": 0.5},
+        {"regular": 0.75},
+        {"regular": 1.0},
+    ]
+    assert rows[-1]["performance"] == pytest.approx(result.performance, abs=1e-6)
+    assert rows[-1]["trimmed_mean"] == pytest.approx(result.trimmed_mean, abs=1e-6)
+
+
+def test_two_runs_give_the_same_files(tmp_path: Path) -> None:
+    first, second = (train(tmp_path).folder for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert second.name == f"{first.name}-2"
+    for name in ("spec.yaml", "manifest.json", "metrics.jsonl", "weights.safetensors"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_learning(tmp_path: Path) -> None:
+    losses: list[float] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Updated):
+            losses.append(sum(event.loss))
+
+    settings = ("training.iterations=40", "training.optimizer.learning_rate=0.05", "training.evaluate=none")
+    result = train(tmp_path, *settings, out=None, observer=observe)
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert (result.folder, result.evaluated, result.trimmed_mean, result.performance) == (None, None, None, ())
+
+
+def test_the_last_weights_are_evaluated(tmp_path: Path) -> None:
+    result = train(tmp_path, "training.evaluate.every=4", "training.iterations=5")
+    assert [row["iteration"] for row in metrics(result)] == [4, 5]
+
+
+def test_stopping_at_the_criterion(tmp_path: Path) -> None:
+    # The fixation output is a sigmoid: some performance is reached at once.
+    result = train(tmp_path, "training.stop={performance: 0.01, trim: 0.34}", "training.iterations=100")
+    assert (result.status, result.iterations, result.evaluated) == ("reached", 2, 2)
+    assert result.trimmed_mean == sorted(result.performance)[1]
+    assert result.reached == tuple(k for k, p in enumerate(result.performance) if p >= 0.01)
+
+
+def test_one_network_of_an_ensemble(tmp_path: Path) -> None:
+    """Network 2 alone learns what it learns among others."""
+    whole, alone = train(tmp_path), train(tmp_path, only_network=2)
+    assert alone.folder is not None
+    assert "-network_2-" in alone.folder.name
+    for name, weights in alone.simulation.named_parameters():
+        torch.testing.assert_close(weights[0], dict(whole.simulation.named_parameters())[name][2])
+    assert alone.performance == pytest.approx(whole.performance[2:])
+
+
+def test_only_a_network_that_exists(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="The spec has networks 0 to 2"):
+        train(tmp_path, only_network=3)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_divergence(tmp_path: Path) -> None:
+    """A network that is lost scores 0, is null in the metrics, and does not move again."""
+    events: list[Event] = []
+
+    def spoil(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Updated) and event.completed == 3:
+            simulation = started[0].simulation
+            with torch.no_grad():
+                simulation.bias[1] = torch.nan
+
+    started: list[Started] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Started):
+            started.append(event)
+        spoil(event)
+
+    result = train(tmp_path, observer=observe)
+    assert [(d.network, d.iteration) for d in result.diverged] == [(1, 3)]
+    assert result.performance[1] == 0.0
+    lost = [event for event in events if isinstance(event, Diverged)]
+    assert lost == [Diverged(result.diverged)]
+    rows = metrics(result)
+    assert rows[0]["diverged"] == []
+    assert rows[1]["loss"][1] is None  # type: ignore[index]
+    assert rows[1]["performance"][1] == 0.0  # type: ignore[index]
+    assert rows[1]["diverged"][0]["network"] == 1  # type: ignore[index]
+    assert result.folder is not None
+    assert rnnspec.evaluate(result.folder).performance[1] == 0.0
+
+
+def test_no_network_left(tmp_path: Path) -> None:
+    def spoil(event: Event) -> None:
+        if isinstance(event, Started):
+            with torch.no_grad():
+                event.simulation.bias.fill_(torch.nan)
+
+    result = train(tmp_path, observer=spoil)
+    # They never had finite weights to go back to, but that is still told in order.
+    assert (result.status, result.iterations, len(result.diverged)) == ("diverged", 1, 3)
+
+
+# --- interruption ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+)
+def test_a_signal_lets_the_iteration_finish(tmp_path: Path, number: signal.Signals, status: str) -> None:
+    events: list[Event] = []
+
+    def observe(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Updated) and event.completed == 3:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    result = train(tmp_path, observer=observe)
+    assert (result.status, result.iterations) == (status, 3)
+    assert any(isinstance(event, Stopping) for event in events)
+    assert signal.getsignal(number) is before
+    assert result.folder is not None
+    specification, simulation = rnnspec.load_run(result.folder)
+    assert torch.equal(simulation.w_rec, result.simulation.w_rec)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    def observe(event: Event) -> None:
+        if isinstance(event, Updated):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, observer=observe)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
+    with pytest.raises(RequestError, match="has no trained networks"):
+        rnnspec.load_run(folder)
+
+
+def test_training_in_a_thread(tmp_path: Path) -> None:
+    """Python lets only the main thread listen to signals."""
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.append(train(tmp_path)))
+    thread.start()
+    thread.join()
+    assert results[0].status == "finished"
+
+
+def test_an_error_is_noted_in_the_manifest(tmp_path: Path) -> None:
+    def observe(event: Event) -> None:
+        if isinstance(event, Updated):
+            raise ValueError("a display that fails")
+
+    with pytest.raises(ValueError, match="a display that fails"):
+        train(tmp_path, observer=observe)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "failed"
+
+
+# --- what is stored ----------------------------------------------------------------------------------
+
+DALE = [
+    "network.populations.input.sign=excitatory",
+    "network.populations.output.sign=inhibitory",
+    "network.connections.input -> output={density: 0.5}",
+    "network.connections.output -> output={self: false}",
+    "network.outputs.saccade.bias=true",
+]
+
+
+@pytest.mark.parametrize("settings", [(), DALE])
+def test_weights_come_back(tmp_path: Path, settings: list[str]) -> None:
+    result = train(tmp_path, *settings)
+    assert result.folder is not None
+    specification, simulation = rnnspec.load_run(result.folder)
+    assert specification.program == result.simulation.program
+    for name, weights in result.simulation.named_parameters():
+        assert torch.equal(weights, dict(simulation.named_parameters())[name]), name
+    for name, weights in result.simulation.weights().items():
+        assert torch.equal(weights, simulation.weights()[name]), name
+
+
+def test_weights_are_named_and_used_as_they_are(tmp_path: Path) -> None:
+    result = train(tmp_path, *DALE)
+    assert result.folder is not None
+    tensors = safetensors.numpy.load_file(result.folder / "weights.safetensors")
+    used = result.simulation.weights()["w_rec"].detach().numpy()
+    np.testing.assert_array_equal(tensors["w_rec/input->output"], used[:, 3:6, 0:3])
+    np.testing.assert_array_equal(tensors["w_rec/output->input"], used[:, 0:3, 3:6])
+    assert (tensors["w_rec/output->input"] <= 0).all()
+    assert (tensors["raw/w_rec/output->input"] >= 0).any()
+    assert tensors["w_in/stimulus->input"].shape == (3, 3, 4)
+    assert tensors["w_out/output->saccade"].shape == (3, 4, 3)
+    assert tensors["bias/output"].shape == (3, 3)
+    # What does not exist is not there: the stimulus does not reach the output population.
+    assert "w_in/stimulus->output" not in tensors
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("weights.safetensors", "weights.safetensors is not the file that the training wrote"),
+        ("spec.yaml", "spec.yaml is not the file that the training wrote"),
+        ("manifest.json", "manifest.json is damaged|was not written by this version"),
+    ],
+)
+def test_a_damaged_run_is_noticed(tmp_path: Path, name: str, message: str) -> None:
+    folder = train(tmp_path).folder
+    assert folder is not None
+    whole = (folder / name).read_bytes()
+    for broken in (whole[: len(whole) // 2], whole[:100] + b"?" + whole[101:]):
+        (folder / name).write_bytes(broken)
+        if name == "manifest.json" and broken.startswith(whole[:100]):
+            continue
+        with pytest.raises(RequestError, match=message):
+            rnnspec.load_run(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"format": 99}', '{"format": 1, "networks": true}'])
+def test_a_manifest_of_another_kind(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(RequestError, match="was not written by this version of rnnspec"):
+        rnnspec.load_run(tmp_path)
+
+
+def test_what_is_no_run_folder(tmp_path: Path) -> None:
+    folder = train(tmp_path).folder
+    with pytest.raises(RequestError, match=f"Did you mean {folder}"):
+        rnnspec.load_run(tmp_path / "runs")
+    with pytest.raises(RequestError, match="is a file, not a run folder"):
+        rnnspec.load_run(tmp_path / "tiny.yaml")
+    with pytest.raises(FileNotFoundError):
+        rnnspec.load_run(tmp_path / "nowhere")
+
+
+def test_full_disks_are_noticed_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        free = 1000
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    with pytest.raises(OSError, match="No space left"):
+        train(tmp_path)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_independent_of_the_working_folder(tmp_path: Path) -> None:
+    """A specification that is loaded trains without the files it came from."""
+    specification = load_tiny(tmp_path)
+    (tmp_path / "tiny.yaml").unlink()
+    result = rnnspec.train(specification, out=tmp_path / "runs", target=TARGET)
+    assert result.folder is not None
+    assert (result.folder / "spec.yaml").read_text() == specification.text
