@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rnnspec.cli.console import show_diagnostics
 from rnnspec.cli.options import Set, SpecFile, TargetName, With, one_of, target_of
 
 FORMS = ("program", "graph")
@@ -56,6 +58,7 @@ def command(
 
     form = None if emit is None else one_of("--emit", emit, FORMS)
     specification = load(spec, overlays or (), settings or ())
+    show_diagnostics(specification.warnings, sys.stderr)
     if form == "program":
         print(print_program(specification.program), end="")
         return

@@ -42,7 +42,7 @@ def command(
 
         model = validate(document, problems)
         problems.stop_on_error()
-        if model is None:
+        if model is None or model.name is None:
             complain(f"{spec} is a fragment.", "Only a complete spec, with a name, can be written out.")
             raise typer.Exit(USAGE)
         value = with_defaults(model)

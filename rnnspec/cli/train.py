@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnspec.cli.console import is_terminal, note
+from rnnspec.cli.console import is_terminal, note, show_diagnostics
 from rnnspec.cli.options import Device, Json, Set, SpecFile, TargetName, With, one_of, target_of
 
 if TYPE_CHECKING:
@@ -49,16 +49,20 @@ def command(
     Example:
       rnnspec train specs/delayed_go.yaml --with dasc40 --set training.networks=10
     """
+    from rnnspec.check.examine import load
+
+    # Before torch is imported, which takes seconds: most mistakes are in the spec.
+    specification = load(spec, overlays or (), settings or ())
+    show_diagnostics(specification.warnings, sys.stderr)
+
     import torch
 
-    from rnnspec.check.examine import load
     from rnnspec.cli.outcome import exit_code, print_result
     from rnnspec.training.device import DTYPES
     from rnnspec.training.train import train
 
     chosen = target_of(target)
     number = DTYPES[one_of("--dtype", dtype, tuple(DTYPES))]
-    specification = load(spec, overlays or (), settings or ())
     if threads is not None:
         torch.set_num_threads(threads)
     if chosen == "torchscript":

@@ -8,7 +8,7 @@ are bool tensors where they are tested and 1.0 or 0.0 where they are counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rnnspec.codegen.constants import number, value_of
@@ -100,7 +100,7 @@ class Writer:
                 fresh = Code(f"white({number_of_call}, {quoted(self.channel)})")
                 return fresh if value_of(scale) == 1 else infix("*", self.number(scale), fresh, Level.PRODUCT)
             case Random(function=function, arguments=arguments, call=number_of_call):
-                words = Code(f"trial.words(0x{number_of_call:08x}{self.stream})")
+                words = Code(f"trial.words(0x{number_of_call:08X}{self.stream})")
                 return self._call(function, words, *map(self.number, arguments))
             case Apply(function=function, arguments=arguments):
                 return self._apply(node, function, arguments)
@@ -203,7 +203,7 @@ class Writer:
         return f".to({self.near})" if self.near else ""
 
 
-def with_callees(functions: set[str]) -> list[str]:
+def with_callees(functions: Iterable[str]) -> list[str]:
     """Return functions and all that they call, sorted."""
     found: set[str] = set()
     waiting = set(functions)

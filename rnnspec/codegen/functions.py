@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rnnspec.codegen.constants import value_of
 from rnnspec.codegen.expressions import Writer
-from rnnspec.codegen.pieces import Code, break_lines
+from rnnspec.codegen.pieces import WIDTH, Code, break_lines
 from rnnspec.codegen.render import identifier, quoted
 from rnnspec.program.nodes import (
+    Clock,
     Draw,
     Epoch,
     Expression,
@@ -18,6 +18,7 @@ from rnnspec.program.nodes import (
     Program,
     Random,
     Rate,
+    Timeline,
     Variable,
     White,
     walk,
@@ -26,7 +27,7 @@ from rnnspec.program.nodes import (
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the module, laid out: its lines below the docstring, relative to the body."""
+    """A function of the module, laid out: the lines below its docstring, relative to the body."""
 
     name: str
     parameters: str
@@ -35,274 +36,63 @@ class Function:
 
 
 @dataclass(frozen=True)
-class EpochFunctions:
-    """The names of the functions of one epoch, by role."""
-
-    epoch: Epoch
-    names: dict[str, str]
-
-
-@dataclass(frozen=True)
 class TaskFunctions:
-    """All functions of a task.
+    """The functions of a task, and what they use.
 
-    draw: draws that depend on no read.  recall: those known when a trial begins, because they depend on
-    reads of earlier ones.  after: those known once an epoch is over.  calls: the functions of the
-    language that are used.  clocks: the roles in which t is used.
+    draw: the draws that depend on no read.  recall: those that depend on reads of earlier trials alone.
+    functions: those of the epochs, equal ones once.  names: for each epoch those of its functions, by role.
+    judges: success and scored.  calls: the functions of the language they use.  clocks: the roles that see
+    t.  The others: whether there are random calls, previous(), draws once per sequence, balanced
+    patterns, draws that networks share though their trials are independent, t, white().
     """
 
     draw: Function | None
     recall: Function | None
-    judges: tuple[Function, ...]
     functions: tuple[Function, ...]
-    epochs: tuple[EpochFunctions, ...]
-    calls: set[str]
-    clocks: set[str]
+    names: tuple[Mapping[str, str], ...]
+    judges: tuple[Function, ...]
+    calls: frozenset[str]
+    clocks: tuple[str, ...]
     random: bool
     previous: bool
     sequence: bool
     balanced: bool
     shared: bool
+    clock: bool
     white: bool
 
 
-def task_functions(program: Program) -> TaskFunctions:
-    """Write the functions of a program's task; equal ones of several epochs become one."""
-    return _Task(program).write()
-
-
-class _Task:
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.timeline = program.timeline
-        self.writers: list[Writer] = []
-        self.shared = duration_draws(program) if program.training.independent_trials else frozenset[str]()
-        self.balanced = False
-        self.clocks = {role for role in ("target", "weight", "correct") if any(map(self._clocked(role), self.timeline.epochs))}
-
-    def write(self) -> TaskFunctions:
-        draw = self._draws("draw", None, "Draw the variables of a trial that depend on no answer.")
-        recall = self._draws("recall", 0, "Work out what depends on answers in earlier trials.")
-        written: dict[tuple[str, tuple[str, ...]], Function] = {}
-        names: list[dict[str, str]] = []
-        users: dict[str, list[str]] = {}
-        for place, epoch in enumerate(self.timeline.epochs):
-            names.append({})
-            for role, function in self._epoch(place, epoch):
-                key = (role + function.parameters, function.lines)
-                known = written.setdefault(key, function)
-                names[place][role] = known.name
-                users.setdefault(known.name, []).append(epoch.name)
-        functions = tuple(
-            replace(f, doc=f.doc.replace("EPOCHS", _listed(users[f.name]))) for f in written.values()
-        )
-        judges = tuple(self._judges())
-        nodes = [node for value in self._expressions() for node in walk(value)]
-        return TaskFunctions(
-            draw=draw,
-            recall=recall,
-            judges=judges,
-            functions=functions,
-            epochs=tuple(map(EpochFunctions, self.timeline.epochs, names)),
-            calls={name for writer in self.writers for name in writer.functions},
-            clocks=self.clocks,
-            random=any(isinstance(node, Random) for node in nodes),
-            previous=any(isinstance(node, Previous) for node in nodes),
-            sequence=any(writer.stream.startswith(", EVERY_TRIAL") for writer in self.writers),
-            balanced=self.balanced,
-            shared=any("shared=True" in writer.stream for writer in self.writers),
-            white=any(isinstance(node, White) for node in nodes),
-        )
-
-    # --- draws ---------------------------------------------------------------------------------------
-
-    def _draws(self, name: str, available: int | None, doc: str) -> Function | None:
-        draws = [draw for draw in self.timeline.draws if draw.available == available]
-        if not draws:
-            return None
-        lines: list[str] = []
-        used: dict[str, None] = {}
-        for draw in draws:
-            writer = self._writer(stream=self._scope(draw))
-            lines.append(self._draw(writer, draw))
-            used |= {v: None for v in writer.variables if v not in used}
-        own = {draw.name for draw in draws}
-        lines = [*_locals(v for v in used if v not in own), *lines]
-        return Function(name, "trial: Trial", doc, (*lines, *_returned(draws)))
-
-    def _scope(self, draw: Draw) -> str:
-        every = ", EVERY_TRIAL" if draw.scope == "sequence" else ""
-        return every + (", shared=True" if draw.name in self.shared else "")
-
-    def _draw(self, writer: Writer, draw: Draw) -> str:
-        target = identifier(draw.name)
-        if draw.patterns is not None:
-            self.balanced = True
-            writer.functions.add("pick")
-            rows = [", ".join(writer.number(value).text for value in row) for row in draw.patterns]
-            listed = "".join(f"            [{row}],\n" for row in rows)
-            return f"{target} = deal(\n        trial,\n        [\n{listed}        ],\n    )"
-        values = [writer.number(value) for value in draw.values]
-        if len(values) == 1:
-            return _assigned(target, self._as_tensor(writer, values[0]))
-        if all(value.python for value in values):
-            writer.functions.add("constant")
-            listed = ", ".join(value.text for value in values)
-            return _listing(f"{target} = constant(", "(", [listed], ")[trial.number])")
-        listed_tensors = [self._as_tensor(writer, value).text for value in values]
-        return _listing(f"{target} = ", "(", listed_tensors, ")[trial.number]")
-
-    def _as_tensor(self, writer: Writer, value: Code) -> Code:
-        if not value.python:
-            return value
-        writer.functions.add("constant")
-        return Code(f"constant({value.text})")
-
-    # --- epochs --------------------------------------------------------------------------------------
-
-    def _epoch(self, place: int, epoch: Epoch) -> Iterator[tuple[str, Function]]:
-        if epoch.duration.value is not None:
-            yield "duration", self._single("duration", epoch, epoch.duration.value, "The duration of EPOCHS in seconds.")
-        constant = [d for d in epoch.drives if d.value.type.rate is not Rate.POINT]
-        varying = [d for d in epoch.drives if d.value.type.rate is Rate.POINT]
-        if constant:
-            doc = "The input by channel, constant throughout EPOCHS."
-            yield "input", self._channels("input", epoch, [(d.channel, d.value) for d in constant], "", doc)
-        if varying:
-            doc = "The input by channel that changes from step to step of EPOCHS."
-            extra = ", t: Tensor, white" if self._white() else ", t: Tensor"
-            yield "varying", self._channels("varying", epoch, [(d.channel, d.value) for d in varying], extra, doc)
-        if epoch.targets:
-            doc = "What the outputs should be in EPOCHS, by channel."
-            pairs = [(t.channel, t.value) for t in epoch.targets]
-            yield "target", self._channels("target", epoch, pairs, self._clock("target"), doc)
-        if epoch.weight is not None:
-            yield "weight", self._single("weight", epoch, epoch.weight, "How much a point of EPOCHS counts in the loss.")
-        if epoch.correct is not None:
-            yield "correct", self._correct(epoch, epoch.correct)
-        if epoch.reads:
-            yield "read", self._reads(epoch)
-        after = self._draws(f"after_{epoch.name}", place + 1, "Work out what depends on the answers in EPOCHS.")
-        if after is not None:
-            yield "after", after
-
-    def _channels(
-        self, role: str, epoch: Epoch, pairs: Sequence[tuple[str, Expression]], extra: str, doc: str
-    ) -> Function:
-        entries, used = [], {}
-        for channel, value in pairs:
-            writer = self._writer(channel=channel)
-            entry = f"{quoted(channel)}: "
-            code = writer.number(value)
-            entries.append(f"    {entry}{break_lines(code, 8 + len(entry), 1, 8)},")
-            used |= writer.variables
-        lines = (*_locals(used), "return {", *entries, "}")
-        return Function(f"{role}_{epoch.name}", f"trial: Trial{extra}", doc, lines)
-
-    def _single(self, role: str, epoch: Epoch, value: Expression, doc: str) -> Function:
-        writer = self._writer()
-        code = writer.number(value)
-        if role == "duration":
-            code = self._as_tensor(writer, code)
-        lines = (*_locals(writer.variables), _returning(code))
-        return Function(f"{role}_{epoch.name}", f"trial: Trial{self._clock(role)}", doc, lines)
-
-    def _correct(self, epoch: Epoch, value: Expression) -> Function:
-        writer = self._near(value)
-        code = writer.truth(value)
-        if code.python:
-            code = Code(f"torch.tensor([{code.text}])")
-        lines = (*_outputs(writer), *self._moved(writer), _returning(code))
-        doc = "Whether the answer at a point of EPOCHS is right."
-        parameters = f"trial: Trial, y: dict{self._clock('correct')}"
-        return Function(f"correct_{epoch.name}", parameters, doc, lines)
-
-    def _reads(self, epoch: Epoch) -> Function:
-        lines: list[str] = []
-        outputs: dict[str, str] = {}
-        known: set[str] = set()
-        for read in epoch.reads:
-            writer = self._near(read.value)
-            code = writer.number(read.value)
-            if code.python:
-                code = self._as_tensor(writer, code)
-            outputs |= {line: "" for line in _outputs(writer)}
-            lines += [line for line in self._moved(writer, known) if line not in lines]
-            lines.append(_assigned(identifier(read.name), code))
-            known.add(read.name)
-        doc = "What is read off the outputs when EPOCHS ends."
-        entries = tuple(f"    {quoted(r.name)}: {identifier(r.name)}," for r in epoch.reads)
-        lines = [*outputs, *lines, "return {", *entries, "}"]
-        return Function(f"read_{epoch.name}", "trial: Trial, y: dict", doc, tuple(lines))
-
-    def _judges(self) -> Iterator[Function]:
-        judged = (
-            ("success", self.timeline.success, "Whether a trial succeeded; that is its performance."),
-            ("scored", self.timeline.scored, "Whether a trial counts in the performance."),
-        )
-        for name, value, doc in judged:
-            if value is not None:
-                writer = self._writer()
-                code = writer.truth(value)
-                if code.python:
-                    code = Code(f"torch.tensor([{code.text}])")
-                yield Function(name, "trial: Trial", doc, (*_locals(writer.variables), _returning(code)))
-
-    # --- what they share -----------------------------------------------------------------------------
-
-    def _writer(self, **given: str) -> Writer:
-        writer = Writer(**given)  # type: ignore[arg-type]
-        self.writers.append(writer)
-        return writer
-
-    def _near(self, value: Expression) -> Writer:
-        """Return a writer whose values are moved to where the outputs are."""
-        outputs = [node.name for node in walk(value) if isinstance(node, Output)]
-        return self._writer(near=identifier(outputs[0])) if outputs else self._writer()
-
-    def _moved(self, writer: Writer, known: Iterable[str] = ()) -> list[str]:
-        moved = f".to({writer.near})" if writer.near else ""
-        lines = _locals((v for v in writer.variables if v not in known), moved)
-        return [*lines, *([f"t = t{moved}"] if writer.clock and moved else [])]
-
-    def _clock(self, role: str) -> str:
-        return ", t: Tensor" if role in self.clocks else ""
-
-    def _clocked(self, role: str) -> Callable[[Epoch], bool]:
-        def clocked(epoch: Epoch) -> bool:
-            values = {
-                "target": [target.value for target in epoch.targets],
-                "weight": [epoch.weight],
-                "correct": [epoch.correct],
-            }[role]
-            return any(type(n).__name__ == "Clock" for v in values if v is not None for n in walk(v))
-
-        return clocked
-
-    def _white(self) -> bool:
-        return any(type(node).__name__ == "White" for value in self._expressions() for node in walk(value))
-
-    def _expressions(self) -> Iterator[Expression]:
-        timeline = self.timeline
-        for draw in timeline.draws:
-            yield from draw.values
-            yield from (value for pattern in draw.patterns or () for value in pattern)
-        for epoch in timeline.epochs:
-            yield from (drive.value for drive in epoch.drives)
-            yield from (target.value for target in epoch.targets)
-            yield from (read.value for read in epoch.reads)
-            more = (epoch.weight, epoch.correct, epoch.duration.value)
-            yield from (value for value in more if value is not None)
-        yield from (value for value in (timeline.success, timeline.scored) if value is not None)
-
-
-def duration_draws(program: Program) -> frozenset[str]:
-    """Return the draws that a duration depends on: networks share them, as they share the clock."""
+def write_task(program: Program) -> TaskFunctions:
+    """Write the functions of a program's task."""
     timeline = program.timeline
-    values = {
-        draw.name: (*draw.values, *(value for pattern in draw.patterns or () for value in pattern))
-        for draw in timeline.draws
-    }
+    nodes = [node for value in _expressions(timeline) for node in walk(value)]
+    shared = duration_draws(timeline) if program.training.independent_trials else frozenset[str]()
+    author = _Author(timeline, shared, any(isinstance(node, White) for node in nodes))
+    draw = author.draws("draw", None, "Draw the variables of a trial that depend on no answer.")
+    recall = author.draws("recall", 0, "Work out what depends on answers in earlier trials.")
+    functions, names = author.epochs()
+    judges = tuple(author.judges())
+    return TaskFunctions(
+        draw,
+        recall,
+        functions,
+        names,
+        judges,
+        calls=frozenset(name for writer in author.writers for name in writer.functions),
+        clocks=author.clocks,
+        random=any(isinstance(node, Random) for node in nodes),
+        previous=any(isinstance(node, Previous) for node in nodes),
+        sequence=any("EVERY_TRIAL" in writer.stream for writer in author.writers),
+        balanced=any(draw.patterns is not None for draw in timeline.draws),
+        shared=any("shared" in writer.stream for writer in author.writers),
+        clock=any(isinstance(node, Clock) for node in nodes),
+        white=author.white,
+    )
+
+
+def duration_draws(timeline: Timeline) -> frozenset[str]:
+    """Return the draws that a duration depends on: networks share them, as they share the clock."""
+    values = {draw.name: tuple(_draw_expressions(draw)) for draw in timeline.draws}
     waiting = [epoch.duration.value for epoch in timeline.epochs if epoch.duration.value is not None]
     found: set[str] = set()
     while waiting:
@@ -313,35 +103,235 @@ def duration_draws(program: Program) -> frozenset[str]:
     return frozenset(found)
 
 
+class _Author:
+    """Writes the functions of one task; `writers` remembers what all of them used."""
+
+    def __init__(self, timeline: Timeline, shared: frozenset[str], white: bool) -> None:
+        self.timeline = timeline
+        self.shared = shared
+        self.white = white
+        self.writers: list[Writer] = []
+        self.clocks = tuple(
+            role
+            for role in ("target", "weight", "correct")
+            if any(
+                isinstance(node, Clock)
+                for epoch in timeline.epochs
+                for value in _judging(epoch)[role]
+                for node in walk(value)
+            )
+        )
+
+    # --- draws ---------------------------------------------------------------------------------------
+
+    def draws(self, name: str, available: int | None, doc: str) -> Function | None:
+        """Write the draws that become known at one time; they see each other as local variables."""
+        draws = [draw for draw in self.timeline.draws if draw.available == available]
+        if not draws:
+            return None
+        lines: list[str] = []
+        used: dict[str, None] = {}
+        for draw in draws:
+            every = ", EVERY_TRIAL" if draw.scope == "sequence" else ""
+            writer = self._writer(stream=every + (", shared=True" if draw.name in self.shared else ""))
+            lines.append(self._draw(writer, draw))
+            used |= writer.variables
+        own = {draw.name: identifier(draw.name) for draw in draws}
+        given = [variable for variable in used if variable not in own]
+        return Function(name, "trial", doc, (*_taken(given, "trial"), *lines, *_returned(own)))
+
+    def _draw(self, writer: Writer, draw: Draw) -> str:
+        target = identifier(draw.name)
+        if draw.patterns is not None:
+            writer.functions.add("pick")
+            rows = [", ".join(writer.number(value).text for value in row) for row in draw.patterns]
+            listed = "".join(f"            [{row}],\n" for row in rows)
+            return f"{target} = deal(\n        trial,\n        [\n{listed}        ],\n    )"
+        values = [self._tensor(writer, writer.number(value)) for value in draw.values]
+        if len(values) == 1:
+            return f"{target} = {break_lines(values[0], len(target) + 7, 0, 4)}"
+        listed = ", ".join(value.text for value in values)
+        if len(target) + len(listed) + 24 > WIDTH:
+            listed = "\n        " + "".join(f"{value.text},\n        " for value in values)
+            listed = listed[:-4]
+        return f"{target} = ({listed})[trial.number]"
+
+    def _tensor(self, writer: Writer, value: Code) -> Code:
+        if not value.python:
+            return value
+        writer.functions.add("constant")
+        return Code(f"constant({value.text})")
+
+    # --- epochs --------------------------------------------------------------------------------------
+
+    def epochs(self) -> tuple[tuple[Function, ...], tuple[Mapping[str, str], ...]]:
+        """Write the functions of all epochs; return each once, and for each epoch their names by role."""
+        written: dict[tuple[str, str, tuple[str, ...]], Function] = {}
+        users: dict[str, list[str]] = {}
+        names: list[dict[str, str]] = []
+        for place, epoch in enumerate(self.timeline.epochs):
+            names.append({})
+            for role, function in self._epoch(place, epoch):
+                known = written.setdefault((role, function.parameters, function.lines), function)
+                names[place][role] = known.name
+                users.setdefault(known.name, []).append(epoch.name)
+        functions = (replace(f, doc=f.doc.format(_listed(users[f.name]))) for f in written.values())
+        return tuple(functions), tuple(names)
+
+    def _epoch(self, place: int, epoch: Epoch) -> Iterator[tuple[str, Function]]:
+        def function(role: str, parameters: str, doc: str, lines: Iterable[str]) -> tuple[str, Function]:
+            return role, Function(f"{role}_{epoch.name}", parameters, doc, tuple(lines))
+
+        if epoch.duration.value is not None:
+            writer = self._writer()
+            lines = self._single(writer, self._tensor(writer, writer.number(epoch.duration.value)))
+            yield function("duration", "trial", "How long {} lasts, in seconds.", lines)
+        varying = [(d.channel, d.value) for d in epoch.drives if d.value.type.rate is Rate.POINT]
+        steady = [(d.channel, d.value) for d in epoch.drives if d.value.type.rate is not Rate.POINT]
+        if steady:
+            lines = self._channels(steady)
+            yield function("input", "trial", "The input throughout {}, by channel.", lines)
+        if varying:
+            parameters = "trial, t, white" if self.white else "trial, t"
+            doc = "The input that changes from step to step of {}, by channel."
+            yield function("varying", parameters, doc, self._channels(varying))
+        if epoch.targets:
+            lines = self._channels([(t.channel, t.value) for t in epoch.targets])
+            yield function("target", "trial" + self._t("target"), "The wanted output in {}, by channel.", lines)
+        if epoch.weight is not None:
+            writer = self._writer()
+            lines = self._single(writer, writer.number(epoch.weight))
+            doc = "How much a point of {} counts in the loss."
+            yield function("weight", "trial" + self._t("weight"), doc, lines)
+        if epoch.correct is not None:
+            lines = self._correct(epoch.correct)
+            yield function("correct", "trial, y" + self._t("correct"), "Whether a point of {} is right.", lines)
+        if epoch.reads:
+            yield function("read", "trial, y", "What is read off the outputs at the end of {}.", self._reads(epoch))
+        after = self.draws(f"after_{epoch.name}", place + 1, "Work out what depends on the answers in {}.")
+        if after is not None:
+            yield "after", after
+
+    def _channels(self, pairs: Sequence[tuple[str, Expression]]) -> list[str]:
+        entries: dict[str, Code] = {}
+        used: dict[str, None] = {}
+        for channel, value in pairs:
+            writer = self._writer(channel=channel)
+            entries[channel] = writer.number(value)
+            used |= writer.variables
+        together = ", ".join(f"{quoted(channel)}: {code.text}" for channel, code in entries.items())
+        if len(together) + 13 <= WIDTH:
+            return [*_taken(used, "trial"), f"return {{{together}}}"]
+        lines = []
+        for channel, code in entries.items():
+            head = f"    {quoted(channel)}: "
+            lines.append(f"{head}{break_lines(code, 4 + len(head), 1, 8)},")
+        return [*_taken(used, "trial"), "return {", *lines, "}"]
+
+    def _single(self, writer: Writer, code: Code) -> list[str]:
+        return [*_taken(writer.variables, "trial"), _returning(code)]
+
+    def _correct(self, value: Expression) -> list[str]:
+        writer = self._near(value)
+        code = writer.truth(value)
+        return [*_taken(writer.outputs, "y"), *self._moved(writer), _returning(_truth(code))]
+
+    def _reads(self, epoch: Epoch) -> list[str]:
+        lines: list[str] = []
+        outputs: dict[str, None] = {}
+        for position, read in enumerate(epoch.reads):
+            writer = self._near(read.value)
+            target, code = identifier(read.name), self._tensor(writer, writer.number(read.value))
+            outputs |= writer.outputs
+            earlier = [r.name for r in epoch.reads[:position]]
+            lines += [line for line in self._moved(writer, earlier) if line not in lines]
+            lines.append(f"{target} = {break_lines(code, len(target) + 7, 0, 4)}")
+        return [*_taken(outputs, "y"), *lines, *_returned({r.name: identifier(r.name) for r in epoch.reads})]
+
+    def judges(self) -> Iterator[Function]:
+        """Write the truth values of a trial as a whole."""
+        judged = (
+            ("success", self.timeline.success, "Whether a trial is a success."),
+            ("scored", self.timeline.scored, "Whether a trial is scored."),
+        )
+        for name, value, doc in judged:
+            if value is not None:
+                writer = self._writer()
+                code = writer.truth(value)
+                yield Function(name, "trial", doc, tuple(self._single(writer, _truth(code))))
+
+    # --- what they share -----------------------------------------------------------------------------
+
+    def _writer(self, near: str | None = None, channel: str = "", stream: str = "") -> Writer:
+        writer = Writer(near, channel, stream)
+        self.writers.append(writer)
+        return writer
+
+    def _near(self, value: Expression) -> Writer:
+        """Return a writer whose variables are moved to where the outputs are."""
+        outputs = [node.name for node in walk(value) if isinstance(node, Output)]
+        return self._writer(near=identifier(outputs[0]) if outputs else None)
+
+    def _moved(self, writer: Writer, known: Iterable[str] = ()) -> list[str]:
+        moved = f".to({writer.near})" if writer.near else ""
+        lines = _taken([v for v in writer.variables if v not in known], "trial", moved)
+        return [*lines, *([f"t = t{moved}"] if writer.clock and moved else [])]
+
+    def _t(self, role: str) -> str:
+        return ", t" if role in self.clocks else ""
+
+
+def _expressions(timeline: Timeline) -> Iterator[Expression]:
+    for draw in timeline.draws:
+        yield from _draw_expressions(draw)
+    for epoch in timeline.epochs:
+        yield from (drive.value for drive in epoch.drives)
+        yield from (value for values in _judging(epoch).values() for value in values)
+        yield from (read.value for read in epoch.reads)
+        if epoch.duration.value is not None:
+            yield epoch.duration.value
+    yield from (value for value in (timeline.success, timeline.scored) if value is not None)
+
+
+def _draw_expressions(draw: Draw) -> Iterator[Expression]:
+    yield from draw.values
+    yield from (value for pattern in draw.patterns or () for value in pattern)
+
+
+def _judging(epoch: Epoch) -> dict[str, list[Expression]]:
+    return {
+        "target": [target.value for target in epoch.targets],
+        "weight": [epoch.weight] if epoch.weight is not None else [],
+        "correct": [epoch.correct] if epoch.correct is not None else [],
+    }
+
+
 # --- lines -------------------------------------------------------------------------------------------
 
 
-def _locals(names: Iterable[str], moved: str = "") -> list[str]:
-    return [f"{identifier(name)} = trial[{quoted(name)}]{moved}" for name in names]
+def _taken(names: Iterable[str], source: str, moved: str = "") -> list[str]:
+    """Return the lines that make local variables of entries: one line if they fit."""
+    values = {identifier(name): f"{source}[{quoted(name)}]{moved}" for name in names}
+    together = f"{', '.join(values)} = {', '.join(values.values())}"
+    if values and len(together) + 4 <= WIDTH:
+        return [together]
+    return [f"{name} = {value}" for name, value in values.items()]
 
 
-def _outputs(writer: Writer) -> list[str]:
-    return [f"{identifier(name)} = y[{quoted(name)}]" for name in writer.outputs]
-
-
-def _assigned(target: str, code: Code) -> str:
-    return f"{target} = {break_lines(code, 4 + len(target) + 3, 0, 4)}"
+def _returned(values: Mapping[str, str]) -> list[str]:
+    together = f"return {{{', '.join(f'{quoted(name)}: {value}' for name, value in values.items())}}}"
+    if len(together) + 4 <= WIDTH:
+        return [together]
+    return ["return {", *(f"    {quoted(name)}: {value}," for name, value in values.items()), "}"]
 
 
 def _returning(code: Code) -> str:
     return f"return {break_lines(code, 11, 0, 4)}"
 
 
-def _returned(draws: Iterable[Draw]) -> list[str]:
-    return ["return {", *(f"    {quoted(d.name)}: {identifier(d.name)}," for d in draws), "}"]
-
-
-def _listing(head: str, opening: str, items: Sequence[str], closing: str) -> str:
-    return f"{head}{opening}{', '.join(items)}{closing}"
+def _truth(code: Code) -> Code:
+    return Code(f"torch.tensor([{code.text}])") if code.python else code
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-__all__ = ["EpochFunctions", "Function", "TaskFunctions", "duration_draws", "task_functions", "value_of"]

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from rnnspec.codegen.pieces import WIDTH
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 #: What generated modules call their own things; a name of a spec steps aside by one underscore.
@@ -51,11 +53,23 @@ def quoted(name: str) -> str:
     return f'"{_check(name)}"'
 
 
-def free_text(text: str, width: int, limit: int = 400) -> list[str]:
-    """Return a text of a spec as lines for a docstring: printable, without quotes and backslashes."""
+def free_text(text: str, limit: int = 400) -> str:
+    """Return a text of a spec as it may stand in a docstring: one printable line, no quotes or backslashes."""
     harmless = "".join(c if c.isprintable() and c not in "\"'`\\" else " " for c in text[: 4 * limit])
     words = " ".join(harmless.split())
-    return textwrap.wrap(words if len(words) <= limit else words[: limit - 3] + "...", width)
+    return words if len(words) <= limit else words[: limit - 3] + "..."
+
+
+def fill(text: str, indent: int) -> str:
+    """Return a text as lines of the usual width; all but the first are indented."""
+    margin = " " * indent
+    # The first line follows something of that width already.
+    return textwrap.fill(margin + text, WIDTH, subsequent_indent=margin, break_on_hyphens=False)[indent:]
+
+
+def comment(text: str) -> str:
+    """Return a text as lines of a comment."""
+    return textwrap.fill(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def _check(name: str) -> str:
@@ -67,7 +81,7 @@ def _check(name: str) -> str:
 @cache
 def _environment() -> Environment:
     # No autoescape: what is rendered is source text, and nothing unchecked is handed to a template.
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(template_folder()),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -75,6 +89,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.filters |= {"fill": fill, "comment": comment}
+    return environment
 
 
 def template_folder() -> Path:

@@ -3,188 +3,172 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from rnnspec.codegen.constants import literal
+from rnnspec.codegen.documentation import document, title
 from rnnspec.codegen.expressions import with_callees
-from rnnspec.codegen.functions import EpochFunctions, task_functions
+from rnnspec.codegen.functions import TaskFunctions, write_task
 from rnnspec.codegen.initial_weights import uses_orthogonal, weight_lines
-from rnnspec.codegen.pieces import Code, break_lines, call
-from rnnspec.codegen.render import free_text, identifier, quoted, render
-from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Population, Program
-from rnnspec.program.printer import print_time
+from rnnspec.codegen.pieces import WIDTH
+from rnnspec.codegen.render import quoted, render
+from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
 
-#: f(x) as words and as Python.
-_WORDS = {
-    "linear": "x",
-    "relu": "max(x, 0)",
-    "tanh": "tanh(x)",
-    "retanh": "tanh(max(x, 0))",
-    "sigmoid": "1 / (1 + exp(-x))",
-    "softplus": "log(1 + exp(x))",
-    "softmax": "exp(x_i) / sum_j exp(x_j)",
-    "leaky_relu": "x if x > 0 else {} x",
-    "power": "max(x, 0)^{}",
-}
+#: Activations as Python.
 _PYTHON = {
     "linear": "{x}",
     "relu": "torch.relu({x})",
     "tanh": "torch.tanh({x})",
     "retanh": "torch.tanh(torch.relu({x}))",
     "sigmoid": "torch.sigmoid({x})",
+    # Softplus is the identity above 40 to the last bit of a float64; torch's default is 20.
     "softplus": "torch.nn.functional.softplus({x}, 1.0, 40.0)",
     "softmax": "torch.softmax({x}, -1)",
     "leaky_relu": "torch.nn.functional.leaky_relu({x}, {a})",
     "power": "power({x}, {a})",
 }
 
-
 #: The functions an epoch may have, in the order in which they come into play.
-ROLES = ("duration", "input", "varying", "target", "weight", "correct", "read", "after")
+_ROLES = ("duration", "input", "varying", "target", "weight", "correct", "read", "after")
 
 
 def emit(program: Program) -> str:
-    """Return the source of `graph.py`: the same program gives the same bytes."""
-    network, timeline, training = program.network, program.timeline, program.training
-    task = task_functions(program)
-    epochs = timeline.epochs
-    channels = {channel.name: channel for channel in network.outputs}
-    targeted = {target.channel for epoch in epochs for target in epoch.targets}
-    entropy = sorted(n for n in targeted if _by_entropy(program, channels[n]))
-    ragged, weighted = timeline.ragged, any(epoch.weight is not None for epoch in epochs)
-    roles = [role for role in ROLES if any(role in functions.names for functions in task.epochs)]
-    scored_phases = [quoted(p) for p in dict.fromkeys(e.phase for e in epochs if e.correct is not None)]
-    phases = [quoted(phase) for phase in timeline.phases] or ['""']
-    penalties = [
-        {"quantity": p.quantity, "norm": p.norm, "coefficient": literal(p.coefficient)}
-        for p in training.penalties
-    ]
-    context: dict[str, object] = {
-        "name": quoted(program.name)[1:-1],
-        "summary": free_text(program.summary, 100),
-        "facts": _facts(program),
-        "formula": _formula(network),
+    """Return the source of `graph.py`; the same program gives the same bytes."""
+    task = write_task(program)
+    roles = [role for role in _ROLES if any(role in names for names in task.names)]
+    return render(
+        "torch/graph.py.j2",
+        {
+            "title": title(program),
+            **document(program, roles),
+            **_network(program.network),
+            **_task(program, task, roles),
+            **_objective(program, task, roles),
+        },
+    )
+
+
+# --- network -----------------------------------------------------------------------------------------
+
+
+def _network(network: Network) -> dict[str, object]:
+    activations = (network.activation, *(channel.activation for channel in network.outputs))
+    names = ["w_rec", "w_in", "w_out", "bias", *(["readout_bias"] if network.readout_bias else [])]
+    return {
         "dt": literal(float(network.dt)),
         "units": network.units,
+        "populations": _slices("POPULATIONS", "", [(p.name, p.start, p.stop) for p in network.populations]),
+        "tau": " + ".join(f"[{tau}] * {count}" for tau, count in _time_constants(network)),
+        "driven": bool(network.inputs),
         "input_units": network.input_units,
-        "output_units": network.output_units,
-        "populations": [_population(p) for p in network.populations],
-        "inputs": [{"name": quoted(c.name), "start": c.start, "stop": c.stop} for c in network.inputs],
-        "outputs": [{"name": quoted(c.name), "start": c.start, "stop": c.stop} for c in network.outputs],
+        "input_channels": _slices("INPUT", "columns of W_in", [(c.name, c.start, c.stop) for c in network.inputs]),
+        "output_channels": _slices("OUTPUT", "rows of W_out", [(c.name, c.start, c.stop) for c in network.outputs]),
         "noise": {
             "kind": network.noise.kind,
             "scale": literal(network.noise.scale),
             "tau": literal(float(network.noise.tau)),
         },
         "groups": -(-network.units // 4),
-        "activation": _python(network.activation, "x"),
-        "step_activation": _python(network.activation, "total"),
-        "power": _uses_power(network),
-        "readout": _readout(network.outputs),
+        "activation": _python(network.activation, "total"),
+        "power": any(activation.name == "power" for activation in activations),
+        "readouts": _readouts(network.outputs),
         "readout_bias": network.readout_bias,
-        "trials": timeline.trials,
-        "burn_in": _whole(timeline.burn_in, network.dt) if timeline.burn_in else 0,
-        "ragged": ragged,
-        "weighted": weighted,
-        "uneven": ragged or weighted,
-        "skips": [{"name": quoted(s.name)[1:-1]} for s in program.skips],
-        "dasc": any(skip.kind == "dasc" for skip in program.skips),
-        "independent": training.independent_trials,
-        "task": task,
-        "calls": with_callees(task.calls),
-        "roles": roles,
-        "epochs": [_epoch(network, epoch) for epoch in task.epochs],
-        "phases": phases,
-        "scored_phases": "PHASES" if scored_phases == phases else _tuple(scored_phases),
-        "success": timeline.success is not None,
-        "scored": timeline.scored is not None,
-        "judged": " or ".join(f"epoch.{role}" for role in ("target", "correct") if role in roles) or "False",
-        "clock": "varying" in roles or bool(task.clocks),
-        "sctt": any(skip.kind == "sctt" for skip in program.skips),
-        "edges": ", ".join(identifier(skip.name) for skip in program.skips),
-        "squared": bool(targeted - set(entropy)),
-        "entropy": _tuple([quoted(name) for name in entropy]) if entropy else "",
-        "penalties": penalties,
-        "rate_norms": [p["norm"] for p in penalties if p["quantity"] == "rate"],
         "weight_lines": weight_lines(network),
+        "weight_names": f"{{{', '.join(f'{quoted(name)}: {name}' for name in names)}}}",
         "orthogonal": uses_orthogonal(network),
     }
-    return render("torch/graph.py.j2", context)
 
 
-def _tuple(items: Sequence[str]) -> str:
-    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+def _slices(name: str, comment: str, ranges: Iterable[tuple[str, int, int]]) -> str:
+    entries = [f"{quoted(key)}: slice({start}, {stop})" for key, start, stop in ranges]
+    note = f"  # {comment}" if comment else ""
+    together = f"{name} = {{{', '.join(entries)}}}{note}"
+    if len(together) <= WIDTH:
+        return together
+    return f"{name} = {{{note}\n" + "".join(f"    {entry},\n" for entry in entries) + "}"
 
 
-# --- network -----------------------------------------------------------------------------------------
-
-
-def _population(population: Population) -> dict[str, object]:
-    return {
-        "name": quoted(population.name),
-        "start": population.start,
-        "stop": population.stop,
-        "tau": literal(float(population.tau)),
-    }
-
-
-def _formula(network: Network) -> dict[str, str]:
-    """Return the terms of the model's equations as a docstring shows them."""
-    noise = {"none": "", "ou": " + {} eta", "white": " + {} sqrt(2 tau / dt) xi"}[network.noise.kind]
-    names = dict.fromkeys(channel.activation.name for channel in network.outputs)
-    return {
-        "noise": noise.format(literal(network.noise.scale)),
-        "input": " + W_in u" if network.inputs else "",
-        "f": _words(network.activation),
-        "g": _words(network.outputs[0].activation) if len(names) == 1 else "by channel",
-        "bias": " + c" if network.readout_bias else "",
-    }
-
-
-def _words(activation: Activation) -> str:
-    return _WORDS[activation.name].format(*map(literal, activation.arguments))
+def _time_constants(network: Network) -> list[tuple[str, int]]:
+    """Return tau and the number of units that have it, neighbours joined."""
+    found: list[tuple[str, int]] = []
+    for population in network.populations:
+        tau, count = literal(float(population.tau)), population.stop - population.start
+        if found and found[-1][0] == tau:
+            count += found.pop()[1]
+        found.append((tau, count))
+    return found
 
 
 def _python(activation: Activation, x: str) -> str:
-    argument = literal(activation.arguments[0]) if activation.arguments else ""
+    # A float even if it is whole: TorchScript tells them apart.
+    argument = repr(float(activation.arguments[0])) if activation.arguments else ""
     return _PYTHON[activation.name].format(x=x, a=argument)
 
 
-def _uses_power(network: Network) -> bool:
-    used = (network.activation, *(channel.activation for channel in network.outputs))
-    return any(activation.name == "power" for activation in used)
-
-
-def _readout(channels: tuple[OutputChannel, ...]) -> dict[str, object]:
+def _readouts(channels: Sequence[OutputChannel]) -> dict[str, object]:
     """Return how outputs follow from the readout x: one function of all, or one for each channel."""
-    different = dict.fromkeys((c.activation.name, c.activation.arguments) for c in channels)
-    softmax = any(channel.activation.name == "softmax" for channel in channels)
-    alike = len(different) == 1 and (not softmax or len(channels) == 1)
+    kinds = {(channel.activation.name, channel.activation.arguments) for channel in channels}
+    alike = len(kinds) == 1 and (channels[0].activation.name != "softmax" or len(channels) == 1)
     return {
         "alike": _python(channels[0].activation, "x") if alike else "",
-        "sizes": ", ".join(str(channel.stop - channel.start) for channel in channels),
+        "sizes": f"[{', '.join(str(channel.stop - channel.start) for channel in channels)}]",
         "each": [(quoted(c.name), _python(c.activation, f"x[{quoted(c.name)}]")) for c in channels],
     }
 
 
-def _by_entropy(program: Program, channel: OutputChannel) -> bool:
-    return channel.activation.name == "softmax" and program.training.loss == "auto"
+# --- task --------------------------------------------------------------------------------------------
 
 
-# --- timeline ----------------------------------------------------------------------------------------
-
-
-def _epoch(network: Network, functions: EpochFunctions) -> str:
-    epoch = functions.epoch
-    facts = {
-        "steps": str(_mean_steps(epoch, network.dt)),
-        "grace": str(_whole(epoch.grace, network.dt) if epoch.grace else 0),
-        "gradient": str(epoch.gradient),
-        **functions.names,
+def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[str, object]:
+    timeline, dt = program.timeline, program.network.dt
+    columns = ["name", "phase", "steps", "grace", "gradient", *roles]
+    rows = [
+        [quoted(e.name), quoted(e.phase), str(_mean_steps(e, dt)), str(_grace(e, dt)), str(e.gradient), *_given(names, roles)]
+        for e, names in zip(timeline.epochs, task.names, strict=True)
+    ]
+    optional = [f"{role}=None" for role in roles]
+    words = ["call: int"]
+    words += ["trial: int | None = None"] if task.sequence else []
+    words += ["shared: bool = False"] if task.shared else []
+    return {
+        "task": task,
+        "roles": roles,
+        "calls": with_callees(task.calls),
+        "trials": timeline.trials,
+        "ragged": timeline.ragged,
+        "independent": program.training.independent_trials,
+        "epoch_parameters": ", ".join(["self", *columns[:5], *optional]),
+        "epoch_assignment": f"{', '.join(f'self.{role}' for role in roles)} = {', '.join(roles)}",
+        "epoch_columns": ", ".join(columns),
+        "epochs": [f"Epoch({', '.join(row)})" for row in rows],
+        "burn_in": f'Epoch("burn_in", "", {_whole(timeline.burn_in, dt)}, 0, False)' if timeline.burn_in else "",
+        "words_parameters": ", ".join(words),
+        "seconds": "varying" in roles or bool(task.clocks),
+        "own_steps": program.network.noise.kind != "none" or task.white,
+        "recorded_input": _recorded_input(program, roles),
+        "skips": bool(program.skips),
+        "sctt": any(skip.kind == "sctt" for skip in program.skips),
+        "dasc": any(skip.kind == "dasc" for skip in program.skips),
     }
-    arguments = [quoted(epoch.name), quoted(epoch.phase), *(f"{k}={v}" for k, v in facts.items())]
-    return break_lines(call("Epoch", *map(Code, arguments)), 4, 1, 4)
+
+
+def _given(names: Mapping[str, str], roles: Sequence[str]) -> list[str]:
+    """Return the functions of an epoch as arguments: by position up to the first it lacks, then by name."""
+    arguments: list[str] = []
+    for position, role in enumerate(roles):
+        if role in names:
+            arguments.append(names[role] if position == len(arguments) else f"{role}={names[role]}")
+    return arguments
+
+
+def _recorded_input(program: Program, roles: Sequence[str]) -> str:
+    if "varying" in roles:
+        steady = "u" if "input" in roles else f"like.new_zeros(1, 1, {program.network.input_units})"
+        return f"record_inputs({steady}, varying, sequences, last - first)"
+    if "input" in roles:
+        return "u[:, :, None].expand(-1, sequences, last - first, -1)"
+    return f"like.new_zeros(1, sequences, last - first, {program.network.input_units})"
 
 
 def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
@@ -196,33 +180,56 @@ def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
     return max(1, math.floor((bounds.low + bounds.high) / 2 / float(dt) + 1e-6))
 
 
+def _grace(epoch: Epoch, dt: Fraction) -> int:
+    return _whole(epoch.grace, dt) if epoch.grace else 0
+
+
 def _whole(time: Fraction, dt: Fraction) -> int:
     return max(1, time // dt)
 
 
-def _facts(program: Program) -> list[tuple[str, list[str]]]:
-    """Return what the module says about itself: words and the lines beside them."""
-    network, timeline = program.network, program.timeline
-    facts = [
-        ("populations", [f"{p.name} {p.start}:{p.stop} (tau {print_time(p.tau)})" for p in network.populations])
+# --- objective ---------------------------------------------------------------------------------------
+
+
+def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[str, object]:
+    timeline = program.timeline
+    targeted = {target.channel for epoch in timeline.epochs for target in epoch.targets}
+    channels = [channel for channel in program.network.outputs if channel.name in targeted]
+    entropy = [channel for channel in channels if _by_entropy(program, channel)]
+    phases = list(timeline.phases) or ["none"]
+    scored = list(dict.fromkeys(epoch.phase for epoch in timeline.epochs if epoch.correct is not None))
+    penalties = [
+        {
+            "quantity": penalty.quantity,
+            "size": "abs" if penalty.norm == "l1" else "square",
+            "coefficient": literal(penalty.coefficient),
+        }
+        for penalty in program.training.penalties
     ]
-    if network.inputs:
-        facts.append(("inputs", [f"{c.name} {_size(c.start, c.stop, c.ring)} -> {_names(c.targets)}" for c in network.inputs]))
-    outputs = [f"{c.name} {_size(c.start, c.stop, c.ring)} <- {_names(c.sources)}" for c in network.outputs]
-    facts.append(("outputs", outputs))
-    trial = [f"{epoch.name} {_length(epoch)}" for epoch in timeline.epochs]
-    facts.append(("trial" if timeline.trials == 1 else f"{timeline.trials} trials", trial))
-    return facts
+    rate_norms = [penalty["size"] for penalty in penalties if penalty["quantity"] == "rate"]
+    judging = [f"epoch.{role}" for role in ("target", "correct") if role in roles]
+    squared = len(entropy) < len(channels)
+    weighted = "weight" in roles
+    return {
+        "phases": _names(phases),
+        "scored_phases": "PHASES" if scored == phases else _names(scored),
+        "squared": squared,
+        "entropy": _names([channel.name for channel in entropy]) if entropy else "",
+        "weighted": weighted,
+        "uneven": weighted or timeline.ragged,
+        "penalties": penalties,
+        "rate_norms": rate_norms,
+        "roles_judged": " or ".join(judging),
+        "judged": " or ".join([*judging, "result.record", *(["segment.gradient"] if rate_norms else [])]),
+        "correct_call": f"epoch.correct(trial, {'y' if squared else 'outputs(x)'}{', t' if 'correct' in task.clocks else ''})",
+        "success": timeline.success is not None,
+        "scored": timeline.scored is not None,
+    }
 
 
-def _names(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
+def _by_entropy(program: Program, channel: OutputChannel) -> bool:
+    return channel.activation.name == "softmax" and program.training.loss == "auto"
 
 
-def _size(start: int, stop: int, ring: bool) -> str:
-    return f"{start}:{stop}{' ring' if ring else ''}"
-
-
-def _length(epoch: Epoch) -> str:
-    jitter = f" +- {print_time(epoch.jitter)}" if epoch.jitter else ""
-    return (print_time(epoch.duration.time) if epoch.duration.time is not None else "drawn") + jitter
+def _names(names: Sequence[str]) -> str:
+    return f"({', '.join(map(quoted, names))}{',' if len(names) == 1 else ''})"

@@ -149,8 +149,6 @@ class Builder:
             raise _too_deep(span)
         self._refuse_tag(event, span)
         self._count(1, span)
-        # From here on the name stands for this collection, even before it can be repeated.
-        self._anchors.pop(event.anchor, None)
         mapping = isinstance(event, yaml.MappingStartEvent)
         if event.flow_style and span.column < span.end_column:
             # The place of the bracket, without the anchor before it.

@@ -14,9 +14,8 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 class NumberError(ValueError):
@@ -32,18 +31,20 @@ def resolve(text: str) -> bool | int | float | str | None:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789":
         return text
+    if _NOT_FINITE.fullmatch(text):
+        raise NumberError("is not finite")
     integer = _INTEGER.fullmatch(text)
     if not integer and not _FLOAT.fullmatch(text):
         return text
     if len(text) > MAX_NUMBER:
         raise NumberError(f"has more than {MAX_NUMBER} characters")
     if integer:
-        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-        value = int(text, base)
+        value = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        # Written out again, it would else be refused.
         if len(str(value)) > MAX_NUMBER:
-            raise NumberError(f"has more than {MAX_NUMBER} characters")
+            raise NumberError(f"has more than {MAX_NUMBER} digits")
         return value
-    number = float(text.replace(".inf", "inf").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    number = float(text)
     if not math.isfinite(number):
         raise NumberError("is not finite")
     return number

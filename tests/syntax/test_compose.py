@@ -173,6 +173,10 @@ def test_every_value_knows_where_it_comes_from(write: Write) -> None:
     assert place("task") == "spec.yaml:2:1 "
     assert place() == "spec.yaml:2:1 "
 
+    inside = document.inside(["training", "batch"], 1, 2)
+    assert (inside.source.name, inside.column, inside.end_column) == ("over.yaml", 20, 21)
+    assert document.inside(["training", "stop"], 1, 2) == document.span(["training", "stop"])
+
     node = document.node(["training", "batch"])
     assert isinstance(node, Scalar)
     assert node.value == 40

@@ -271,6 +271,11 @@ REFUSED = {
     ),
     # Brackets.
     "a: {b: 1\nc: 2\n": "1:4 RS003 this '{' is never closed; close it with '}'",
+    "a: {b: &}": "1:8 RS003 a name must follow this sign; put the value in quotes",
+    "a: ,b": (
+        "1:4 RS003 this is no YAML: while parsing a block node: did not find expected node content; "
+        "put texts with special characters in quotes"
+    ),
     "a: [1, 2\n": "1:4 RS003 this '[' is never closed; close it with ']'",
     "a: [": "1:4 RS003 this '[' is never closed; close it with ']'",
     "a: [1, 2}\n": "1:9 RS003 '[' is closed by '}'; write ']' here",
@@ -301,7 +306,7 @@ REFUSED = {
     "a: .nan": "1:4 RS008 the number .nan is not finite",
     "a: [1, -.INF]": "1:8 RS008 the number -.INF is not finite",
     "a: 1e999": "1:4 RS008 the number 1e999 is not finite",
-    "a: 0x" + "f" * 62: "1:4 RS008 the number 0x" + "f" * 35 + "... has more than 64 characters",
+    "a: 0x" + "f" * 62: "1:4 RS008 the number 0x" + "f" * 35 + "... has more than 64 digits",
     "a: " + "1" * 65: "1:4 RS008 the number " + "1" * 37 + "... has more than 64 characters",
     # Sizes.
     f"{'k' * 129}: 1": "1:1 RS004 a key of more than 128 characters",

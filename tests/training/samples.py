@@ -50,7 +50,7 @@ skips:
 """
 
 #: What trains in tests: the target that users get.
-TARGET: Target = "reference"
+TARGET: Target = "torch"
 
 
 def write_tiny(folder: Path) -> Path:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,7 @@ DALE = [
     "network.connections.input -> output={density: 0.5}",
     "network.connections.output -> output={self: false}",
     "network.outputs.saccade.bias=true",
+    "network.outputs.fixation.bias=true",
 ]
 
 
@@ -262,24 +264,20 @@ def test_weights_are_named_and_used_as_they_are(tmp_path: Path) -> None:
     assert "w_in/stimulus->output" not in tensors
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("weights.safetensors", "weights.safetensors is not the file that the training wrote"),
-        ("spec.yaml", "spec.yaml is not the file that the training wrote"),
-        ("manifest.json", "manifest.json is damaged|was not written by this version"),
-    ],
-)
-def test_a_damaged_run_is_noticed(tmp_path: Path, name: str, message: str) -> None:
+@pytest.mark.parametrize("name", ["weights.safetensors", "spec.yaml"])
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:50] + b"?" + data[51:]])
+def test_a_damaged_run_is_noticed(tmp_path: Path, name: str, damage: Callable[[bytes], bytes]) -> None:
     folder = train(tmp_path).folder
     assert folder is not None
-    whole = (folder / name).read_bytes()
-    for broken in (whole[: len(whole) // 2], whole[:100] + b"?" + whole[101:]):
-        (folder / name).write_bytes(broken)
-        if name == "manifest.json" and broken.startswith(whole[:100]):
-            continue
-        with pytest.raises(RequestError, match=message):
-            rnnspec.load_run(folder)
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    with pytest.raises(RequestError, match=f"{name} is not the file that the training wrote"):
+        rnnspec.load_run(folder)
+
+
+def test_a_damaged_manifest(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"format": 1, "netw')
+    with pytest.raises(RequestError, match="manifest.json is damaged: it is not JSON"):
+        rnnspec.load_run(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"format": 99}', '{"format": 1, "networks": true}'])

@@ -1,0 +1,168 @@
+"""What a generated module says about itself: its header, and docstrings that depend on the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rnnspec.codegen.constants import literal
+from rnnspec.codegen.render import fill, free_text, quoted
+from rnnspec.program.nodes import Activation, Epoch, Network, Program
+from rnnspec.program.printer import print_time
+
+#: Activations as formulas.
+_FORMULAS = {
+    "linear": "x",
+    "relu": "max(x, 0)",
+    "tanh": "tanh(x)",
+    "retanh": "tanh(max(x, 0))",
+    "sigmoid": "1 / (1 + exp(-x))",
+    "softplus": "log(1 + exp(x))",
+    "softmax": "exp(x_i) / sum_j exp(x_j)",
+    "leaky_relu": "max(x, 0) + {} min(x, 0)",
+    "power": "max(x, 0)^{}",
+}
+
+
+def title(program: Program) -> str:
+    """Return the name of a program and its summary, as words that are harmless in a docstring."""
+    name, summary = quoted(program.name)[1:-1], free_text(program.summary)
+    return f"{name}: {summary}" if summary else f"{name}."
+
+
+def document(program: Program, roles: Sequence[str]) -> dict[str, object]:
+    """Return the header's equations and facts, and the docstrings `docs` by the place they belong to."""
+    network = program.network
+    return {
+        "equations": {"rates": _rates(network), "outputs": _outputs(network)},
+        "formula_f": formula(network.activation),
+        "facts": list(_facts(program)),
+        "docs": {
+            "task": _task(program),
+            "landings": _landings(program),
+            "segment": _segment(program),
+            "simulate": _simulate(program, roles),
+            "loss": _loss(program, roles),
+        },
+    }
+
+
+def formula(activation: Activation) -> str:
+    """Return f(x) in the notation of a docstring."""
+    return _FORMULAS[activation.name].format(*map(literal, activation.arguments))
+
+
+def _rates(network: Network) -> str:
+    scale = literal(network.noise.scale)
+    noise = {"none": "", "ou": f" + {scale} eta", "white": f" + {scale} sqrt(2 tau/dt) xi"}[network.noise.kind]
+    inputs = " + W_in u" if network.inputs else ""
+    return f"tau dr/dt = -r + f(W_rec r + b{inputs}{noise}),  f(x) = {formula(network.activation)}"
+
+
+def _outputs(network: Network) -> str:
+    bias = " + c" if network.readout_bias else ""
+    formulas = dict.fromkeys(formula(channel.activation) for channel in network.outputs)
+    if len(formulas) == 1:
+        return f"y = g(W_out r{bias}),  g(x) = {next(iter(formulas))}"
+    each = ", ".join(f"{formula(c.activation)} for {quoted(c.name)[1:-1]}" for c in network.outputs)
+    return fill(f"y = g(W_out r{bias}),  g(x) = {each}", 8)
+
+
+def _facts(program: Program) -> Iterable[str]:
+    network, timeline = program.network, program.timeline
+    yield _fact("populations", (f"{p.name} {p.start}:{p.stop} (tau {print_time(p.tau)})" for p in network.populations))
+    if network.inputs:
+        yield _fact("inputs", (f"{c.name} to {' and '.join(c.targets)}" for c in network.inputs))
+    yield _fact("outputs", (f"{c.name} from {' and '.join(c.sources)}" for c in network.outputs))
+    burn_in = [f"(burn-in {print_time(timeline.burn_in)})"] if timeline.burn_in else []
+    yield _fact("trial", [*burn_in, *map(_length, timeline.epochs)])
+    if program.skips:
+        yield _fact("skips", (f"{quoted(skip.name)[1:-1]} ({skip.kind})" for skip in program.skips))
+
+
+def _fact(word: str, items: Iterable[str]) -> str:
+    return fill(f"{word:<14}{', '.join(items)}", 14)
+
+
+def _length(epoch: Epoch) -> str:
+    jitter = f" +- {print_time(epoch.jitter)}" if epoch.jitter else ""
+    length = print_time(epoch.duration.time) if epoch.duration.time is not None else "drawn"
+    return f"{epoch.name} {length}{jitter}"
+
+
+def _task(program: Program) -> str:
+    clock = "  t: the seconds since the epoch began, (T, 1)." if _has_time(program) else ""
+    return (
+        "Every value has the axes (K', B, T, C), each of length 1 where it does not vary, so numbers, time courses "
+        "and vectors over the units of a channel meet without ado.  trial: its variables by name.  y: the outputs "
+        f"by channel.{clock}"
+    )
+
+
+def _has_time(program: Program) -> bool:
+    values = [
+        *(drive.value for epoch in program.timeline.epochs for drive in epoch.drives),
+        *(target.value for epoch in program.timeline.epochs for target in epoch.targets),
+        *(epoch.weight for epoch in program.timeline.epochs if epoch.weight is not None),
+    ]
+    return any(value.type.rate.name == "POINT" for value in values)
+
+
+def _landings(program: Program) -> str:
+    edges = ", ".join(quoted(skip.name)[1:-1] for skip in program.skips)
+    increment = " and the increment F(r) - r of step `increment` (None for sctt)"
+    increment = increment if any(skip.kind == "dasc" for skip in program.skips) else ""
+    ragged = program.timeline.ragged
+    own = "  sequences: those it concerns.  length: the steps between, on their own clock." if ragged else ""
+    return (
+        f"landings: objects that say what state `state` takes: state `source`{increment}, without gradient if "
+        f"`gradient` is False.  edge: the place of its beta among those of {edges}.{own}"
+    )
+
+
+def _segment(program: Program) -> str:
+    burn_in = ", the burn-in is -1" if program.timeline.burn_in else ""
+    own = (
+        "  Sequences differ, and steps are those of the longest; the others are held in their last state.  clocks, "
+        "lengths: the start and the steps of each sequence, or one for all."
+    )
+    return (
+        f"epoch: its number in EPOCHS{burn_in}.  grace: how many of its first steps are not judged.  gradient: "
+        f"whether it is learned from.{own if program.timeline.ragged else ''}"
+    )
+
+
+def _simulate(program: Program, roles: Sequence[str]) -> str:
+    bias = ", readout_bias (K, C)" if program.network.readout_bias else ""
+    betas = "  betas: one for each skip." if program.skips else ""
+    forced = "  forced_reads: (K, B, trials) by name, in place of what the networks answered." if "read" in roles else ""
+    return (
+        f"weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias (K, N)"
+        f"{bias}, as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a step.{betas}  seed, "
+        f"iteration, evaluation: choose the random numbers.  first_network: the number of network 0 in a larger "
+        f"ensemble.{forced}  record: keep rates and inputs."
+    )
+
+
+def _loss(program: Program, roles: Sequence[str]) -> str:
+    timeline, network = program.timeline, program.network
+    targeted = {target.channel for epoch in timeline.epochs for target in epoch.targets}
+    kinds = dict.fromkeys(
+        "cross-entropy" if c.activation.name == "softmax" and program.training.loss == "auto" else "squared error"
+        for c in network.outputs
+        if c.name in targeted
+    )
+    weighted = ", weighted," if "weight" in roles else ""
+    means = " and ".join(f"the mean {kind}{weighted}" for kind in kinds)
+    phases = list(timeline.phases)
+    added = "" if len(phases) < 2 else f", added over the phases {' and '.join(quoted(p)[1:-1] for p in phases)}"
+    penalties = {
+        penalty.quantity: f"{literal(penalty.coefficient)} mean {_norm(penalty.quantity, penalty.norm)}"
+        for penalty in program.training.penalties
+    }
+    parts = [f"{means}{added}"] if means else []
+    return " + ".join([*parts, *penalties.values()]) or "0: nothing is learned."
+
+
+def _norm(quantity: str, norm: str) -> str:
+    name = {"rate": "r", "w_rec": "W_rec", "w_in": "W_in", "w_out": "W_out"}[quantity]
+    return f"|{name}|" if norm == "l1" else f"{name}^2"

@@ -1,0 +1,156 @@
+"""What goes wrong around specs: files, disks, pipes, bugs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.command import PROGRAM, ROOT, process, rnnspec
+from rnnspec.cli.failures import explain
+from training.samples import TARGET, write_tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_tiny(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_no_run_folder(folder: Path) -> None:
+    answer = rnnspec("evaluate", "nowhere")
+    assert answer.code == 2
+    assert answer.err == (
+        "rnnspec: There is no 'nowhere/manifest.json'.\n"
+        f"  Check the spelling; relative paths start in {folder}.\n"
+    )
+    (folder / "runs").mkdir()
+    assert rnnspec("simulate", "runs", "-o", "x.npz").err == (
+        "rnnspec: runs is not a run folder: it has no manifest.json.\n"
+        "  Give the folder that 'rnnspec train' made.\n"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_read_only_folder(folder: Path) -> None:
+    (folder / "runs").mkdir(mode=0o500)
+    answer = rnnspec("train", "tiny.yaml", "--target", TARGET)
+    assert answer.code == 2
+    assert answer.err.startswith("rnnspec: You have no permission for 'runs/tiny-")
+
+
+def test_a_file_where_the_runs_should_be(folder: Path) -> None:
+    (folder / "runs").write_text("")
+    answer = rnnspec("train", "tiny.yaml", "--target", TARGET)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("rnnspec: 'runs' is in the way: it is not a folder.\n")
+
+
+def test_an_output_that_is_a_folder(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "--target", TARGET, "-q")
+    (run,) = (folder / "runs").iterdir()
+    answer = rnnspec("simulate", run, "-o", folder / "methods")
+    assert answer.code == 2
+    assert answer.err == f"rnnspec: '{folder}/methods' is a folder.\n  Give a file.\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["methods", "runs", "tiny.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("number", "first"),
+    [
+        (errno.ENOSPC, "rnnspec: The disk is full: 'runs/x' could not be written."),
+        (errno.EACCES, "rnnspec: You have no permission for 'runs/x'."),
+        (errno.EROFS, "rnnspec: 'runs/x' lies on a disk that is read-only."),
+        (errno.ENAMETOOLONG, "rnnspec: The name 'runs/x' is too long."),
+        (errno.EIO, "rnnspec: 'runs/x': Input/output error."),
+    ],
+)
+def test_what_the_system_refuses(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, first: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "runs/x")
+
+    monkeypatch.setattr("rnnspec.training.train.create_run", refuse)
+    answer = rnnspec("train", "tiny.yaml", "--target", TARGET)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.splitlines()[0] == first
+    assert len(answer.err.splitlines()) == 2
+
+
+def test_a_disk_that_fills_up_while_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
+
+    monkeypatch.setattr("rnnspec.training.run.append_line", full)
+    answer = rnnspec("train", "tiny.yaml", "--target", TARGET, "-q")
+    assert answer.code == 2
+    assert answer.err.startswith("rnnspec: The disk is full: 'metrics.jsonl' could not be written.\n")
+
+
+def test_not_enough_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")) == 2
+    assert capsys.readouterr().err.startswith("rnnspec: There is not enough memory.\n")
+
+
+def test_a_reader_that_has_gone(folder: Path) -> None:
+    command = [*PROGRAM, "schema"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writing)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "rnnspec: The program that reads this output has ended; the rest was not written.\n"
+    )
+
+
+def test_a_bug_is_called_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise AssertionError("a state that cannot be")
+
+    monkeypatch.setattr("rnnspec.spec.schema.json_schema", fail)
+    answer = rnnspec("schema")
+    assert answer.code == 3
+    first, *rest = answer.err.splitlines()
+    assert first == "rnnspec: This is a bug in rnnspec, not a mistake of yours:"
+    assert "AssertionError: a state that cannot be" in rest
+    assert rest[-2].startswith("rnnspec: Please report the lines above")
+    assert rest[-1].startswith("  rnnspec ")
+
+
+def test_an_unknown_device(folder: Path) -> None:
+    answer = rnnspec("train", "tiny.yaml", "--device", "abacus")
+    assert answer.code == 2
+    assert answer.err.startswith("rnnspec: There is no device 'abacus' on this machine.\n  Use one of: cpu")
+    assert not (folder / "runs").exists()
+
+
+def test_characters_that_the_terminal_cannot_show(folder: Path) -> None:
+    text = (folder / "tiny.yaml").read_text()
+    (folder / "tiny.yaml").write_text(text.replace("Hold, look", "Höld, look"), encoding="utf-8")
+    answer = process("resolve", "tiny.yaml", PYTHONIOENCODING="ascii")
+    assert (answer.code, answer.err) == (0, "")
+    assert "H?ld, look" in answer.out
+
+
+def test_version() -> None:
+    answer = rnnspec("--version")
+    assert answer.code == 0
+    assert answer.out.startswith("rnnspec ")
+
+
+@pytest.mark.parametrize(
+    "command", ["validate", "rule", "schema", "resolve", "compile", "train", "evaluate", "simulate"]
+)
+def test_help_fits_and_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = rnnspec(command, "--help")
+    assert answer.code == 0
+    assert f"Example:\n    rnnspec {command} " in answer.out or f"Example:\n    rnnspec {command}\n" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80

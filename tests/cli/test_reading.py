@@ -1,0 +1,224 @@
+"""The commands that read specs: validate, rule, schema, resolve, compile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.command import ROOT, process, rnnspec
+from training.samples import write_tiny
+
+BROKEN = """\
+rnnspec: 1
+extends: tiny.yaml
+name: broken
+skips: {edges: {one: {kind: sctt, from: stimulsu.end, to: response.end}}}
+"""
+
+ODD = """\
+rnnspec: 1
+extends: tiny.yaml
+name: odd
+task: {epochs: {stimulus: {duration: 110 ms}}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_tiny(tmp_path)
+    return tmp_path
+
+
+def test_fine(folder: Path) -> None:
+    answer = rnnspec("validate", folder)
+    assert (answer.code, answer.out, answer.err) == (0, "", "2 specs are fine\n")
+
+
+def test_errors(folder: Path) -> None:
+    (folder / "broken.yaml").write_text(BROKEN)
+    answer = rnnspec("validate", folder / "broken.yaml")
+    assert answer.code == 1
+    first, *_, last = answer.out.splitlines()
+    assert first == f"{folder}/broken.yaml:4:41: error[RS204] 'stimulsu' is not an epoch of this task"
+    assert last == "  help: did you mean 'stimulus'?"
+    assert answer.err == "1 error in 1 of 1 spec\n"
+
+
+def test_a_problem_of_a_base_is_reported_once(folder: Path) -> None:
+    (folder / "tiny.yaml").write_text((folder / "tiny.yaml").read_text() + "nonsense: 1\n")
+    for name in "abc":
+        (folder / f"{name}.yml").write_text(f"rnnspec: 1\nextends: tiny.yaml\nname: {name}\n")
+    answer = rnnspec("validate", folder, folder / "a.yml")
+    assert answer.out.count("RS010") == 1
+    assert answer.err == "1 error in 4 of 5 specs\n"
+
+
+def test_warnings(folder: Path) -> None:
+    (folder / "odd.yaml").write_text(ODD)
+    answer = rnnspec("validate", folder)
+    assert (answer.code, answer.err) == (0, "3 specs are fine, with 1 warning\n")
+    assert "warning[RS216]" in answer.out
+    answer = rnnspec("validate", folder, "--strict")
+    assert (answer.code, answer.err) == (1, "1 error in 1 of 3 specs\n")
+    assert "error[RS216]" in answer.out
+
+
+def test_json(folder: Path) -> None:
+    (folder / "broken.yaml").write_text(BROKEN)
+    answer = rnnspec("validate", folder / "broken.yaml", "--format", "json")
+    (row,) = json.loads(answer.out)
+    assert (row["code"], row["line"], row["column"], row["end_column"]) == ("RS204", 4, 41, 49)
+    assert json.loads(rnnspec("validate", folder / "tiny.yaml", "--format", "json").out) == []
+
+
+def test_github(folder: Path) -> None:
+    (folder / "broken.yaml").write_text(BROKEN)
+    answer = rnnspec("validate", folder / "broken.yaml", "--format", "github")
+    assert answer.out.startswith(f"::error file={folder}/broken.yaml,line=4,col=41,")
+
+
+def test_what_is_searched(folder: Path) -> None:
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "x.yaml").write_text("nonsense")
+    (folder / "notes.txt").write_text("nonsense")
+    assert rnnspec("validate", folder).err == "2 specs are fine\n"
+    (folder / "empty").mkdir()
+    answer = rnnspec("validate", folder / "empty")
+    assert answer.code == 2
+    assert "There are no specs in" in answer.err
+
+
+def test_a_file_that_is_not_there(folder: Path) -> None:
+    answer = rnnspec("validate", folder / "tiny.yml")
+    assert answer.code == 1
+    assert "error[RS001]" in answer.out
+
+
+def test_wrong_usage(folder: Path) -> None:
+    answer = rnnspec("validate", folder, "--format", "xml")
+    assert answer.code == 2
+    assert "'xml' is none of: text, json, github." in answer.err
+    assert rnnspec("validate").code == 2
+    assert rnnspec("vaildate", folder).code == 2
+
+
+def test_validate_starts_without_torch(folder: Path) -> None:
+    script = (
+        "import sys; sys.argv = ['rnnspec', 'validate', sys.argv[1]]\n"
+        "from rnnspec.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "print(*sorted({'torch', 'numpy', 'rich', 'jinja2'} & sys.modules.keys()))"
+    )
+    import subprocess
+
+    command = [sys.executable, "-c", script, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == ""
+
+
+# --- rule, schema, resolve ---------------------------------------------------------------------------
+
+
+def test_rule() -> None:
+    answer = rnnspec("rule", "rs204")
+    assert answer.code == 0
+    assert answer.out.startswith("RS204 (error): ")
+    assert "Wrong:\n" in answer.out
+    assert "Right:\n" in answer.out
+
+
+def test_all_rules() -> None:
+    lines = rnnspec("rule").out.splitlines()
+    assert [line[:5] for line in lines] == sorted(line[:5] for line in lines)
+    assert len(lines) > 40
+
+
+def test_an_unknown_rule() -> None:
+    answer = rnnspec("rule", "RS2004")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("rnnspec: There is no rule 'RS2004'.\n  Did you mean 'RS2")
+
+
+def test_schema() -> None:
+    assert json.loads(rnnspec("schema").out)["$schema"] == "http://json-schema.org/draft-07/schema#"
+
+
+def test_resolve(folder: Path) -> None:
+    words = ("resolve", folder / "tiny.yaml", "--with", "fast", "--set", "training.networks=7")
+    value = yaml.safe_load(rnnspec(*words).out)
+    assert value["training"]["networks"] == 7
+    assert value["skips"]["edges"]["regular"] == {"kind": "dasc", "every": "2 steps"}
+    assert "seed" not in value["training"]
+    assert yaml.safe_load(rnnspec(*words, "--defaults").out)["training"]["seed"] == 0
+
+
+def test_resolving_what_has_errors(folder: Path) -> None:
+    answer = rnnspec("resolve", folder / "tiny.yaml", "--set", "training")
+    assert (answer.code, answer.out) == (1, "")
+    assert "--set:1:1: error[RS018]" in answer.err
+    assert answer.err.endswith("1 error; 'rnnspec rule CODE' explains each.\n")
+
+
+def test_a_fragment_has_no_defaults_to_write_out(folder: Path) -> None:
+    answer = rnnspec("resolve", folder / "methods" / "fast.yaml", "--defaults")
+    assert answer.code == 2
+    assert "is a fragment" in answer.err
+
+
+@pytest.mark.parametrize("name", ["rule_reversal", "delayed_match_to_category"])
+def test_defaults_mean_the_same(tmp_path: Path, name: str) -> None:
+    spec = ROOT / "specs" / f"{name}.yaml"
+    full = tmp_path / "full.yaml"
+    full.write_text(rnnspec("resolve", spec, "--with", "dasc40", "--defaults").out)
+    program = rnnspec("compile", spec, "--with", "dasc40", "--emit", "program")
+    assert rnnspec("compile", full, "--emit", "program").out == program.out
+    # Nothing is left to write out.
+    assert rnnspec("resolve", full, "--defaults").out == full.read_text()
+
+
+# --- compile -----------------------------------------------------------------------------------------
+
+
+def test_compile(folder: Path) -> None:
+    answer = rnnspec("compile", folder / "tiny.yaml", "--with", "fast", "-o", folder / "build")
+    assert answer.code == 0
+    lines = dict(line.split(maxsplit=1) for line in answer.out.splitlines() if line[0] != " ")
+    assert lines["units"] == "6: input 3, output 3; dt 20 ms"
+    assert lines["trial"] == "stimulus 100 ms +-40 ms | response 80 ms"
+    assert lines["steps"] == "9 per sequence, all with gradient"
+    # Skips of two steps restart with each epoch: 1 + 2 hops for 5 steps, 2 for 4.
+    assert lines["gradient"].startswith("9 hops at least from the end back to the start; 5 with the")
+    assert lines["target"].startswith("torch, the default: ")
+    names = ["graph.py", "manifest.json", "program.txt", "spec.yaml"]
+    assert sorted(path.name for path in (folder / "build").iterdir()) == names
+    manifest = json.loads((folder / "build" / "manifest.json").read_text())
+    for name, digest in manifest["sha256"].items():
+        assert sha256((folder / "build" / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_same_spec_gives_the_same_bytes(folder: Path) -> None:
+    rnnspec("compile", folder / "tiny.yaml", "-o", folder / "a")
+    (folder / "elsewhere").mkdir()
+    shutil.move(folder / "tiny.yaml", folder / "elsewhere" / "tiny.yaml")
+    process("compile", folder / "elsewhere" / "tiny.yaml", "-o", folder / "b", PYTHONHASHSEED="7")
+    for path in (folder / "a").iterdir():
+        assert path.read_bytes() == (folder / "b" / path.name).read_bytes()
+
+
+def test_emit(folder: Path) -> None:
+    assert rnnspec("compile", folder / "tiny.yaml", "--emit", "program").out.startswith("program tiny\n")
+    compile(rnnspec("compile", folder / "tiny.yaml", "--emit", "graph").out, "graph.py", "exec")
+    assert rnnspec("compile", folder / "tiny.yaml", "--emit", "picture").code == 2
+
+
+def test_an_unknown_target(folder: Path) -> None:
+    answer = rnnspec("compile", folder / "tiny.yaml", "--target", "abacus")
+    assert answer.code == 2
+    assert "'abacus' is none of: reference, torch, torchscript." in answer.err

@@ -1,0 +1,247 @@
+"""The commands around runs: train, evaluate, simulate; progress, interruption, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cli.command import PROGRAM, ROOT, process, rnnspec, start
+from rnnspec.training.events import Event, Updated
+from training.samples import TARGET, write_tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_tiny(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    write_tiny(folder)
+    answer = rnnspec("train", folder / "tiny.yaml", "--with", "fast", "--out", folder, "--target", TARGET, "-q")
+    assert answer.code == 0, answer.err
+    (found,) = folder.glob("tiny-fast-*")
+    return found
+
+
+def train(*words: object) -> tuple[object, ...]:
+    return ("train", "tiny.yaml", "--target", TARGET, *words)
+
+
+def test_train(folder: Path) -> None:
+    answer = rnnspec(*train("--with", "fast"))
+    assert answer.code == 0
+    (run,) = (folder / "runs").iterdir()
+    lines = answer.out.splitlines()
+    assert lines[0] == "tiny with fast made all 6 iterations."
+    assert lines[1].startswith("  performance  0.")
+    assert lines[2].startswith("               lowest 0.")
+    assert lines[-1] == f"  run          runs/{run.name}"
+    progress = answer.err.splitlines()
+    assert progress[0] == f"tiny with fast: 3 networks, {TARGET} on cpu -> runs/{run.name}"
+    assert progress[-1].startswith("iteration 6/6  loss 0.")
+    assert "\x1b" not in answer.err + answer.out
+
+
+def test_quiet(folder: Path) -> None:
+    answer = rnnspec(*train("--quiet", "--threads", 1))
+    assert (answer.code, answer.err) == (0, "")
+    (run,) = (folder / "runs").iterdir()
+    assert json.loads((run / "manifest.json").read_text())["threads"] == 1
+
+
+def test_result_as_json(folder: Path) -> None:
+    words = train("--quiet", "--json", "--set", "training.stop={performance: 0.001}", "--only-network", 1)
+    result = json.loads(rnnspec(*words).out)
+    assert (result["name"], result["status"], result["iterations"]) == ("tiny", "reached", 2)
+    assert result["reached"] == [1]
+    assert len(result["performance"]) == 1
+    assert Path(result["run"], "manifest.json").exists()
+
+
+def test_runs_are_never_written_over(folder: Path) -> None:
+    first, second, third = (json.loads(rnnspec(*train("-q", "--json")).out)["run"] for _ in range(3))
+    assert (second, third) == (f"{first}-2", f"{first}-3")
+
+
+def test_errors_of_the_spec(folder: Path) -> None:
+    answer = rnnspec(*train("--set", "training.networks=many"))
+    assert (answer.code, answer.out) == (1, "")
+    assert "--set:1:" in answer.err
+    assert not (folder / "runs").exists()
+
+
+def test_an_unknown_method(folder: Path) -> None:
+    answer = rnnspec(*train("--with", "fats"))
+    assert answer.code == 1
+    assert "did you mean 'fast'?" in answer.err
+
+
+def test_divergence_has_an_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import rnnspec.training.train as module
+
+    class Spoiling(module.Loop):
+        def _advance(self) -> None:
+            if self.completed == 3:
+                with torch.no_grad():
+                    self.simulation.bias[1] = torch.inf
+            super()._advance()
+
+    monkeypatch.setattr(module, "Loop", Spoiling)
+    answer = rnnspec(*train())
+    assert answer.code == 4
+    assert "  diverged     network 1 in iteration 3: its loss was not finite" in answer.out.splitlines()
+    assert "network 1 diverged in iteration 3: its loss was not finite" in answer.err.splitlines()
+    assert json.loads(rnnspec(*train("-q", "--json")).out)["diverged"][0]["network"] == 1
+
+
+# --- interruption ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
+    with start(*train("--set", "training.iterations=100000")) as child:
+        wait_for(folder / "runs", "*/metrics.jsonl", lambda path: path.stat().st_size > 0)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=20)
+    assert child.returncode == code, err
+    assert "Stopping after this iteration and saving" in err
+    (run,) = (folder / "runs").iterdir()
+    assert "what has been trained is saved." in out.splitlines()[0]
+    answer = rnnspec("evaluate", run)
+    assert answer.code == 0
+
+
+def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rnnspec.cli.plain import PlainDisplay
+
+    def twice(self: PlainDisplay, event: Event) -> None:
+        if isinstance(event, Updated):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(PlainDisplay, "__call__", twice)
+    answer = rnnspec(*train())
+    assert (answer.code, answer.out) == (130, "")
+
+
+def wait_for(folder: Path, pattern: str, ready: object) -> None:
+    end = time.monotonic() + 40
+    while time.monotonic() < end:
+        if any(ready(path) for path in folder.glob(pattern)):  # type: ignore[operator]
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {pattern} came")
+
+
+# --- a terminal --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_live_display(folder: Path, encoding: str) -> None:
+    """On a terminal of 80 columns, no line is longer, and the last picture stays."""
+    ours, theirs = pty.openpty()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "80",
+        "LINES": "24",
+        "TERM": "xterm",
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": encoding,
+    }
+    words = [*PROGRAM, *map(str, train("--with", "fast", "--set", "training.iterations=30"))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs, env=environment) as child:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                chunk = os.read(ours, 65_536)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+        assert child.stdout is not None
+        out = child.stdout.read().decode()
+    os.close(ours)
+    assert child.returncode == 0, shown.decode()
+    assert out.splitlines()[0] == "tiny with fast made all 30 iterations."
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "")
+    for word in ("iteration", "30 of 30", "100 %", "loss", "performance", "quartiles", "stage", "beta 1"):
+        assert word in text
+    # Where one picture was drawn over another, the title follows the last line of the one before.
+    assert max(len(line.split("tiny with fast:")[0].rstrip()) for line in text.splitlines()) <= 80
+    assert ("█" in text) == (encoding == "utf-8")
+
+
+def test_a_terminal_that_cannot_move_its_cursor(folder: Path) -> None:
+    answer = process(*train(), TERM="dumb")
+    assert "\x1b" not in answer.err
+    assert answer.err.splitlines()[-1].startswith("iteration 6/6")
+
+
+# --- evaluate, simulate ------------------------------------------------------------------------------
+
+
+def test_evaluate(run: Path) -> None:
+    answer = rnnspec("evaluate", run, "--sequences", 10)
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert lines[0] == f"{run}: 10 sequences, true dynamics"
+    assert lines[1].split() == ["network", "performance", "hold", "respond"]
+    assert [line.split()[0] for line in lines[2:]] == ["0", "1", "2", "mean"]
+
+
+def test_evaluation_as_json(run: Path) -> None:
+    result = json.loads(rnnspec("evaluate", run, "--json").out)
+    assert (result["run"], result["sequences"], len(result["networks"])) == (str(run), 4, 3)
+    mean = sum(row["performance"] for row in result["networks"]) / 3
+    assert result["mean"] == pytest.approx(mean, abs=1e-6)
+    assert rnnspec("evaluate", run, "--json").out == rnnspec("evaluate", run, "--json").out
+
+
+def test_trials(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    answer = rnnspec("evaluate", run, "--sequences", 5, "--trials", file, "--json")
+    with file.open() as text:
+        rows = list(csv.DictReader(text))
+    assert len(rows) == 3 * 5
+    assert list(rows[0]) == ["network", "sequence", "trial", "performance", "direction"]
+    network = json.loads(answer.out)["networks"][2]
+    mean = np.mean([float(row["performance"]) for row in rows if row["network"] == "2"])
+    assert network["performance"] == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("dynamics", ["true", "stage"])
+def test_simulate(run: Path, tmp_path: Path, dynamics: str) -> None:
+    file = tmp_path / "activity.npz"
+    answer = rnnspec("simulate", run, "--sequences", 2, "-o", file, "--dynamics", dynamics)
+    assert answer.code == 0
+    assert answer.out.splitlines()[:2] == [
+        str(file),
+        "  activity             network 3, sequence 2, step 9, unit 6",
+    ]
+    with np.load(file, allow_pickle=False) as data:
+        assert data["activity"].shape == (3, 2, 9, 6)
+        assert data["activity.axes"].tolist() == ["network", "sequence", "step", "unit"]
+
+
+def test_simulate_wants_a_file_and_known_dynamics(run: Path, tmp_path: Path) -> None:
+    assert rnnspec("simulate", run).code == 2
+    assert rnnspec("simulate", run, "-o", tmp_path / "x.npz", "--dynamics", "false").code == 2
