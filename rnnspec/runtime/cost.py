@@ -21,8 +21,8 @@ from rnnspec.runtime.schedule import Segment, mean_durations, timetable
 
 #: Numbers kept for backward at every step with gradient, as multiples of the units and of the outputs.
 #: Measured with the torch target; see tests/runtime/test_cost.py.
-KEPT_PER_UNIT = 5
-KEPT_PER_OUTPUT = 6
+KEPT_PER_UNIT = 4
+KEPT_PER_OUTPUT = 4
 
 
 @dataclass(frozen=True)
