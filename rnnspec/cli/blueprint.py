@@ -111,7 +111,9 @@ def _cost(program: Program) -> Iterator[tuple[str, str]]:
     cost = iteration_cost(program)
     networks = program.training.networks
     each = f"{_scaled(cost.forward, 'FLOP')} forward, {_scaled(cost.backward, 'FLOP')} backward"
-    total = f"{_scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
+    total = (
+        f"{_scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
+    )
     yield "iteration", (total if networks > 1 else each) + f"; about {_scaled(cost.memory, 'B')} of memory"
 
 

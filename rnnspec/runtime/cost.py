@@ -6,8 +6,10 @@ rest.  Per sequence of mean durations, N units, C_in and C_out channel units:
     recurrence   each step: 2 N^2 forward; with gradient 4 N^2 backward, for the rates and for w_rec
     input        constant drives once for each segment, varying ones each step: 2 N C_in forward, and with
                  gradient as much backward, for w_in
-    readout      each step of an epoch with targets or a score: 2 N C_out forward; with gradient 4 N C_out
-                 backward, for the rates and for w_out
+    readout      each step of an epoch with targets or a score, its grace left out: 2 N C_out forward; with
+                 gradient 4 N C_out backward, for the rates and for w_out
+
+An engine may do with less: inputs that all sequences share need to be projected only once.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from fractions import Fraction
 from rnnspec.program.nodes import Epoch, Program, Rate
 from rnnspec.runtime.schedule import Segment, mean_durations, timetable
 
-#: Numbers kept for backward at every step with gradient, as multiples of the units and of the outputs.
-#: Measured with the torch target; see tests/runtime/test_cost.py.
+#: Numbers held at every step with gradient, as multiples of the units, and of the outputs that are read.
+#: Measured on the torch target; other targets may do with less.
 KEPT_PER_UNIT = 4
-KEPT_PER_OUTPUT = 4
+KEPT_PER_OUTPUT = 6
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def iteration_cost(program: Program, theta: Fraction = Fraction(1), bytes_per_nu
     segments = _segments(program, theta)
     forward = sum(_forward(program, segment) for segment in segments)
     backward = sum(_backward(program, segment) for segment in segments if segment.gradient)
-    kept = sum(segment.steps * _kept(program, segment) for segment in segments if segment.gradient)
+    kept = sum(_kept(program, segment) for segment in segments if segment.gradient)
     # The weights, their gradient, and the two averages that Adam keeps.
     numbers = training.networks * (training.batch * kept + 4 * _weights(program))
     return Cost(training.batch * forward, training.batch * backward, numbers * bytes_per_number)
@@ -60,16 +62,14 @@ def _segments(program: Program, theta: Fraction) -> Sequence[Segment]:
 
 def _forward(program: Program, segment: Segment) -> int:
     units = program.network.units
-    return 2 * units * (
-        segment.steps * units + _driven(program, segment)
-    ) + 2 * units * segment.steps * _read_out(program, segment)
+    return 2 * units * (segment.steps * units + _driven(program, segment) + _read_out(program, segment))
 
 
 def _backward(program: Program, segment: Segment) -> int:
     units = program.network.units
-    return 2 * units * (
-        2 * segment.steps * units + _driven(program, segment)
-    ) + 4 * units * segment.steps * _read_out(program, segment)
+    return (
+        2 * units * (2 * segment.steps * units + _driven(program, segment) + 2 * _read_out(program, segment))
+    )
 
 
 def _driven(program: Program, segment: Segment) -> int:
@@ -84,10 +84,11 @@ def _driven(program: Program, segment: Segment) -> int:
 
 
 def _read_out(program: Program, segment: Segment) -> int:
-    """Return the output units read at each step of a segment."""
+    """Return the output units read in a segment, counted each time they are."""
     epoch = _epoch(program, segment)
-    needed = epoch is not None and (epoch.targets or epoch.correct is not None)
-    return program.network.output_units if needed else 0
+    if epoch is None or not (epoch.targets or epoch.correct is not None):
+        return 0
+    return max(segment.steps - segment.grace, 0) * program.network.output_units
 
 
 def _epoch(program: Program, segment: Segment) -> Epoch | None:
@@ -95,7 +96,9 @@ def _epoch(program: Program, segment: Segment) -> Epoch | None:
 
 
 def _kept(program: Program, segment: Segment) -> int:
-    return KEPT_PER_UNIT * program.network.units + KEPT_PER_OUTPUT * _read_out(program, segment)
+    return KEPT_PER_UNIT * program.network.units * segment.steps + KEPT_PER_OUTPUT * _read_out(
+        program, segment
+    )
 
 
 def _weights(program: Program) -> int:

@@ -152,5 +152,8 @@ def test_help_fits_and_has_an_example(command: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COLUMNS", "80")
     answer = rnnspec(command, "--help")
     assert answer.code == 0
-    assert f"Example:\n    rnnspec {command} " in answer.out or f"Example:\n    rnnspec {command}\n" in answer.out
+    assert (
+        f"Example:\n    rnnspec {command} " in answer.out
+        or f"Example:\n    rnnspec {command}\n" in answer.out
+    )
     assert max(map(len, answer.out.splitlines())) <= 80

@@ -33,7 +33,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
     folder = tmp_path_factory.mktemp("run")
     write_tiny(folder)
-    answer = rnnspec("train", folder / "tiny.yaml", "--with", "fast", "--out", folder, "--target", TARGET, "-q")
+    answer = rnnspec(
+        "train", folder / "tiny.yaml", "--with", "fast", "--out", folder, "--target", TARGET, "-q"
+    )
     assert answer.code == 0, answer.err
     (found,) = folder.glob("tiny-fast-*")
     return found

@@ -127,7 +127,9 @@ def test_a_network_that_diverges_touches_no_other(tmp_path: Path, what: str, opt
         # What it had before iteration 2, for good.
         assert torch.equal(found[-1][name][1], expected[1][name][1])
     (lost,) = updater.diverged
-    cause = "its loss was not finite" if what == "loss" else "the gradient of its loss for w_rec was not finite"
+    cause = (
+        "its loss was not finite" if what == "loss" else "the gradient of its loss for w_rec was not finite"
+    )
     assert (lost.network, lost.iteration, lost.cause) == (1, 2, cause)
 
 

@@ -63,11 +63,15 @@ def test_a_run_folder(tmp_path: Path) -> None:
     # Evaluation follows the update; the stage is that of the update.
     program = result.simulation.program
     betas = [stage_at(program, i).stage.betas[0] for i in (1, 3, 5)]
-    assert [row["betas"] for row in rows] == [{"regular": beta} for beta in betas] == [
-        {"regular": 0.5},
-        {"regular": 0.75},
-        {"regular": 1.0},
-    ]
+    assert (
+        [row["betas"] for row in rows]
+        == [{"regular": beta} for beta in betas]
+        == [
+            {"regular": 0.5},
+            {"regular": 0.75},
+            {"regular": 1.0},
+        ]
+    )
     assert rows[-1]["performance"] == pytest.approx(result.performance, abs=1e-6)
     assert rows[-1]["trimmed_mean"] == pytest.approx(result.trimmed_mean, abs=1e-6)
 
@@ -91,7 +95,12 @@ def test_learning(tmp_path: Path) -> None:
     settings = ("training.iterations=40", "training.optimizer.learning_rate=0.05", "training.evaluate=none")
     result = train(tmp_path, *settings, out=None, observer=observe)
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    assert (result.folder, result.evaluated, result.trimmed_mean, result.performance) == (None, None, None, ())
+    assert (result.folder, result.evaluated, result.trimmed_mean, result.performance) == (
+        None,
+        None,
+        None,
+        (),
+    )
 
 
 def test_the_last_weights_are_evaluated(tmp_path: Path) -> None:
