@@ -31,7 +31,10 @@ def run(
     marks = structure(program, networks, batch.seed, batch.first_network)
     weights = effective(raw, marks, program.network.dale)
     outcome = make_engine(program, target).run(weights, batch, record=True, forced_reads=forced_reads)
-    found = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
+    # A task without targets has a loss that no weight can change.
+    found = [None] * len(raw)
+    if outcome.loss.requires_grad:
+        found = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
     zeros = (torch.zeros_like(value) for value in raw.values())
     return outcome, {n: z if g is None else g for n, g, z in zip(raw, found, zeros, strict=True)}
 

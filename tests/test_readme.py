@@ -24,7 +24,9 @@ def test_the_spec_is_the_shipped_one() -> None:
 
 
 def test_there_is_one_command_that_trains_and_one_that_tests() -> None:
-    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("python3 -m venv")]
+    commands = [
+        line for block in blocks("sh") for line in block.splitlines() if line.startswith("python3 -m venv")
+    ]
     assert len(commands) == 2
     train, test = commands
     assert ".venv/bin/rnnspec train specs/" in train

@@ -8,13 +8,13 @@ import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import typer
 
 from rnnspec.cli.console import complain, count, show_diagnostics
-from rnnspec.diagnostics import SpecError
+from rnnspec.diagnostics import Diagnostic, SpecError
 
 FINE, WRONG_SPEC, USAGE, BUG, DIVERGED, TERMINATED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 130
 
@@ -39,6 +39,12 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def code_of(diagnostics: Iterable[Diagnostic]) -> int:
+    """Return the exit code for the problems of specs: a path that cannot be read is wrong usage."""
+    codes = {problem.code for problem in diagnostics if problem.severity == "error"}
+    return FINE if not codes else USAGE if codes == {"RS001"} else WRONG_SPEC
+
+
 def explain(error: Exception) -> int:
     """Say on stderr what went wrong and what to do; return the exit code."""
     # Looked up by name: importing the class would import torch.
@@ -47,7 +53,7 @@ def explain(error: Exception) -> int:
         show_diagnostics(error.diagnostics, sys.stderr)
         errors = [d for d in error.diagnostics if d.severity == "error"]
         complain(f"{count(len(errors), 'error')}; 'rnnspec rule CODE' explains each.")
-        return WRONG_SPEC
+        return code_of(error.diagnostics)
     if "RequestError" in kinds:
         complain(*str(error).split("\n"))
     elif isinstance(error, BrokenPipeError):

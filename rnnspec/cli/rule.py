@@ -14,7 +14,7 @@ from rnnspec.cli.failures import USAGE
 
 def command(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="A code such as RS204.", show_default=False)
+        str | None, typer.Argument(metavar="CODE", help="A code such as RS204.", show_default=False)
     ] = None,
 ) -> None:
     """Explain a rule by its code.

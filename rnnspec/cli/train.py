@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +68,8 @@ def command(
         torch.set_num_threads(threads)
     if chosen == "torchscript":
         note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
-    title = " with ".join([specification.program.name, *(["+".join(overlays)] if overlays else [])])
+    methods = [Path(overlay).stem for overlay in overlays or ()]
+    title = specification.program.name + (f" with {' + '.join(methods)}" if methods else "")
     display = None if quiet else _display(title)
     try:
         result = train(

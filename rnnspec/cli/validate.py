@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rnnspec.cli.console import complain, count, note, show_diagnostics
-from rnnspec.cli.failures import USAGE, WRONG_SPEC
+from rnnspec.cli.failures import USAGE, code_of
 from rnnspec.cli.options import one_of
 
 FORMATS = ("text", "json", "github")
@@ -20,7 +20,7 @@ SUFFIXES = (".yaml", ".yml")
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Specs, or folders of *.yaml files.", show_default=False),
+        typer.Argument(metavar="PATH", help="Specs, or folders of *.yaml files.", show_default=False),
     ],
     format: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="text, json, or github (annotations).")
@@ -67,8 +67,7 @@ def command(
         print(render_github(found))
     errors = sum(problem.severity == "error" for problem in found)
     note(_summary(len(files), wrong, errors, len(found) - errors))
-    if wrong:
-        raise typer.Exit(WRONG_SPEC)
+    raise typer.Exit(code_of(found))
 
 
 def _specs(path: str) -> list[str]:

@@ -41,7 +41,9 @@ def value_of(node: Expression) -> float | None:
     known = [value_of(argument) for argument in node.arguments]
     if node.function == "where" and known[0] is not None:
         return known[1] if known[0] != 0 else known[2]
-    if node.function in ("and", "or") and any(k is not None and (k != 0) == (node.function == "or") for k in known):
+    if node.function in ("and", "or") and any(
+        k is not None and (k != 0) == (node.function == "or") for k in known
+    ):
         return float(node.function == "or")
     values = [value for value in known if value is not None]
     if len(values) < len(known):

@@ -53,7 +53,9 @@ def formula(activation: Activation) -> str:
 
 def _rates(network: Network) -> str:
     scale = literal(network.noise.scale)
-    noise = {"none": "", "ou": f" + {scale} eta", "white": f" + {scale} sqrt(2 tau/dt) xi"}[network.noise.kind]
+    noise = {"none": "", "ou": f" + {scale} eta", "white": f" + {scale} sqrt(2 tau/dt) xi"}[
+        network.noise.kind
+    ]
     inputs = " + W_in u" if network.inputs else ""
     return f"tau dr/dt = -r + f(W_rec r + b{inputs}{noise}),  f(x) = {formula(network.activation)}"
 
@@ -69,7 +71,9 @@ def _outputs(network: Network) -> str:
 
 def _facts(program: Program) -> Iterable[str]:
     network, timeline = program.network, program.timeline
-    yield _fact("populations", (f"{p.name} {p.start}:{p.stop} (tau {print_time(p.tau)})" for p in network.populations))
+    yield _fact(
+        "populations", (f"{p.name} {p.start}:{p.stop} (tau {print_time(p.tau)})" for p in network.populations)
+    )
     if network.inputs:
         yield _fact("inputs", (f"{c.name} to {' and '.join(c.targets)}" for c in network.inputs))
     yield _fact("outputs", (f"{c.name} from {' and '.join(c.sources)}" for c in network.outputs))
@@ -134,7 +138,11 @@ def _segment(program: Program) -> str:
 def _simulate(program: Program, roles: Sequence[str]) -> str:
     bias = ", readout_bias (K, C)" if program.network.readout_bias else ""
     betas = "  betas: one for each skip." if program.skips else ""
-    forced = "  forced_reads: (K, B, trials) by name, in place of what the networks answered." if "read" in roles else ""
+    forced = (
+        "  forced_reads: (K, B, trials) by name, in place of what the networks answered."
+        if "read" in roles
+        else ""
+    )
     return (
         f"weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias (K, N)"
         f"{bias}, as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a step.{betas}  seed, "
@@ -147,14 +155,18 @@ def _loss(program: Program, roles: Sequence[str]) -> str:
     timeline, network = program.timeline, program.network
     targeted = {target.channel for epoch in timeline.epochs for target in epoch.targets}
     kinds = dict.fromkeys(
-        "cross-entropy" if c.activation.name == "softmax" and program.training.loss == "auto" else "squared error"
+        "cross-entropy"
+        if c.activation.name == "softmax" and program.training.loss == "auto"
+        else "squared error"
         for c in network.outputs
         if c.name in targeted
     )
     weighted = ", weighted," if "weight" in roles else ""
     means = " and ".join(f"the mean {kind}{weighted}" for kind in kinds)
     phases = list(timeline.phases)
-    added = "" if len(phases) < 2 else f", added over the phases {' and '.join(quoted(p)[1:-1] for p in phases)}"
+    added = (
+        "" if len(phases) < 2 else f", added over the phases {' and '.join(quoted(p)[1:-1] for p in phases)}"
+    )
     penalties = {
         penalty.quantity: f"{literal(penalty.coefficient)} mean {_norm(penalty.quantity, penalty.norm)}"
         for penalty in program.training.penalties

@@ -111,7 +111,9 @@ class Writer:
         if isinstance(node, Apply) and math.isfinite(value) and abs(value) < 2**53:
             operands = [value_of(a) for a in node.arguments]
             if node.function in _ARITHMETIC and node.function != "mod" and all(operands):
-                left, right = (self._constant(a, v or 0.0) for a, v in zip(node.arguments, operands, strict=True))
+                left, right = (
+                    self._constant(a, v or 0.0) for a, v in zip(node.arguments, operands, strict=True)
+                )
                 return infix(_ARITHMETIC[node.function][0], left, right, _ARITHMETIC[node.function][1])
         return number(value)
 
@@ -219,4 +221,6 @@ def _is_test(node: Expression) -> bool:
     """Whether an expression is a truth value that is not stored as a number."""
     if isinstance(node, Apply) and node.function == "where":
         return all(map(_is_test, node.arguments[1:]))
-    return isinstance(node, Apply) and (node.function in _COMPARISONS or node.function in ("and", "or", "not"))
+    return isinstance(node, Apply) and (
+        node.function in _COMPARISONS or node.function in ("and", "or", "not")
+    )

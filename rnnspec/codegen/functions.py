@@ -197,7 +197,9 @@ class _Author:
             yield function("varying", parameters, doc, self._channels(varying))
         if epoch.targets:
             lines = self._channels([(t.channel, t.value) for t in epoch.targets])
-            yield function("target", "trial" + self._t("target"), "The wanted output in {}, by channel.", lines)
+            yield function(
+                "target", "trial" + self._t("target"), "The wanted output in {}, by channel.", lines
+            )
         if epoch.weight is not None:
             writer = self._writer()
             lines = self._single(writer, writer.number(epoch.weight))
@@ -205,9 +207,13 @@ class _Author:
             yield function("weight", "trial" + self._t("weight"), doc, lines)
         if epoch.correct is not None:
             lines = self._correct(epoch.correct)
-            yield function("correct", "trial, y" + self._t("correct"), "Whether a point of {} is right.", lines)
+            yield function(
+                "correct", "trial, y" + self._t("correct"), "Whether a point of {} is right.", lines
+            )
         if epoch.reads:
-            yield function("read", "trial, y", "What is read off the outputs at the end of {}.", self._reads(epoch))
+            yield function(
+                "read", "trial, y", "What is read off the outputs at the end of {}.", self._reads(epoch)
+            )
         after = self.draws(f"after_{epoch.name}", place + 1, "Work out what depends on the answers in {}.")
         if after is not None:
             yield "after", after

@@ -121,5 +121,7 @@ def _operands(code: Code, indent: int) -> str:
     lines = [_inside(code.parts[0], indent, 0)]
     for operator, part in zip(code.operators, code.parts[1:], strict=True):
         room = len(operator) + 1
-        lines.append(f"{operator} {_inside(part, indent, 0) if indent + room + len(part.text) > WIDTH else part.text}")
+        lines.append(
+            f"{operator} {_inside(part, indent, 0) if indent + room + len(part.text) > WIDTH else part.text}"
+        )
     return f"\n{' ' * indent}".join(lines)

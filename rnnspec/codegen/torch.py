@@ -62,8 +62,12 @@ def _network(network: Network) -> dict[str, object]:
         "tau": " + ".join(f"[{tau}] * {count}" for tau, count in _time_constants(network)),
         "driven": bool(network.inputs),
         "input_units": network.input_units,
-        "input_channels": _slices("INPUT", "columns of W_in", [(c.name, c.start, c.stop) for c in network.inputs]),
-        "output_channels": _slices("OUTPUT", "rows of W_out", [(c.name, c.start, c.stop) for c in network.outputs]),
+        "input_channels": _slices(
+            "INPUT", "columns of W_in", [(c.name, c.start, c.stop) for c in network.inputs]
+        ),
+        "output_channels": _slices(
+            "OUTPUT", "rows of W_out", [(c.name, c.start, c.stop) for c in network.outputs]
+        ),
         "noise": {
             "kind": network.noise.kind,
             "scale": literal(network.noise.scale),
@@ -124,7 +128,14 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
     timeline, dt = program.timeline, program.network.dt
     columns = ["name", "phase", "steps", "grace", "gradient", *roles]
     rows = [
-        [quoted(e.name), quoted(e.phase), str(_mean_steps(e, dt)), str(_grace(e, dt)), str(e.gradient), *_given(names, roles)]
+        [
+            quoted(e.name),
+            quoted(e.phase),
+            str(_mean_steps(e, dt)),
+            str(_grace(e, dt)),
+            str(e.gradient),
+            *_given(names, roles),
+        ]
         for e, names in zip(timeline.epochs, task.names, strict=True)
     ]
     optional = [f"{role}=None" for role in roles]
@@ -142,7 +153,9 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         "epoch_assignment": f"{', '.join(f'self.{role}' for role in roles)} = {', '.join(roles)}",
         "epoch_columns": ", ".join(columns),
         "epochs": [f"Epoch({', '.join(row)})" for row in rows],
-        "burn_in": f'Epoch("burn_in", "", {_whole(timeline.burn_in, dt)}, 0, False)' if timeline.burn_in else "",
+        "burn_in": f'Epoch("burn_in", "", {_whole(timeline.burn_in, dt)}, 0, False)'
+        if timeline.burn_in
+        else "",
         "words_parameters": ", ".join(words),
         "seconds": "varying" in roles or bool(task.clocks),
         "own_steps": program.network.noise.kind != "none" or task.white,

@@ -108,5 +108,11 @@ def _align_landing(landing: Landing, steps: tuple[int, ...]) -> AlignedLanding:
 
     increment = None if landing.increment is None else steps[landing.increment]
     return AlignedLanding(
-        state(landing.state), state(landing.source), increment, landing.length, landing.edge, landing.gradient, ()
+        state(landing.state),
+        state(landing.source),
+        increment,
+        landing.length,
+        landing.edge,
+        landing.gradient,
+        (),
     )

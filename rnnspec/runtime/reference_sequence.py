@@ -80,7 +80,8 @@ class SequenceSimulation:
         if self.noise is not None:
             total = total + self.noise[:, trajectory.number, step]
         increment = self.alpha * (-rate + activate(self.program.network.activation, total))
-        trajectory.increments.append(increment)
+        # Nothing that an epoch without gradient computes carries any, a dasc increment no more than a state.
+        trajectory.increments.append(increment if segment.gradient else increment.detach())
         rate = self._land(trajectory, step + 1, rate + increment)
         trajectory.states.append(rate if segment.gradient else rate.detach())
 

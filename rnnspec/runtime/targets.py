@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.batch import Engine
+
+if TYPE_CHECKING:
+    from rnnspec.runtime.batch import Engine
 
 Target = Literal["reference", "torch", "torchscript"]
 TARGETS: tuple[Target, ...] = get_args(Target)

@@ -92,14 +92,18 @@ class TorchEngine:
         ]
         return tables[0], align(tables) if program.timeline.ragged else None
 
-    def _drawn(self, weights: Mapping[str, Tensor], batch: Batch) -> Sequence[Sequence[Sequence[float | None]]]:
+    def _drawn(
+        self, weights: Mapping[str, Tensor], batch: Batch
+    ) -> Sequence[Sequence[Sequence[float | None]]]:
         """Return the drawn durations of each sequence, trial and epoch, in seconds."""
         networks = torch.arange(batch.first_network, batch.first_network + len(weights["bias"]))
         key = batch.seed, 8 * batch.iteration + (2 if batch.purpose == "train" else 7)
         trials = self.module.draw_trials(key, networks, batch.sequences)
         seconds = [
             [
-                epoch.duration(trial).expand(1, batch.sequences, 1, 1).flatten().tolist() if epoch.duration else None
+                epoch.duration(trial).expand(1, batch.sequences, 1, 1).flatten().tolist()
+                if epoch.duration
+                else None
                 for epoch in self.module.EPOCHS[: len(self.program.timeline.epochs)]
             ]
             for trial in trials

@@ -63,6 +63,7 @@ def validate(document: Document, problems: Problems, *, fragment: bool | None = 
     if fragment is None:
         fragment = "name" not in value
     wrong = len(problems.found)
+    spec: Spec | None
     try:
         spec = Spec.model_validate(value)
     except ValidationError as error:

@@ -73,8 +73,8 @@ def divergence_row(divergence: Divergence) -> dict[str, object]:
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number with seven digits, as many as a float32 has; None for what JSON cannot say."""
-    return float(f"{value:.7g}") if value is not None and math.isfinite(value) else None
+    """Return a number with six digits, which a float32 has; None for what JSON cannot say."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
 def finite_list(values: Iterable[float]) -> list[float | None]:

@@ -43,6 +43,7 @@ def train(
     """
     overlays = tuple(overlays)
     specification = spec if isinstance(spec, Specification) else load(spec, overlays, settings)
+    _require_loss(specification)
     with listening() as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
         methods = [Path(overlay).stem for overlay in overlays]
@@ -57,6 +58,15 @@ def train(
         interruption.on_request = lambda status: observe(Stopping(status))
         observe(Started(simulation, run.folder if run else None))
         return _finish(Loop(simulation, observe), interruption, run)
+
+
+def _require_loss(specification: Specification) -> None:
+    program = specification.program
+    if not program.training.penalties and not any(epoch.targets for epoch in program.timeline.epochs):
+        raise RequestError(
+            f"'{program.name}' has nothing to train: no epoch has a target.",
+            "Give an epoch a 'target', or all of them one in the task.",
+        )
 
 
 def _ensemble(

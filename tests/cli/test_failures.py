@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from cli.command import PROGRAM, ROOT, process, rnnspec
-from rnnspec.cli.failures import explain
 from training.samples import TARGET, write_tiny
+
+from rnnspec.cli.failures import explain
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import yaml
-
 from cli.command import ROOT, process, rnnspec
 from training.samples import write_tiny
 
@@ -96,8 +97,11 @@ def test_what_is_searched(folder: Path) -> None:
 
 def test_a_file_that_is_not_there(folder: Path) -> None:
     answer = rnnspec("validate", folder / "tiny.yml")
-    assert answer.code == 1
+    assert answer.code == 2
     assert "error[RS001]" in answer.out
+    answer = rnnspec("resolve", folder / "tiny.yml")
+    assert (answer.code, answer.out) == (2, "")
+    assert "error[RS001]" in answer.err
 
 
 def test_wrong_usage(folder: Path) -> None:
@@ -108,6 +112,19 @@ def test_wrong_usage(folder: Path) -> None:
     assert rnnspec("vaildate", folder).code == 2
 
 
+def test_validate_is_quick(folder: Path) -> None:
+    """0.6 s of processor time for one spec, 1.5 s for all of the project."""
+
+    def seconds(*words: object) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert process("validate", *words).code == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+    assert any(seconds(folder / "tiny.yaml") < 0.6 for _ in range(3))
+    assert any(seconds(ROOT / "specs") < 1.5 for _ in range(3))
+
+
 def test_validate_starts_without_torch(folder: Path) -> None:
     script = (
         "import sys; sys.argv = ['rnnspec', 'validate', sys.argv[1]]\n"
@@ -116,8 +133,6 @@ def test_validate_starts_without_torch(folder: Path) -> None:
         "except SystemExit as end: assert end.code == 0\n"
         "print(*sorted({'torch', 'numpy', 'rich', 'jinja2'} & sys.modules.keys()))"
     )
-    import subprocess
-
     command = [sys.executable, "-c", script, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""

@@ -12,7 +12,6 @@ from rnnspec.check.examine import load
 from rnnspec.runtime.cost import evaluation_operations, iteration_cost
 from rnnspec.runtime.simulation import Simulation
 
-
 #: The epochs of two tasks with a grace, and those without.
 TASKS = {
     "go": (["fixation", "response"], ["context", "stimulus"]),

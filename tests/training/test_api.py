@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from training.samples import TARGET, write_tiny
 
 import rnnspec
-from training.samples import TARGET, write_tiny
 
 
 def test_every_name_is_there_and_documented() -> None:
@@ -31,7 +31,7 @@ def test_what_is_not_there() -> None:
 
 def test_train_stays_a_function() -> None:
     """No room has the name of a function of the API, or importing it would hide the function."""
-    import rnnspec.training.train  # noqa: F401
+    import rnnspec.training.train
 
     for name in ("compile", "evaluate", "load", "load_run", "simulate", "train"):
         assert inspect.isfunction(getattr(rnnspec, name)), name

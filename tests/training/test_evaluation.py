@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from training.samples import TARGET, load_tiny
 
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.evaluation import evaluate_simulation, trimmed_count, trimmed_mean
 from rnnspec.training.tables import evaluation_summary, trial_table
-from training.samples import TARGET, load_tiny
 
 
 def test_trimmed_mean_leaves_out_both_ends() -> None:

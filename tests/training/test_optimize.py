@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from training.samples import TARGET, load_tiny
 
 from rnnspec.program.nodes import Optimizer
 from rnnspec.runtime.batch import Batch, Engine, Outcome
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.optimize import Updater, clip_per_network, make_optimizer
-from training.samples import TARGET, load_tiny
 
 RATE, BETA1, BETA2, EPSILON = 0.1, 0.8, 0.9, 1e-3
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from training.samples import TARGET, load_tiny
 
 import rnnspec
 from rnnspec.runtime.simulation import true_dynamics
-from training.samples import TARGET, load_tiny
 
 
 def test_arrays_have_named_axes(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from training.samples import load_tiny
 
 from rnnspec.program.nodes import Annealing, Program
 from rnnspec.runtime.batch import Stage
 from rnnspec.training.stages import next_change, stage_at
-from training.samples import load_tiny
 
 
 def annealed(folder: Path, start: str, increments: int, over: str, theta: str | None = None) -> Program:
@@ -25,7 +25,7 @@ def annealed(folder: Path, start: str, increments: int, over: str, theta: str | 
 
 def test_beta_takes_equal_steps_for_equal_times(tmp_path: Path) -> None:
     program = annealed(tmp_path, "0.5", 5, "20000")
-    betas = [stage_at(program, i).stage.betas[0] for i in range(0, 20_001)]
+    betas = [stage_at(program, i).stage.betas[0] for i in range(20_001)]
     # Each of six values for a sixth of 20,000 iterations.
     first = {beta: betas.index(beta) for beta in sorted(set(betas))}
     assert first == {0.5: 0, 0.6: 3334, 0.7: 6667, 0.8: 10_000, 0.9: 13_334, 1.0: 16_667}

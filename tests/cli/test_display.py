@@ -1,0 +1,130 @@
+"""What the displays say, without a terminal."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from training.samples import load_tiny
+
+from rnnspec.cli import charts
+from rnnspec.cli.console import count, has_colour, is_terminal, show_diagnostics
+from rnnspec.cli.live import LiveDisplay
+from rnnspec.cli.plain import PlainDisplay
+from rnnspec.cli.progress import Progress, five_numbers
+from rnnspec.diagnostics import Diagnostic, Source, Span
+from rnnspec.training.events import Diverged, Stopping
+from rnnspec.training.optimize import Divergence
+from rnnspec.training.train import train
+
+
+def test_quantiles() -> None:
+    assert five_numbers([3.0, 1.0, math.nan, 2.0, 4.0, 5.0]) == (1.0, 2.0, 3.0, 4.0, 5.0)
+    assert charts.quantile([0.0, 1.0], 0.25) == 0.25
+    assert math.isnan(charts.quantile([], 0.5))
+
+
+def test_histogram() -> None:
+    values = [0.0, 0.01, 0.5, 1.0, 1.0, 1.0, 1.0, math.nan]
+    assert charts.histogram(values, 4, "utf-8") == "▄ ▂█"
+    assert charts.histogram(values, 4, "ascii") == "= :%"
+    assert charts.histogram([], 3, "ascii") == "   "
+
+
+def test_one_network_of_a_hundred_is_seen() -> None:
+    assert charts.histogram([0.1] + [0.9] * 99, 2, "utf-8") == "▁█"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59, "59 s"), (75, "1 min 15 s"), (16_900, "4 h 41 min"), (200_000, "2 d 7 h")],
+)
+def test_span(seconds: float, text: str) -> None:
+    assert charts.span(seconds) == text
+
+
+def test_rate() -> None:
+    assert charts.rate(2.345) == "2.35 iterations/s"
+    assert charts.rate(0.25) == "4 s per iteration"
+    assert charts.rate(0.0) == "no iteration yet"
+
+
+def test_a_score_is_not_rounded_up_to_the_criterion() -> None:
+    assert charts.score(0.98996) == "0.989"
+    assert charts.score(0.99) == "0.990"
+    assert charts.score(math.nan) == "none"
+
+
+def test_the_stage_says_when_it_changes(tmp_path: Path) -> None:
+    progress = Progress("tiny")
+    stages: list[str] = []
+    specification = load_tiny(tmp_path, method="fast")
+    train(
+        specification,
+        out=None,
+        observer=lambda event: (progress.follow(event), stages.append(progress.stage)),
+    )  # type: ignore[arg-type, return-value]
+    assert list(dict.fromkeys(stages)) == [
+        "beta 0.5 until iteration 2",
+        "beta 0.75 until iteration 4",
+        "beta 1",
+    ]
+    assert progress.title == "tiny: 3 networks, torch on cpu"
+    assert (progress.completed, len(progress.history), progress.finished) == (6, 3, True)
+    assert progress.speed > 0
+
+
+def test_what_the_live_display_says_of_trouble(tmp_path: Path) -> None:
+    display = LiveDisplay("tiny")
+    try:
+        train(load_tiny(tmp_path, "training.iterations=2"), out=None, observer=display)
+        display(Diverged((Divergence(1, 2, "its loss was not finite"),)))
+        display.progress.finished = False
+        display(Stopping("interrupted"))
+    finally:
+        display.close()
+    console = Console(file=io.StringIO(), width=60)
+    console.print(display.render())
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "1: network 1" in text
+    assert "Ctrl-C again" in text
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_plain_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    display = PlainDisplay("tiny")
+    train(load_tiny(tmp_path, "training.evaluate=none"), out=None, observer=display)
+    display(Stopping("terminated"))
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "tiny: 3 networks, torch on cpu"
+    assert lines[-2].startswith("iteration 6/6  loss 0.")
+    assert lines[-1] == "Stopping after this iteration and saving; Ctrl-C again stops at once."
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colour_only_where_someone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    span = Span(Source("a.yaml", "dt: 5"), 1, 5, 1, 6)
+    problem = Diagnostic("RS014", "error", "5 has no unit", span, "a time", "write '5 ms'")
+    plain, terminal = io.StringIO(), Terminal()
+    show_diagnostics([problem], plain)
+    show_diagnostics([problem], terminal)
+    assert "\x1b" not in plain.getvalue()
+    assert "\x1b[31merror[RS014] \x1b[0m" in terminal.getvalue()
+    assert (is_terminal(terminal), has_colour(terminal)) == (True, True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert (is_terminal(terminal), has_colour(terminal)) == (True, False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not is_terminal(terminal)
+
+
+def test_count() -> None:
+    assert [count(n, "error") for n in (0, 1, 1234)] == ["0 errors", "1 error", "1,234 errors"]
