@@ -11,7 +11,7 @@ from rnnspec.codegen.documentation import document, title
 from rnnspec.codegen.expressions import with_callees
 from rnnspec.codegen.functions import TaskFunctions, write_task
 from rnnspec.codegen.initial_weights import uses_orthogonal, weight_lines
-from rnnspec.codegen.pieces import WIDTH
+from rnnspec.codegen.pieces import WIDTH, Code, break_lines, call
 from rnnspec.codegen.render import quoted, render
 from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
 
@@ -149,10 +149,10 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         "trials": timeline.trials,
         "ragged": timeline.ragged,
         "independent": program.training.independent_trials,
-        "epoch_parameters": ", ".join(["self", *columns[:5], *optional]),
-        "epoch_assignment": f"{', '.join(f'self.{role}' for role in roles)} = {', '.join(roles)}",
+        "epoch_signature": break_lines(call("__init__", *map(Code, ["self", *columns[:5], *optional])), 8, 1, 4),
+        "epoch_assignments": [f"self.{role} = {role}" for role in roles],
         "epoch_columns": ", ".join(columns),
-        "epochs": [f"Epoch({', '.join(row)})" for row in rows],
+        "epochs": [break_lines(call("Epoch", *map(Code, row)), 4, 1, 4) for row in rows],
         "burn_in": f'Epoch("burn_in", "", {_whole(timeline.burn_in, dt)}, 0, False)'
         if timeline.burn_in
         else "",
