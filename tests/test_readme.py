@@ -1,4 +1,4 @@
-"""README says what is true: its commands exist, its spec is the shipped one, the schema is the current one."""
+"""README says what is true: its spec is the shipped one, its Python runs, the schema is the current one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from rnnspec.runtime.simulation import Simulation
 from rnnspec.spec.schema import json_schema
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +36,16 @@ def test_there_is_one_command_that_trains_and_one_that_tests() -> None:
     assert ".venv/bin/pytest" in test
     assert "-c constraints.txt" in train
     assert "-c constraints.txt" in test
+
+
+def test_the_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (code,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    simulation = names["simulation"]
+    assert isinstance(simulation, Simulation)
+    assert all(parameter.grad is not None for parameter in simulation.parameters())
 
 
 def test_every_file_named_exists() -> None:
