@@ -40,10 +40,9 @@ def load(
     """
     problems = Problems()
     document = compose(path, overlays, settings, problems=problems)
+    program = None if document is None else examine(document, problems)
     problems.stop_on_error()
     assert document is not None
-    program = examine(document, problems)
-    problems.stop_on_error()
     if program is None:
         problems.error(
             "RS011",

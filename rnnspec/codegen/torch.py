@@ -177,8 +177,7 @@ def _given(names: Mapping[str, str], roles: Sequence[str]) -> list[str]:
 
 def _recorded_input(program: Program, roles: Sequence[str]) -> str:
     if "varying" in roles:
-        steady = "u" if "input" in roles else f"like.new_zeros(1, 1, {program.network.input_units})"
-        return f"record_inputs({steady}, varying, sequences, last - first)"
+        return "record_inputs(u, varying, sequences, last - first)"
     if "input" in roles:
         return "u[:, :, None].expand(-1, sequences, last - first, -1)"
     return f"like.new_zeros(1, sequences, last - first, {program.network.input_units})"
