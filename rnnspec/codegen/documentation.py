@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rnnspec.codegen.constants import literal
-from rnnspec.codegen.render import fill, free_text, quoted
+from rnnspec.codegen.render import checked, fill, free_text
 from rnnspec.program.nodes import Activation, Epoch, Network, Program
 from rnnspec.program.printer import print_time
 
@@ -25,7 +25,7 @@ _FORMULAS = {
 
 def title(program: Program) -> str:
     """Return the name of a program and its summary, as words that are harmless in a docstring."""
-    name, summary = quoted(program.name)[1:-1], free_text(program.summary)
+    name, summary = checked(program.name), free_text(program.summary)
     return f"{name}: {summary}" if summary else f"{name}."
 
 
@@ -65,40 +65,45 @@ def _outputs(network: Network) -> str:
     formulas = dict.fromkeys(formula(channel.activation) for channel in network.outputs)
     if len(formulas) == 1:
         return f"y = g(W_out r{bias}),  g(x) = {next(iter(formulas))}"
-    each = ", ".join(f"{formula(c.activation)} for {quoted(c.name)[1:-1]}" for c in network.outputs)
+    each = ", ".join(f"{formula(c.activation)} for {checked(c.name)}" for c in network.outputs)
     return fill(f"y = g(W_out r{bias}),  g(x) = {each}", 8)
 
 
 def _facts(program: Program) -> Iterable[str]:
     network, timeline = program.network, program.timeline
     yield _fact(
-        "populations", (f"{p.name} {p.start}:{p.stop} (tau {print_time(p.tau)})" for p in network.populations)
+        "populations",
+        (f"{checked(p.name)} {p.start}:{p.stop} (tau {print_time(p.tau)})" for p in network.populations),
     )
     if network.inputs:
-        yield _fact("inputs", (f"{c.name} to {' and '.join(c.targets)}" for c in network.inputs))
-    yield _fact("outputs", (f"{c.name} from {' and '.join(c.sources)}" for c in network.outputs))
+        yield _fact("inputs", (f"{checked(c.name)} to {_listed(c.targets)}" for c in network.inputs))
+    yield _fact("outputs", (f"{checked(c.name)} from {_listed(c.sources)}" for c in network.outputs))
     burn_in = [f"(burn-in {print_time(timeline.burn_in)})"] if timeline.burn_in else []
     yield _fact("trial", [*burn_in, *map(_length, timeline.epochs)])
     if program.skips:
-        yield _fact("skips", (f"{quoted(skip.name)[1:-1]} ({skip.kind})" for skip in program.skips))
+        yield _fact("skips", (f"{checked(skip.name)} ({skip.kind})" for skip in program.skips))
 
 
 def _fact(word: str, items: Iterable[str]) -> str:
-    return fill(f"{word:<14}{', '.join(items)}", 14)
+    return f"{word:<14}{fill(', '.join(items), 14)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(map(checked, names))
 
 
 def _length(epoch: Epoch) -> str:
     jitter = f" +- {print_time(epoch.jitter)}" if epoch.jitter else ""
     length = print_time(epoch.duration.time) if epoch.duration.time is not None else "drawn"
-    return f"{epoch.name} {length}{jitter}"
+    return f"{checked(epoch.name)} {length}{jitter}"
 
 
 def _task(program: Program) -> str:
     clock = "  t: the seconds since the epoch began, (T, 1)." if _has_time(program) else ""
     return (
-        "Every value has the axes (K', B, T, C), each of length 1 where it does not vary, so numbers, time courses "
-        "and vectors over the units of a channel meet without ado.  trial: its variables by name.  y: the outputs "
-        f"by channel.{clock}"
+        "Every value has the axes (K', B, T, C), each of length 1 where it does not vary, so numbers, time "
+        "courses and vectors over the units of a channel meet without ado.  trial: its variables by name.  "
+        f"y: the outputs by channel.{clock}"
     )
 
 
@@ -112,26 +117,26 @@ def _has_time(program: Program) -> bool:
 
 
 def _landings(program: Program) -> str:
-    edges = ", ".join(quoted(skip.name)[1:-1] for skip in program.skips)
+    edges = ", ".join(checked(skip.name) for skip in program.skips)
     increment = " and the increment F(r) - r of step `increment` (None for sctt)"
     increment = increment if any(skip.kind == "dasc" for skip in program.skips) else ""
     ragged = program.timeline.ragged
     own = "  sequences: those it concerns.  length: the steps between, on their own clock." if ragged else ""
     return (
-        f"landings: objects that say what state `state` takes: state `source`{increment}, without gradient if "
-        f"`gradient` is False.  edge: the place of its beta among those of {edges}.{own}"
+        f"landings: objects that say what state `state` takes: state `source`{increment}, without gradient "
+        f"if `gradient` is False.  edge: the place of its beta among those of {edges}.{own}"
     )
 
 
 def _segment(program: Program) -> str:
     burn_in = ", the burn-in is -1" if program.timeline.burn_in else ""
     own = (
-        "  Sequences differ, and steps are those of the longest; the others are held in their last state.  clocks, "
-        "lengths: the start and the steps of each sequence, or one for all."
+        "  Sequences differ, and steps are those of the longest; the others are held in their last state.  "
+        "clocks, lengths: the start and the steps of each sequence, or one for all."
     )
     return (
-        f"epoch: its number in EPOCHS{burn_in}.  grace: how many of its first steps are not judged.  gradient: "
-        f"whether it is learned from.{own if program.timeline.ragged else ''}"
+        f"epoch: its number in EPOCHS{burn_in}.  grace: how many of its first steps are not judged.  "
+        f"gradient: whether it is learned from.{own if program.timeline.ragged else ''}"
     )
 
 
@@ -144,10 +149,10 @@ def _simulate(program: Program, roles: Sequence[str]) -> str:
         else ""
     )
     return (
-        f"weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias (K, N)"
-        f"{bias}, as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a step.{betas}  seed, "
-        f"iteration, evaluation: choose the random numbers.  first_network: the number of network 0 in a larger "
-        f"ensemble.{forced}  record: keep rates and inputs."
+        f"weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias "
+        f"(K, N){bias}, as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a "
+        f"step.{betas}  seed, iteration, evaluation: choose the random numbers.  first_network: the number "
+        f"of network 0 in a larger ensemble.{forced}  record: keep rates and inputs."
     )
 
 
@@ -161,18 +166,12 @@ def _loss(program: Program, roles: Sequence[str]) -> str:
         for c in network.outputs
         if c.name in targeted
     )
-    weighted = ", weighted," if "weight" in roles else ""
-    means = " and ".join(f"the mean {kind}{weighted}" for kind in kinds)
-    phases = list(timeline.phases)
-    added = (
-        "" if len(phases) < 2 else f", added over the phases {' and '.join(quoted(p)[1:-1] for p in phases)}"
-    )
-    penalties = {
-        penalty.quantity: f"{literal(penalty.coefficient)} mean {_norm(penalty.quantity, penalty.norm)}"
-        for penalty in program.training.penalties
-    }
-    parts = [f"{means}{added}"] if means else []
-    return " + ".join([*parts, *penalties.values()]) or "0: nothing is learned."
+    terms = [f"mean {kind}{' times weight' if 'weight' in roles else ''}" for kind in kinds]
+    if terms and len(timeline.phases) > 1:
+        terms[-1] += ", phases added"
+    for penalty in program.training.penalties:
+        terms.append(f"{literal(penalty.coefficient)} mean {_norm(penalty.quantity, penalty.norm)}")
+    return " + ".join(terms) or "0: nothing is learned"
 
 
 def _norm(quantity: str, norm: str) -> str:

@@ -8,7 +8,7 @@ are bool tensors where they are tested and 1.0 or 0.0 where they are counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rnnspec.codegen.constants import number, value_of
@@ -35,28 +35,6 @@ _ARITHMETIC = {
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _LOGIC = {"and": ("&", Level.AND), "or": ("|", Level.OR)}
 _ELEMENTWISE = ("abs", "sqrt", "exp", "log", "sin", "cos", "tanh", "sign", "floor")
-
-#: Functions of the module that stand for those of the language, and the others that each of them calls.
-CALLS = {
-    "angle": (),
-    "argmax": (),
-    "bernoulli": ("number", "unit"),
-    "choice": ("pick", "unit"),
-    "constant": (),
-    "distance": (),
-    "exponential": ("unit",),
-    "integer": ("unit",),
-    "maximum": ("number",),
-    "minimum": ("number",),
-    "normal": ("unit",),
-    "number": (),
-    "onehot": ("number",),
-    "pick": ("where",),
-    "ring": ("distance", "number"),
-    "uniform": ("unit",),
-    "unit": (),
-    "where": ("number",),
-}
 
 
 @dataclass
@@ -125,6 +103,9 @@ class Writer:
         if function in _ARITHMETIC:
             operator, level = _ARITHMETIC[function]
             left, right = map(self.number, arguments)
+            if function == "div" and left.python and not right.python:
+                # torch takes a Python number over a tensor as a product with the reciprocal: 49 / 49 < 1.
+                left = self._call("number", left)
             return infix(operator, left, right, level)
         if function == "pow":
             base, exponent = map(self.number, arguments)
@@ -203,18 +184,6 @@ class Writer:
     @property
     def _moved(self) -> str:
         return f".to({self.near})" if self.near else ""
-
-
-def with_callees(functions: Iterable[str]) -> list[str]:
-    """Return functions and all that they call, sorted."""
-    found: set[str] = set()
-    waiting = set(functions)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= set(CALLS[name]) - found
-    # Sorted: set order differs between processes and would reach the source.
-    return sorted(found)
 
 
 def _is_test(node: Expression) -> bool:

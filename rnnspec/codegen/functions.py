@@ -1,4 +1,4 @@
-"""The functions of a task in a generated module: its draws, and what its epochs input, want, judge and read."""
+"""The functions of a task in a generated module: draws, and what epochs input, want, judge and read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rnnspec.codegen.expressions import Writer
 from rnnspec.codegen.pieces import WIDTH, Code, break_lines
-from rnnspec.codegen.render import identifier, quoted
+from rnnspec.codegen.render import checked, identifier, quoted
 from rnnspec.program.nodes import (
     Clock,
     Draw,
@@ -180,7 +180,7 @@ class _Author:
 
     def _epoch(self, place: int, epoch: Epoch) -> Iterator[tuple[str, Function]]:
         def function(role: str, parameters: str, doc: str, lines: Iterable[str]) -> tuple[str, Function]:
-            return role, Function(f"{role}_{epoch.name}", parameters, doc, tuple(lines))
+            return role, Function(f"{role}_{checked(epoch.name)}", parameters, doc, tuple(lines))
 
         if epoch.duration.value is not None:
             writer = self._writer()
@@ -214,7 +214,9 @@ class _Author:
             yield function(
                 "read", "trial, y", "What is read off the outputs at the end of {}.", self._reads(epoch)
             )
-        after = self.draws(f"after_{epoch.name}", place + 1, "Work out what depends on the answers in {}.")
+        after = self.draws(
+            f"after_{checked(epoch.name)}", place + 1, "Work out what depends on the answers in {}."
+        )
         if after is not None:
             yield "after", after
 

@@ -16,21 +16,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from rnnspec.codegen.language import CALLS
 from rnnspec.codegen.pieces import WIDTH
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
-#: What generated modules call their own things; a name of a spec steps aside by one underscore.
-OWN_NAMES = frozenset(
-    """
-    math torch Tensor
-    angle argmax bernoulli choice constant distance exponential integer maximum minimum normal number onehot
-    pick ring uniform unit where
-    trial stream t u y white
-    abs bool dict float int len list max min print range reversed set slice sorted str sum tuple zip
-    draw step chunk simulate loss performance philox normals
-    """.split()
-)
+#: What functions that hold names of a spec use besides; a name of a spec steps aside by one underscore.
+OWN_NAMES = {"math", "torch", "trial", "y", "t", "white", "deal", "EVERY_TRIAL", *CALLS}
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
@@ -43,18 +35,25 @@ def identifier(name: str) -> str:
 
     Keywords and names of the module's own get an underscore, and so do names that end in one.
     """
-    _check(name)
+    checked(name)
     taken = keyword.iskeyword(name) or name in OWN_NAMES
     return f"{name}_" if taken or name.endswith("_") else name
 
 
 def quoted(name: str) -> str:
     """Return a name of a spec as a string literal."""
-    return f'"{_check(name)}"'
+    return f'"{checked(name)}"'
+
+
+def checked(name: str) -> str:
+    """Return a name of a spec as it is, after making sure that it is nothing but a name."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name")
+    return name
 
 
 def free_text(text: str, limit: int = 400) -> str:
-    """Return a text of a spec as it may stand in a docstring: one printable line, no quotes or backslashes."""
+    """Return a text of a spec as it may stand in a docstring: printable, without quotes and backslashes."""
     harmless = "".join(c if c.isprintable() and c not in "\"'`\\" else " " for c in text[: 4 * limit])
     words = " ".join(harmless.split())
     return words if len(words) <= limit else words[: limit - 3] + "..."
@@ -70,12 +69,6 @@ def fill(text: str, indent: int) -> str:
 def comment(text: str) -> str:
     """Return a text as lines of a comment."""
     return textwrap.fill(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
-
-
-def _check(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name")
-    return name
 
 
 @cache

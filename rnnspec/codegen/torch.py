@@ -8,9 +8,9 @@ from fractions import Fraction
 
 from rnnspec.codegen.constants import literal
 from rnnspec.codegen.documentation import document, title
-from rnnspec.codegen.expressions import with_callees
 from rnnspec.codegen.functions import TaskFunctions, write_task
 from rnnspec.codegen.initial_weights import uses_orthogonal, weight_lines
+from rnnspec.codegen.language import with_callees
 from rnnspec.codegen.pieces import WIDTH, Code, break_lines, call
 from rnnspec.codegen.render import quoted, render
 from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
@@ -149,7 +149,9 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         "trials": timeline.trials,
         "ragged": timeline.ragged,
         "independent": program.training.independent_trials,
-        "epoch_signature": break_lines(call("__init__", *map(Code, ["self", *columns[:5], *optional])), 8, 1, 4),
+        "epoch_signature": break_lines(
+            call("__init__", *map(Code, ["self", *columns[:5], *optional])), 8, 1, 4
+        ),
         "epoch_assignments": [f"self.{role} = {role}" for role in roles],
         "epoch_columns": ", ".join(columns),
         "epochs": [break_lines(call("Epoch", *map(Code, row)), 4, 1, 4) for row in rows],
@@ -221,6 +223,7 @@ def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> d
     rate_norms = [penalty["size"] for penalty in penalties if penalty["quantity"] == "rate"]
     judging = [f"epoch.{role}" for role in ("target", "correct") if role in roles]
     squared = len(entropy) < len(channels)
+    correct = ["trial", "y" if squared else "outputs(x)", *(["t"] if "correct" in task.clocks else [])]
     weighted = "weight" in roles
     return {
         "phases": _names(phases),
@@ -233,7 +236,7 @@ def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> d
         "rate_norms": rate_norms,
         "roles_judged": " or ".join(judging),
         "judged": " or ".join([*judging, "result.record", *(["segment.gradient"] if rate_norms else [])]),
-        "correct_call": f"epoch.correct(trial, {'y' if squared else 'outputs(x)'}{', t' if 'correct' in task.clocks else ''})",
+        "correct_call": f"epoch.correct({', '.join(correct)})",
         "success": timeline.success is not None,
         "scored": timeline.scored is not None,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -53,6 +53,8 @@ class _Lowering:
     variables: Variables
     document: Document
     problems: Problems
+    #: Expressions by their path: what epochs inherit is lowered for the first of them.
+    lowered: dict[Path, Expression | None] = field(default_factory=dict)
 
     def lower(self) -> Timeline | None:
         draws = self.variables.draws()
@@ -199,7 +201,7 @@ class _Lowering:
         size = channel.stop - channel.start
         vector = size if size > 1 or channel.ring else None
         place = Place(role, position, channel=channel.name, size=vector, ring=channel.ring)
-        value = self.variables.expressions.lower(text, path, place)
+        value = self._once(text, path, place)
         if value is not None and value.type.size not in (None, vector):
             self.problems.error(
                 "RS205",
@@ -219,7 +221,7 @@ class _Lowering:
             text, place = self.task.correct, ("task", "correct")
         if not isinstance(text, ExpressionText):
             return None
-        value = self.variables.expressions.lower(text, place, Place("correct", position))
+        value = self._once(text, place, Place("correct", position))
         return truth(self.problems, value, self.document.span(place))
 
     def _trial_truth(
@@ -239,6 +241,15 @@ class _Lowering:
             )
             return None
         return value
+
+    def _once(self, text: ExpressionText, path: Path, place: Place) -> Expression | None:
+        """Lower an expression that several epochs may inherit, for the first of them.
+
+        What is known in one epoch is known in all later ones, so what stands in the first stands in all.
+        """
+        if path not in self.lowered:
+            self.lowered[path] = self.variables.expressions.lower(text, path, place)
+        return self.lowered[path]
 
     def _seconds(self, time: Time) -> Fraction:
         return time.seconds(self.network.dt)

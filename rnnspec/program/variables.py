@@ -38,9 +38,9 @@ class _Definition:
 
 @dataclass
 class Variables:
-    """The variables of one task, each lowered when it is first needed.
+    """The variables of one task.
 
-    Requires: a task whose shape is valid; `expressions` is set before the first lookup.
+    Requires: a task whose shape is valid; `expressions` is set, and `draws` called, before anything else.
     """
 
     task: spec.Task
@@ -51,12 +51,11 @@ class Variables:
     _types: dict[str, Type | None] = field(default_factory=dict)
     _draws: dict[str, Draw] = field(default_factory=dict)
     _reads: dict[str, Read] = field(default_factory=dict)
-    _open: list[str] = field(default_factory=list)
 
     def draws(self) -> tuple[Draw, ...]:
-        """Lower all draws, each after those it depends on."""
-        for name in self._definitions:
-            self._type(name)
+        """Lower all draws and reads, each after those it depends on; return the draws."""
+        for name in self._order:
+            self._types[name] = self._type(name)
         return tuple(self._draws.values())
 
     def reads(self, epoch: int) -> tuple[Read, ...]:
@@ -79,10 +78,7 @@ class Variables:
                 help=f"move the definition that uses '{name}' to 'draw'",
             )
             return None
-        if name in self._open:
-            self._report_cycle(name, span)
-            return None
-        known = self._available(name)
+        known = self._available[name]
         if place.role == "duration" and name in self._tainted:
             self.problems.error(
                 "RS213",
@@ -104,16 +100,16 @@ class Variables:
                 help=f"use previous({name}, ...) for the preceding trial",
             )
             return None
-        return self._type(name)
+        # Of a variable on a cycle nothing is known, and the cycle has been reported.
+        return self._types.get(name)
 
     def previous(self, name: str, place: Place, span: Span) -> Type | None:
         """Return the type of a variable in the preceding trial; of itself as well."""
         if not self._is_variable(name, place, span):
             return None
-        if name in self._open:
-            # A recurrence: nothing bounds it.
-            return replace(CONSTANT, rate=Rate.TRIAL, reads=name in self._tainted)
-        return self._type(name)
+        # A recurrence is met before it has a type: nothing bounds it.
+        recurrent = replace(CONSTANT, rate=Rate.TRIAL, reads=name in self._tainted)
+        return self._types.get(name, recurrent)
 
     def _is_variable(self, name: str, place: Place, span: Span) -> bool:
         if name in self._definitions:
@@ -202,10 +198,8 @@ class Variables:
     # --- types ---------------------------------------------------------------------------------------
 
     def _type(self, name: str) -> Type | None:
-        if name in self._types:
-            return self._types[name]
+        """Lower one definition; what it depends on has been lowered."""
         definition = self._definitions[name]
-        self._open.append(name)
         known = definition.epoch if definition.role == "read" else len(self.task.epochs)
         place = Place(definition.role, known, name)
         calls = [0]
@@ -213,10 +207,8 @@ class Variables:
             scalar(self.problems, self.expressions.lower(text, path, place, calls), self.document.span(path))
             for text, path in definition.texts
         ]
-        self._open.remove(name)
         found = [v for v in values if v is not None]
-        self._types[name] = self._define(name, definition, found) if len(found) == len(values) else None
-        return self._types[name]
+        return self._define(name, definition, found) if len(found) == len(values) else None
 
     def _define(self, name: str, definition: _Definition, values: list[Expression]) -> Type:
         types = [v.type for v in values]
@@ -246,56 +238,100 @@ class Variables:
             () if patterns is not None else tuple(values),
             patterns,
             type,
-            self._available(name),
+            self._available[name],
         )
         return type
 
-    def _report_cycle(self, name: str, span: Span) -> None:
-        chain = [*self._open[self._open.index(name) :], name]
-        self.problems.error(
-            "RS207",
-            f"'{name}' depends on itself: {' -> '.join(chain)}",
-            span,
-            expected="values that can be drawn one after the other",
-            help=f"previous({name}, ...) refers to the preceding trial",
-        )
-
-    # --- what depends on reads -----------------------------------------------------------------------
+    # --- dependence ----------------------------------------------------------------------------------
 
     @cached_property
-    def _uses(self) -> dict[str, tuple[set[str], set[str]]]:
-        """The names each definition uses, of the same trial and through previous()."""
-        return {
-            name: _names(text.tree for text, _ in definition.texts)
-            for name, definition in self._definitions.items()
-        }
+    def _uses(self) -> dict[str, tuple[list[str], list[str]]]:
+        """The variables that each definition uses: of the same trial, and through previous()."""
+        found = {}
+        for name, definition in self._definitions.items():
+            uses = _names(text.tree for text, _ in definition.texts)
+            now, before = ([n for n in self._definitions if n in used] for used in uses)
+            found[name] = now, before
+        return found
+
+    @cached_property
+    def _order(self) -> list[str]:
+        """All variables, each after those of its trial that it uses, if possible after its previous ones."""
+        now = {name: uses[0] for name, uses in self._uses.items()}
+        both = {name: uses[0] + uses[1] for name, uses in self._uses.items()}
+        loose, _ = _postorder(list(both), both)
+        order, cycles = _postorder(loose, now)
+        for cycle in cycles:
+            self._report_cycle(cycle)
+        broken = {name for cycle in cycles for name in cycle}
+        return [name for name in order if name not in broken]
+
+    def _report_cycle(self, cycle: list[str]) -> None:
+        """Report names that each use the next, and the last the first."""
+        chain = [*cycle, cycle[0]]
+        definition = self._definitions[cycle[-1]]
+        path = next(path for text, path in definition.texts if cycle[0] in _names(iter([text.tree]))[0])
+        self.problems.error(
+            "RS207",
+            f"'{cycle[0]}' depends on itself: {' -> '.join(chain)}",
+            self.document.span(path),
+            expected="values that can be drawn one after the other",
+            help=f"previous({cycle[0]}, ...) refers to the preceding trial",
+        )
 
     @cached_property
     def _tainted(self) -> set[str]:
         """The names that depend on a read, in this trial or an earlier one."""
         found = {n for n, d in self._definitions.items() if d.role == "read"}
         while True:
-            more = {n for n, (now, before) in self._uses.items() if (now | before) & found} - found
+            more = {n for n, uses in self._uses.items() if found.intersection(uses[0] + uses[1])} - found
             if not more:
                 return found
             found |= more
 
-    def _available(self, name: str, seen: frozenset[str] = frozenset()) -> int | None:
-        """Return after how many epochs of its trial a variable is known; None: before the simulation."""
-        if name not in self._tainted or name in seen:
-            return None
-        definition = self._definitions[name]
-        if definition.role == "read":
-            return definition.epoch + 1
-        used = [self._available(n, seen | {name}) for n in self._uses[name][0] if n in self._definitions]
-        return max((u for u in used if u is not None), default=0)
+    @cached_property
+    def _available(self) -> dict[str, int | None]:
+        """After how many epochs of its trial each variable is known; None: before the simulation."""
+        known: dict[str, int | None] = dict.fromkeys(self._definitions)
+        for name in self._order:
+            definition = self._definitions[name]
+            if definition.role == "read":
+                known[name] = definition.epoch + 1
+            elif name in self._tainted:
+                waits = (known[used] for used in self._uses[name][0])
+                known[name] = max((w for w in waits if w is not None), default=0)
+        return known
 
     def _source_of(self, name: str) -> str:
         """Return the read that a variable waits for."""
-        if self._definitions[name].role == "read":
-            return name
-        waits = [n for n in sorted(self._uses[name][0]) if n in self._definitions]
-        return self._source_of(max(waits, key=lambda n: self._available(n) or 0))
+        while self._definitions[name].role != "read":
+            name = max(self._uses[name][0], key=lambda used: self._available[used] or 0)
+        return name
+
+
+def _postorder(roots: list[str], uses: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return names so that each stands after those it uses, and the cycles, of which nothing can.
+
+    Without recursion: a chain of definitions may be longer than Python's stack.
+    """
+    order: dict[str, None] = {}
+    cycles: list[list[str]] = []
+    for root in roots:
+        path = {root: iter(uses[root])} if root not in order else {}
+        while path:
+            name = next(reversed(path))
+            used = next(path[name], None)
+            if used is None:
+                del path[name]
+                order[name] = None
+            elif used in path:
+                chain = list(path)[list(path).index(used) :]
+                # Named from the first of them in the document.
+                first = min(range(len(chain)), key=lambda i: list(uses).index(chain[i]))
+                cycles.append(chain[first:] + chain[:first])
+            elif used not in order:
+                path[used] = iter(uses[used])
+    return list(order), cycles
 
 
 def _names(trees: Iterator[syntax.Tree]) -> tuple[set[str], set[str]]:

@@ -87,7 +87,7 @@ def _align_landings(
     for b, table in enumerate(tables):
         rank, last = 0, None
         for landing in table.landings:
-            # Of the landings on one state of a sequence, the first is gathered with other first ones, and so on.
+            # Of the landings on one state, the first is gathered with other sequences' first, and so on.
             rank = rank + 1 if landing.state == last else 0
             last = landing.state
             aligned = _align_landing(landing, steps[b])

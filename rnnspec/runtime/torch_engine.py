@@ -61,6 +61,10 @@ class TorchEngine:
             record=record,
             **options,
         )
+        loss = module.loss(result, weights)
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            # No point is judged, as can be in a coarse stage; it is still a function of the weights.
+            loss = loss + 0.0 * weights["bias"].sum(1)
         steps = [table.steps] if aligned is None else list(aligned.lengths)
         rates = outputs = inputs = None
         if record:
@@ -70,7 +74,7 @@ class TorchEngine:
             if aligned is not None:
                 rates, outputs, inputs = (_own_clocks(x, aligned) for x in (rates, outputs, inputs))
         return Outcome(
-            loss=module.loss(result, weights),
+            loss=loss,
             performance=module.performance(result),
             phase_performance=module.phase_performance(result),
             trial_performance=module.trial_performance(result),

@@ -151,10 +151,12 @@ def _wrong_length(path: Path, value: object, least: int, most: int | None) -> _F
     if not isinstance(value, dict | list) or (most is None and len(value) >= least):
         # Too short only because entries were refused, each with a diagnostic of its own.
         return None
-    if isinstance(value, dict):
+    if isinstance(value, dict) and most is None:
         return _Finding("RS011", path, f"{subject(path)} is empty", "at least one entry", key=True)
     expected = f"at least {least}" if most is None else f"at most {most}"
-    return _Finding("RS013", path, f"{subject(path)} has {items(len(value))}", expected)
+    return _Finding(
+        "RS013", path, f"{subject(path)} has {items(len(value))}", expected, key=isinstance(value, dict)
+    )
 
 
 def _path(location: Path, document: Document) -> tuple[Path, bool]:

@@ -13,6 +13,10 @@ from rnnspec.spec.texts import Distribution
 #: The largest population or channel: w_rec alone has the square of it in entries.
 MAX_UNITS = 4096
 
+#: Every pair of populations is a block of w_rec, every population and channel one of w_in or w_out.
+MAX_POPULATIONS = 64
+MAX_CHANNELS = 128
+
 Sign = Literal["excitatory", "inhibitory"]
 
 
@@ -214,7 +218,9 @@ class Network(Model):
 
     dt: PositiveTime = Field(description="Length of one simulation step, such as '5 ms'.")
     populations: dict[Name, Population] = Field(
-        min_length=1, description="Groups of units, laid out in the order written."
+        min_length=1,
+        max_length=MAX_POPULATIONS,
+        description="Groups of units, laid out in the order written.",
     )
     activation: Activation = Field(
         default=PlainActivation(kind="relu"), description="Function f from input current to rate."
@@ -222,8 +228,12 @@ class Network(Model):
     noise: Noise = Field(
         default=NoNoise(kind="none"), description="Noise of the units, inside f. Absent: none."
     )
-    inputs: dict[Name, InputChannel] = Field(default={}, description="Input channels by name.")
-    outputs: dict[Name, OutputChannel] = Field(default={}, description="Output channels by name.")
+    inputs: dict[Name, InputChannel] = Field(
+        max_length=MAX_CHANNELS, default={}, description="Input channels by name."
+    )
+    outputs: dict[Name, OutputChannel] = Field(
+        max_length=MAX_CHANNELS, default={}, description="Output channels by name."
+    )
     weights: Weights = Field(default=Weights(), description="Initial values of the weights.")
     connections: dict[Ends, ConnectionOrNone] = Field(
         default={},

@@ -12,6 +12,7 @@ from rnnspec.spec.texts import EventText
 from rnnspec.spec.values import Over
 
 MAX_INCREMENTS = 100_000
+MAX_EDGES = 64
 
 _HALF = Over(Fraction(50), "%")
 
@@ -66,7 +67,7 @@ class Skips(Model):
     beta: Beta = Field(
         default=BetaSchedule(), description="Schedule of all edges that have none of their own."
     )
-    edges: dict[Name, Edge] = Field(default={}, description="The skips, by name.")
+    edges: dict[Name, Edge] = Field(max_length=MAX_EDGES, default={}, description="The skips, by name.")
 
 
 class Coarsening(Model):

@@ -11,6 +11,8 @@ from rnnspec.spec.fields import NO_TIME, Model, Name, NoneWord, TimeValue
 from rnnspec.spec.texts import Duration, Expression, ExpressionOrNone
 
 MAX_TRIALS = 10_000
+MAX_EPOCHS = 256
+MAX_VARIABLES = 512
 
 Channels = dict[Name, ExpressionOrNone]
 ChannelsOrNone = Annotated[Annotated[NoneWord, Tag(NONE_TAG)] | Annotated[Channels, Tag(REST_TAG)], NONE_OR]
@@ -64,7 +66,9 @@ class Epoch(Model):
         default=None, description="Truth value per time point; 'none': not scored. Absent: the task's."
     )
     read: dict[Name, Expression] = Field(
-        default={}, description="Values taken from the outputs at the last step, by name."
+        max_length=MAX_VARIABLES,
+        default={},
+        description="Values taken from the outputs at the last step, by name.",
     )
 
 
@@ -76,16 +80,22 @@ class Task(Model):
         default=NO_TIME, description="Undriven time before the first trial, without gradient."
     )
     sequence: dict[Name, SequenceValue] = Field(
-        default={}, description="Values drawn once per sequence, by name; a list holds one value per trial."
+        max_length=MAX_VARIABLES,
+        default={},
+        description="Values drawn once per sequence, by name; a list holds one value per trial.",
     )
-    draw: dict[Name, Expression] = Field(default={}, description="Values drawn once per trial, by name.")
+    draw: dict[Name, Expression] = Field(
+        max_length=MAX_VARIABLES, default={}, description="Values drawn once per trial, by name."
+    )
     input: Channels = Field(default={}, description="Input in every epoch that does not say otherwise.")
     target: Channels = Field(default={}, description="Target in every epoch that does not say otherwise.")
     correct: ExpressionOrNone | None = Field(
         default=None, description="Truth value per time point, in every epoch that does not say otherwise."
     )
     phase: Name = Field(default="trial", description="Phase of every epoch that does not say otherwise.")
-    epochs: dict[Name, Epoch] = Field(min_length=1, description="The epochs of a trial, in order.")
+    epochs: dict[Name, Epoch] = Field(
+        min_length=1, max_length=MAX_EPOCHS, description="The epochs of a trial, in order."
+    )
     success: Expression | None = Field(
         default=None,
         description="Truth value per trial over draws and reads, the score instead of 'correct'.",

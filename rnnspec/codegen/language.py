@@ -1,0 +1,39 @@
+"""The functions of a generated module that stand for those of the specification language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+#: Each function, and the others that it calls; templates/torch/language.py.j2 defines them.
+CALLS = {
+    "angle": (),
+    "argmax": (),
+    "bernoulli": ("number", "unit"),
+    "choice": ("pick", "unit"),
+    "constant": (),
+    "distance": (),
+    "exponential": ("unit",),
+    "integer": ("unit",),
+    "maximum": ("number",),
+    "minimum": ("number",),
+    "normal": ("unit",),
+    "number": (),
+    "onehot": ("number",),
+    "pick": ("where",),
+    "ring": ("distance", "number"),
+    "uniform": ("unit",),
+    "unit": (),
+    "where": ("number",),
+}
+
+
+def with_callees(functions: Iterable[str]) -> list[str]:
+    """Return functions and all that they call, sorted."""
+    found: set[str] = set()
+    waiting = set(functions)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= set(CALLS[name]) - found
+    # Sorted: set order differs between processes and would reach the source.
+    return sorted(found)

@@ -1,0 +1,131 @@
+"""A hostile spec cannot put code into a source: whatever is generated from it calls what it should."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from codegen.sources import ragged
+from support import program
+
+from rnnspec.codegen.language import CALLS
+from rnnspec.codegen.render import OWN_NAMES
+from rnnspec.codegen.torch import emit
+from rnnspec.program.nodes import Program
+
+HOSTILE = '"""\n__import__("os").system("echo pwned")\n"""\\\u2028'
+INNOCENT = {"dict", "dtype", "enumerate", "int", "isinstance", "len", "max", "min", "print", "range"} | {
+    *("reversed", "sorted", "sum", "super", "zip")
+}
+
+
+def calls(source: str) -> Iterator[str]:
+    """Yield what is called by a plain name, and the module of what is called in a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            root: ast.expr = node.func
+            while isinstance(root, ast.Attribute):
+                assert not root.attr.startswith("__") or root.attr == "__dict__", root.attr
+                root = root.value
+            if isinstance(root, ast.Name) and root.id in dir(builtins):
+                yield root.id
+
+
+def defined(source: str) -> set[str]:
+    """Return the functions and classes of a module."""
+    body = ast.parse(source).body
+    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+@pytest.mark.parametrize("found", [program(), ragged()], ids=["minimal", "ragged"])
+def test_sources_call_what_they_define_and_little_else(found: Program) -> None:
+    source = emit(found)
+    local = {"white", "judge", "slice"}
+    assert set(calls(source)) <= defined(source) | INNOCENT | local
+    imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [ast.unparse(node) for node in imported] == [
+        "import math",
+        "import torch",
+        "from torch import Tensor",
+    ]
+
+
+def test_a_summary_is_words_and_nothing_else() -> None:
+    found = program()
+    plain, hostile = emit(replace(found, summary="words")), emit(replace(found, summary=HOSTILE))
+    assert "pwned" in hostile
+    # But for the module's docstring the two are the same program.
+    trees = [ast.parse(source).body[1:] for source in (plain, hostile)]
+    assert [ast.dump(node) for node in trees[0]] == [ast.dump(node) for node in trees[1]]
+
+
+def hostile_programs() -> Iterator[tuple[str, Program]]:
+    """Yield programs no spec can be lowered to: each has one name that is none."""
+    plain = program("skips: {edges: {one: {kind: sctt, every: 2 steps}}}")
+    network, timeline = plain.network, plain.timeline
+    bad = 'x"]; import os  #'
+
+    def first(items: tuple[object, ...], **change: object) -> tuple[object, ...]:
+        return (replace(items[0], **change), *items[1:])  # type: ignore[type-var]
+
+    yield "program", replace(plain, name=bad)
+    yield "skip", replace(plain, skips=first(plain.skips, name=bad))  # type: ignore[arg-type]
+    for part in ("populations", "inputs", "outputs"):
+        changed = {part: first(getattr(network, part), name=bad)}
+        yield part, replace(plain, network=replace(network, **changed))  # type: ignore[arg-type]
+    for word in ("targets", "sources"):
+        part = "inputs" if word == "targets" else "outputs"
+        changed = {part: first(getattr(network, part), **{word: (bad,)})}
+        yield word, replace(plain, network=replace(network, **changed))  # type: ignore[arg-type]
+    for word in ("name", "phase"):
+        epochs = first(timeline.epochs, **{word: bad})
+        yield f"epoch {word}", replace(plain, timeline=replace(timeline, epochs=epochs))  # type: ignore[arg-type]
+    draws = first(timeline.draws, name=bad)
+    yield "draw", replace(plain, timeline=replace(timeline, draws=draws))  # type: ignore[arg-type]
+    drives = first(timeline.epochs[0].drives, channel=bad)
+    epochs = first(timeline.epochs, drives=drives)
+    yield "drive", replace(plain, timeline=replace(timeline, epochs=epochs))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("place", "found"), [*hostile_programs()])
+def test_a_name_that_is_none_is_refused(place: str, found: Program) -> None:
+    with pytest.raises(ValueError, match="is no name"):
+        emit(found)
+
+
+def test_names_of_a_spec_may_be_any_word_of_python_or_of_the_module() -> None:
+    """Every reserved word as a draw and as an output; the module still means the same."""
+    words = sorted({*OWN_NAMES, "lambda", "lambda_", "class", "None_", "print"} - {"t"})
+    draws = "\n".join(f"    {word}: uniform(0, {n + 1})" for n, word in enumerate(words))
+    total = " + ".join(words)
+    found = program(f"task:\n  draw:\n{draws}\n    total: {total}\n  input: {{cue: total}}")
+    source = emit(found)
+    tree = ast.parse(source)
+    draw = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw")
+    assigned = {target.id for n in ast.walk(draw) if isinstance(n, ast.Assign) for target in n.targets}  # type: ignore[attr-defined]
+    assert not assigned & OWN_NAMES
+    assert len(assigned) == len(words) + 2
+
+
+def test_own_names_are_all_that_functions_of_a_spec_use() -> None:
+    """What such a function takes from the module stays clear of what the spec names."""
+    source = emit(ragged())
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name.split("_")[0] in (
+            *("draw", "recall", "after", "read", "input", "varying", "target", "weight", "correct"),
+            *("duration", "success", "scored"),
+        ):
+            if node.name == "draw_trials":
+                continue
+            assigned = {
+                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            }
+            used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            assert used - assigned <= OWN_NAMES
+            assert not assigned - {"t"} & OWN_NAMES
+    assert set(CALLS) <= OWN_NAMES
