@@ -70,8 +70,13 @@ def _verify_timeline(program: Program) -> None:
         _require(draw.available is None or draw.type.reads, "a read-free draw waits for a read", draw.path)
         known[draw.name] = draw.available or 0
     known |= reads
+    verified: set[Path] = set()
     for position, epoch in enumerate(timeline.epochs):
         for value, place, path in _values(program, position):
+            if path in verified:
+                # Inherited by several epochs, and right in an earlier one.
+                continue
+            verified.add(path)
             for node in walk(value):
                 _require(not isinstance(node, Random), "a random call outside of draws", path)
                 _require(place == "input" or not isinstance(node, White), "white outside of inputs", path)
@@ -96,9 +101,9 @@ def _values(program: Program, position: int) -> Iterator[tuple[Expression, str, 
     yield from ((t.value, "target", t.path) for t in epoch.targets)
     yield from ((r.value, "read", r.path) for r in epoch.reads)
     if epoch.weight is not None:
-        yield epoch.weight, "weight", epoch.path
+        yield epoch.weight, "weight", (*epoch.path, "weight")
     if epoch.correct is not None:
-        yield epoch.correct, "correct", epoch.path
+        yield epoch.correct, "correct", (*epoch.path, "correct")
 
 
 def _require(condition: bool, message: str, path: Path) -> None:
