@@ -36,11 +36,14 @@ def value_of(node: Expression) -> float | None:
     """Return the value of an expression that is a constant number, by the rules of float64; else None."""
     if isinstance(node, Number):
         return float(node.value)
-    if not isinstance(node, Apply) or node.function not in _FUNCTIONS:
+    if not isinstance(node, Apply):
+        return None
+    choice = known_choice(node)
+    if choice is not None:
+        return value_of(choice)
+    if node.function not in _FUNCTIONS:
         return None
     known = [value_of(argument) for argument in node.arguments]
-    if node.function == "where" and known[0] is not None:
-        return known[1] if known[0] != 0 else known[2]
     if node.function in ("and", "or") and any(
         k is not None and (k != 0) == (node.function == "or") for k in known
     ):
@@ -55,6 +58,17 @@ def value_of(node: Expression) -> float | None:
     except (ValueError, ZeroDivisionError):
         return math.nan
     return math.nan if isinstance(result, complex) else float(result)
+
+
+def known_choice(node: Apply) -> Expression | None:
+    """Return the argument of a where or pick that a constant chooses; None if it is no such call."""
+    chooser = value_of(node.arguments[0]) if node.function in ("where", "pick") else None
+    if chooser is None:
+        return None
+    values = node.arguments[1:]
+    if node.function == "where":
+        return values[0] if chooser != 0 else values[1]
+    return next((value for place, value in enumerate(values) if chooser == place), values[-1])
 
 
 def _divide(v: Sequence[float]) -> float:
@@ -83,11 +97,6 @@ def _distance(v: Sequence[float]) -> float:
     return min(apart, 2 * math.pi - apart)
 
 
-def _pick(v: Sequence[float]) -> float:
-    places = range(len(v) - 2)
-    return next((v[1 + place] for place in places if v[0] == place), v[-1])
-
-
 _FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
     "add": lambda v: v[0] + v[1],
     "sub": lambda v: v[0] - v[1],
@@ -105,7 +114,6 @@ _FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
     "and": lambda v: v[0] != 0 and v[1] != 0,
     "or": lambda v: v[0] != 0 or v[1] != 0,
     "not": lambda v: v[0] == 0,
-    "where": lambda v: v[1] if v[0] != 0 else v[2],
     "min": min,
     "max": max,
     "abs": lambda v: abs(v[0]),
@@ -117,6 +125,5 @@ _FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
     "tanh": lambda v: math.tanh(v[0]),
     "sign": lambda v: (v[0] > 0) - (v[0] < 0),
     "floor": lambda v: math.floor(v[0]) if math.isfinite(v[0]) else v[0],
-    "pick": _pick,
     "distance": _distance,
 }

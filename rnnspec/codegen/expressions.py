@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rnnspec.codegen.constants import number, value_of
+from rnnspec.codegen.constants import known_choice, number, value_of
 from rnnspec.codegen.pieces import Code, Level, call, infix, power
 from rnnspec.codegen.render import identifier, quoted
 from rnnspec.program.nodes import (
@@ -111,12 +111,14 @@ class Writer:
             base, exponent = map(self.number, arguments)
             return power(base, exponent)
         if function == "neg":
-            operand = self.number(arguments[0]).at(Level.SIGN)
-            return Code(f"-{operand.text}", Level.SIGN)
+            operand = self.number(arguments[0])
+            # -(x**2) rather than -x**2, which few read rightly.
+            inner = operand.at(Level.ATOM if operand.level == Level.POWER else Level.SIGN)
+            return Code(f"-{inner.text}", Level.SIGN)
         if function in ("ring", "onehot"):
             return self._vector(node, function, arguments)
-        if function == "where":
-            return self._where(arguments)
+        if function in ("where", "pick"):
+            return self._chosen(node, function, arguments)
         if function in _ELEMENTWISE:
             return call(f"torch.{function}", self.number(arguments[0]))
         names = {"min": "minimum", "max": "maximum"}
@@ -128,11 +130,13 @@ class Writer:
         bare = not one.python and _is_test(right) and value_of(right) is None
         return infix("*", one, self.truth(right) if bare else self.number(right), Level.PRODUCT)
 
-    def _where(self, arguments: Sequence[Expression]) -> Code:
-        known = value_of(arguments[0])
-        if known is not None:
-            return self.number(arguments[1] if known else arguments[2])
-        return self._call("where", self.truth(arguments[0]), *map(self.number, arguments[1:]))
+    def _chosen(self, node: Apply, function: str, arguments: Sequence[Expression]) -> Code:
+        """Return a choice between values, or the one that a constant chooses."""
+        choice = known_choice(node)
+        if choice is not None:
+            return self.number(choice)
+        first = self.truth(arguments[0]) if function == "where" else self.number(arguments[0])
+        return self._call(function, first, *map(self.number, arguments[1:]))
 
     def _vector(self, node: Apply, function: str, arguments: Sequence[Expression]) -> Code:
         first = self.number(arguments[0])
@@ -161,7 +165,10 @@ class Writer:
             if function == "not":
                 operand = self.truth(arguments[0]).at(Level.ATOM)
                 return Code(f"~{operand.text}", Level.SIGN)
-            if function == "where" and value_of(arguments[0]) is None and all(map(_is_test, arguments[1:])):
+            if function == "where" and _is_test(node):
+                choice = known_choice(node)
+                if choice is not None:
+                    return self.truth(choice)
                 return call("torch.where", *map(self.truth, arguments))
         return infix("!=", self.number(node).at(Level.SUM), Code("0", python=True), Level.COMPARISON)
 

@@ -227,7 +227,7 @@ network:
   connections:
     input -> input: {self: false, density: 0.5}
     output -> input: {init: identity(0.5)}
-    input -> output: none
+    output -> output: none
 """
     found = program(text)
     own = load_module(emit(found)).random_weights(40)

@@ -17,7 +17,7 @@ from rnnspec.codegen.torch import emit
 from rnnspec.program.nodes import Program
 
 HOSTILE = '"""\n__import__("os").system("echo pwned")\n"""\\\u2028'
-INNOCENT = {"dict", "dtype", "enumerate", "int", "isinstance", "len", "max", "min", "print", "range"} | {
+INNOCENT = {"dict", "enumerate", "int", "len", "list", "max", "min", "print", "range"} | {
     *("reversed", "sorted", "sum", "super", "zip")
 }
 
@@ -100,7 +100,7 @@ def test_a_name_that_is_none_is_refused(place: str, found: Program) -> None:
 
 def test_names_of_a_spec_may_be_any_word_of_python_or_of_the_module() -> None:
     """Every reserved word as a draw and as an output; the module still means the same."""
-    words = sorted({*OWN_NAMES, "lambda", "lambda_", "class", "None_", "print"} - {"t"})
+    words = sorted({*OWN_NAMES, "lambda_", "None_", "print", "self"} - {"t"})
     draws = "\n".join(f"    {word}: uniform(0, {n + 1})" for n, word in enumerate(words))
     total = " + ".join(words)
     found = program(f"task:\n  draw:\n{draws}\n    total: {total}\n  input: {{cue: total}}")
@@ -114,14 +114,12 @@ def test_names_of_a_spec_may_be_any_word_of_python_or_of_the_module() -> None:
 
 def test_own_names_are_all_that_functions_of_a_spec_use() -> None:
     """What such a function takes from the module stays clear of what the spec names."""
-    source = emit(ragged())
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef) and node.name.split("_")[0] in (
-            *("draw", "recall", "after", "read", "input", "varying", "target", "weight", "correct"),
-            *("duration", "success", "scored"),
-        ):
-            if node.name == "draw_trials":
-                continue
+    found = ragged()
+    roles = ("input", "varying", "target", "weight", "correct", "read", "after", "duration")
+    epochs = {f"{role}_{epoch.name}" for epoch in found.timeline.epochs for role in roles}
+    names = {"draw", "recall", "success", "scored"} | epochs
+    for node in ast.parse(emit(found)).body:
+        if isinstance(node, ast.FunctionDef) and node.name in names:
             assigned = {
                 n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
             }

@@ -610,7 +610,7 @@ def constant(value: float) -> Tensor:
 
 def where(condition: Tensor, a, b) -> Tensor:
     """Return a where a condition holds, else b."""
-    return torch.where(condition, number(a), number(b))
+    return torch.where(number(condition) != 0, number(a), number(b))
 
 
 def pick(index: Tensor, *values) -> Tensor:
