@@ -38,12 +38,12 @@ def value_of(node: Expression) -> float | None:
         return float(node.value)
     if not isinstance(node, Apply):
         return None
-    choice = known_choice(node)
-    if choice is not None:
-        return value_of(choice)
+    # Each argument is looked at once: nested calls would double the work at every level.
+    known = [value_of(argument) for argument in node.arguments]
+    if node.function in ("where", "pick") and known[0] is not None:
+        return known[_place(node, known[0])]
     if node.function not in _FUNCTIONS:
         return None
-    known = [value_of(argument) for argument in node.arguments]
     if node.function in ("and", "or") and any(
         k is not None and (k != 0) == (node.function == "or") for k in known
     ):
@@ -62,13 +62,18 @@ def value_of(node: Expression) -> float | None:
 
 def known_choice(node: Apply) -> Expression | None:
     """Return the argument of a where or pick that a constant chooses; None if it is no such call."""
-    chooser = value_of(node.arguments[0]) if node.function in ("where", "pick") else None
-    if chooser is None:
+    if node.function not in ("where", "pick"):
         return None
-    values = node.arguments[1:]
+    chooser = value_of(node.arguments[0])
+    return None if chooser is None else node.arguments[_place(node, chooser)]
+
+
+def _place(node: Apply, chooser: float) -> int:
+    """Return which argument of a where or pick its first one chooses."""
     if node.function == "where":
-        return values[0] if chooser != 0 else values[1]
-    return next((value for place, value in enumerate(values) if chooser == place), values[-1])
+        return 1 if chooser != 0 else 2
+    last = len(node.arguments) - 1
+    return next((place for place in range(1, last) if chooser == place - 1), last)
 
 
 def _divide(v: Sequence[float]) -> float:
@@ -114,8 +119,8 @@ _FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
     "and": lambda v: v[0] != 0 and v[1] != 0,
     "or": lambda v: v[0] != 0 or v[1] != 0,
     "not": lambda v: v[0] == 0,
-    "min": min,
-    "max": max,
+    "min": lambda v: math.nan if any(map(math.isnan, v)) else min(v),
+    "max": lambda v: math.nan if any(map(math.isnan, v)) else max(v),
     "abs": lambda v: abs(v[0]),
     "sqrt": lambda v: math.sqrt(v[0]),
     "exp": lambda v: math.exp(v[0]),

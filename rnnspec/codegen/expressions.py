@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rnnspec.codegen.constants import known_choice, number, value_of
-from rnnspec.codegen.pieces import Code, Level, call, infix, power
+from rnnspec.codegen.pieces import Code, Level, call, infix, power, prefix
 from rnnspec.codegen.render import identifier, quoted
 from rnnspec.program.nodes import (
     Apply,
@@ -111,10 +111,7 @@ class Writer:
             base, exponent = map(self.number, arguments)
             return power(base, exponent)
         if function == "neg":
-            operand = self.number(arguments[0])
-            # -(x**2) rather than -x**2, which few read rightly.
-            inner = operand.at(Level.ATOM if operand.level == Level.POWER else Level.SIGN)
-            return Code(f"-{inner.text}", Level.SIGN)
+            return prefix("-", self.number(arguments[0]))
         if function in ("ring", "onehot"):
             return self._vector(node, function, arguments)
         if function in ("where", "pick"):
@@ -163,8 +160,7 @@ class Writer:
             if function in _LOGIC:
                 return self._logic(function, *arguments)
             if function == "not":
-                operand = self.truth(arguments[0]).at(Level.ATOM)
-                return Code(f"~{operand.text}", Level.SIGN)
+                return prefix("~", self.truth(arguments[0]).at(Level.ATOM))
             if function == "where" and _is_test(node):
                 choice = known_choice(node)
                 if choice is not None:

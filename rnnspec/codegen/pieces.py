@@ -65,6 +65,14 @@ def infix(operator: str, left: Code, right: Code, level: Level) -> Code:
     )
 
 
+def prefix(operator: str, operand: Code) -> Code:
+    """Return an operator before its only operand; it breaks as the operand does."""
+    # -(x**2) rather than -x**2, which few read rightly.
+    inner = operand.at(Level.ATOM if operand.level == Level.POWER else Level.SIGN)
+    parts = () if inner.operators else inner.parts
+    return Code(f"{operator}{inner.text}", Level.SIGN, parts=parts)
+
+
 def power(base: Code, exponent: Code) -> Code:
     """Return base ** exponent, set closely if both are simple."""
     base, exponent = base.at(Level.ATOM), exponent.at(Level.SIGN)
@@ -94,8 +102,8 @@ def _brackets(code: Code, indent: int) -> str:
     inner = indent + 4
     head = code.text[: code.text.index("(") + 1]
     margin = "\n" + " " * inner
-    if head == "(":
-        return f"({margin}{_operands(code.parts[0], inner)}\n{' ' * indent})"
+    if head.lstrip("-~") == "(":
+        return f"{head}{margin}{_operands(code.parts[0], inner)}\n{' ' * indent})"
     together = ", ".join(part.text for part in code.parts)
     if inner + len(together) <= WIDTH and not _nested(code.parts):
         return f"{head}{margin}{together}\n{' ' * indent})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from fractions import Fraction
 from random import Random
 
@@ -160,3 +161,25 @@ task:
     )
     source = emit(found)
     assert all(len(line) <= 110 for line in source.splitlines())
+
+
+LEAF = variable("a")
+NESTINGS = {
+    "condition": lambda inner: apply("where", apply("lt", inner, 1), LEAF, 2),
+    "index": lambda inner: apply("pick", inner, 1, 2),
+    "left": lambda inner: apply("mul", inner, apply("eq", LEAF, 1)),
+    "right": lambda inner: apply("mul", LEAF, inner),
+    "logic": lambda inner: apply("where", apply("and", apply("gt", inner, 0), apply("lt", LEAF, 1)), 1, 2),
+    "power": lambda inner: apply("pow", inner, 2),
+}
+
+
+@pytest.mark.parametrize("nesting", NESTINGS)
+def test_deep_nesting_costs_no_more_than_its_size(nesting: str) -> None:
+    """Thirty levels: work that doubles at each of them would never end."""
+    expression: Expression = LEAF
+    for _ in range(30):
+        expression = NESTINGS[nesting](expression)
+    started = time.process_time()
+    Writer().number(expression)
+    assert time.process_time() - started < 1

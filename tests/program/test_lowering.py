@@ -251,6 +251,19 @@ def test_training() -> None:
     assert [(p.quantity, p.norm, p.coefficient) for p in training.penalties] == [("rate", "l1", 1e-5)]
 
 
+@pytest.mark.parametrize(
+    ("epoch", "code"),
+    [
+        ("grace: 360 ms", ["RS214"]),  # the stimulus lasts 400 ms, less 40 ms of jitter
+        ("grace: 340 ms", []),
+        ("jitter: 400 ms", ["RS215"]),
+        ("jitter: 380 ms", []),
+    ],
+)
+def test_bounds_of_grace_and_jitter(epoch: str, code: list[str]) -> None:
+    assert codes(f"task: {{epochs: {{stimulus: {{{epoch}}}}}}}") == code
+
+
 def test_all_problems_are_reported_at_once() -> None:
     """Texts that cannot be read hide neither each other nor what is wrong with the names elsewhere."""
     overlay = """
