@@ -89,6 +89,11 @@ def break_lines(code: Code, first: int, last: int, indent: int) -> str:
     """
     if first + len(code.text) + last <= WIDTH:
         return code.text
+    if len(code.operators) == 1 and code.parts[1].parts and not code.parts[1].operators:
+        # One operator before a call: the brackets of the call are enough.
+        start, opened = f"{code.parts[0].text} {code.operators[0]} ", code.parts[1].text.index("(") + 1
+        if first + len(start) + opened <= WIDTH:
+            return start + _brackets(code.parts[1], indent)
     if code.operators:
         body = _operands(code, indent + 4)
         return f"(\n{' ' * (indent + 4)}{body}\n{' ' * indent})"

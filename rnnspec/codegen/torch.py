@@ -160,6 +160,7 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         else "",
         "words_parameters": ", ".join(words),
         "seconds": "varying" in roles or bool(task.clocks),
+        "uses_epoch": any(role in roles for role in ("input", "varying", "read", "after")),
         "own_steps": program.network.noise.kind != "none" or task.white,
         "recorded_input": _recorded_input(program, roles),
         "skips": bool(program.skips),

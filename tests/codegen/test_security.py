@@ -99,7 +99,7 @@ def test_a_name_that_is_none_is_refused(place: str, found: Program) -> None:
 
 
 def test_names_of_a_spec_may_be_any_word_of_python_or_of_the_module() -> None:
-    """Every reserved word as a draw and as an output; the module still means the same."""
+    """Every word that the module uses as a draw: each steps aside, and none onto another."""
     words = sorted({*OWN_NAMES, "lambda_", "None_", "print", "self"} - {"t"})
     draws = "\n".join(f"    {word}: uniform(0, {n + 1})" for n, word in enumerate(words))
     total = " + ".join(words)
