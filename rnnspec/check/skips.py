@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 
 from rnnspec.check.task import longest
@@ -16,6 +16,13 @@ from rnnspec.syntax.quantity import decimal
 def regular_skip_fits(program: Program, document: Document, problems: Problems) -> None:
     """RS301: a regular skip that never lands."""
     for skip in program.skips:
+        if isinstance(skip, PeriodicSkip) and skip.every < 2 * program.network.dt:
+            problems.error(
+                "RS301",
+                f"a skip every {print_time(skip.every)} is one step, and skips nothing",
+                document.span((*skip.path, "every")),
+                expected=f"at least {print_time(2 * program.network.dt)}, two steps",
+            )
         if isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
             problems.error(
                 "RS301",
@@ -133,13 +140,12 @@ def _distance(program: Program, skip: PointSkip, jitter: bool) -> Fraction:
         stop = len(names) if event.epoch is None else start + 1
         return start if event.edge == "start" else stop
 
-    def between(first: int, last: int) -> Iterator[Fraction]:
-        for epoch in epochs[first:last]:
-            yield longest(epoch) - (epoch.jitter if jitter else 0)
-
+    # The worst jitter shortens what lies between the events, and lengthens what they go back over.
+    worst = 1 if jitter else 0
     source, target = boundary(skip.source), boundary(skip.target)
-    time = sum(between(source, target), Fraction(0)) - sum(between(target, source), Fraction(0))
-    return time + skip.target.offset - skip.source.offset
+    ahead = sum((longest(e) - worst * e.jitter for e in epochs[source:target]), Fraction(0))
+    back = sum((longest(e) + worst * e.jitter for e in epochs[target:source]), Fraction(0))
+    return ahead - back + skip.target.offset - skip.source.offset
 
 
 RULES = (

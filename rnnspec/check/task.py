@@ -63,14 +63,12 @@ def whole_steps(program: Program, document: Document, problems: Problems) -> Non
 def gradient_reaches_back(program: Program, document: Document, problems: Problems) -> None:
     """RS217: an epoch without gradient cuts later errors off from earlier ones."""
     epochs = program.timeline.epochs
-    trained = [i for i, e in enumerate(epochs) if e.targets]
+    trained = [i for i, e in enumerate(epochs) if e.targets or e.correct is not None]
     for i, epoch in enumerate(epochs):
         if epoch.gradient or not trained:
             continue
         if program.timeline.trials > 1 or trained[0] < i < trained[-1]:
-            where = (
-                "between trials" if not trained[0] < i < trained[-1] else "between epochs that are trained"
-            )
+            where = "between trials" if not trained[0] < i < trained[-1] else "between epochs that are scored"
             problems.warning(
                 "RS217",
                 f"'{epoch.name}' lies {where} and lets no gradient through",

@@ -96,9 +96,12 @@ def _steps(program: Program) -> str:
 def _path(program: Program) -> str:
     """Say how far a gradient has to go, at the least."""
     bare = gradient_hops(program, _TRUE, (1.0,) * len(program.skips))
+    if not any(epoch.gradient for epoch in program.timeline.epochs):
+        return "none: no epoch has any"
     if bare is None:
-        return "cut by an epoch without gradient: what comes after it cannot learn from what comes before"
-    text = f"{bare:,} hops at least from the end back to the start"
+        text = "cut by an epoch without gradient: what comes after it cannot learn from what comes before"
+    else:
+        text = f"{bare:,} hops at least from the end back to the start"
     first = stage_at(program, 0).stage
     if program.coarsening is None and not program.skips:
         return f"{text}; there are no skips"

@@ -238,7 +238,7 @@ class _One:
         if low >= 0 and high <= size - 1:
             return True
         # Unbounded values (previous() of itself, say) are the author's to keep in range.
-        if math.isinf(low) and math.isinf(high):
+        if not math.isfinite(low) and not math.isfinite(high):
             return True
         found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         self.context.problems.error(

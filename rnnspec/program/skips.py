@@ -77,6 +77,11 @@ def _complete(edge: spec.Edge, path: Path, document: Document, problems: Problem
     for key, wrong, where in (
         ("per", edge.every is None and edge.per != "epoch", "regular edges: those with 'every'"),
         ("increment", edge.kind == "sctt" and edge.increment != "departing", "edges of kind dasc"),
+        (
+            "increment",
+            edge.kind == "dasc" and edge.every is None and edge.increment == "arriving",
+            "regular edges: a single skip always departs",
+        ),
     ):
         if wrong:
             problems.error(

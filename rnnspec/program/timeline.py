@@ -114,14 +114,17 @@ class _Lowering:
         if value is None:
             return None
         low, high = value.type.low, value.type.high
-        if low < 0 or math.isinf(high) or high == 0:
+        if not (low >= 0 and 0 < high < math.inf):
             found = f"between {low:g} and {high:g} s" if math.isfinite(low + high) else "without bounds"
+            found = "undefined for some of its draws" if math.isnan(low) else found
             self.problems.error(
                 "RS213",
                 f"this duration is {found}",
                 self.document.span(path),
                 expected="a bounded time of 0 or longer",
-                help="limit it with min() and max()",
+                help="keep log, sqrt and divisions to what they are defined for"
+                if math.isnan(low)
+                else "limit it with min() and max()",
             )
             return None
         return Duration(path, None, value)

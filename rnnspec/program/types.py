@@ -12,6 +12,10 @@ from rnnspec.program.nodes import Rate, Type
 Interval = tuple[float, float]
 ANY: Interval = (-math.inf, math.inf)
 
+#: The bounds of what may be no number at all, such as log(x) of an x that may be negative.  Whatever is
+#: computed from it may be none either: min() and max() do not bound it.
+UNDEFINED: Interval = (math.nan, math.nan)
+
 #: What an argument may be: `scalar` a number or truth value, `truth` a truth value, `numeric` a scalar or a
 #: vector, `vector` a vector, `ring` a vector whose units have preferred directions.
 Wanted = Literal["scalar", "truth", "numeric", "vector", "ring"]
@@ -51,9 +55,12 @@ def result_type(signature: Signature, arguments: Sequence[Type], channel_size: i
             size = sizes[0] if sizes else None
         case result:
             kind, size = result, None
-    low, high = signature.bounds([(a.low, a.high) for a in arguments])
-    if math.isnan(low) or math.isnan(high):
-        low, high = ANY
+    bounds = [(a.low, a.high) for a in arguments]
+    low, high = signature.bounds(bounds)
+    if kind != "truth" and any(
+        math.isnan(bound) for bound in (low, high, *(b for pair in bounds for b in pair))
+    ):
+        low, high = UNDEFINED
     return Type(
         "truth" if kind == "truth" else "number",
         size,
@@ -83,9 +90,9 @@ def _corners(operation: Callable[[float, float], float]) -> Callable[[Sequence[I
         try:
             values = [operation(x, y) for x in (a, b) for y in (c, d)]
         except (OverflowError, ZeroDivisionError, ValueError):
-            return ANY
+            return UNDEFINED
         if any(isinstance(v, complex) or math.isnan(v) for v in values):
-            return ANY
+            return UNDEFINED
         return min(values), max(values)
 
     return bounds
@@ -96,7 +103,7 @@ def _monotone(function: Callable[[float], float]) -> Callable[[Sequence[Interval
         try:
             return function(arguments[0][0]), function(arguments[0][1])
         except (OverflowError, ValueError):
-            return ANY
+            return UNDEFINED
 
     return bounds
 
@@ -109,26 +116,27 @@ def _union(arguments: Sequence[Interval]) -> Interval:
     return min(a[0] for a in arguments), max(a[1] for a in arguments)
 
 
-def _product(x: float, y: float) -> float:
-    # 0 * infinity is a bound of 0 here: the infinite end is never reached.
-    return 0.0 if x == 0 or y == 0 else x * y
+def _wave(arguments: Sequence[Interval]) -> Interval:
+    low, high = arguments[0]
+    return (-1.0, 1.0) if math.isfinite(low) and math.isfinite(high) else UNDEFINED
 
 
 def _quotient(arguments: Sequence[Interval]) -> Interval:
     low, high = arguments[1]
-    return ANY if low <= 0 <= high else _corners(lambda x, y: x / y)(arguments)
+    return UNDEFINED if low <= 0 <= high else _corners(lambda x, y: x / y)(arguments)
 
 
 def _modulo(arguments: Sequence[Interval]) -> Interval:
     low, high = arguments[1]
-    return (min(low, 0.0), max(high, 0.0))
+    finite = all(math.isfinite(bound) for bound in (*arguments[0], low, high))
+    return (min(low, 0.0), max(high, 0.0)) if finite and not low <= 0 <= high else UNDEFINED
 
 
 def _power(arguments: Sequence[Interval]) -> Interval:
     (base, _), (exponent, top) = arguments
     if base < 0:
         even = exponent == top and exponent % 2 == 0
-        return (0.0, _corners(lambda x, y: x**y)(arguments)[1]) if even else ANY
+        return (0.0, _corners(lambda x, y: x**y)(arguments)[1]) if even else UNDEFINED
     return _corners(lambda x, y: x**y)(arguments)
 
 
@@ -162,7 +170,7 @@ def _operator(symbol: str, wanted: Wanted, bounds: Callable[[Sequence[Interval]]
 OPERATORS = {
     "add": _operator("+", "numeric", _corners(lambda x, y: x + y)),
     "sub": _operator("-", "numeric", lambda a: (a[0][0] - a[1][1], a[0][1] - a[1][0])),
-    "mul": _operator("*", "numeric", _corners(_product)),
+    "mul": _operator("*", "numeric", _corners(lambda x, y: x * y)),
     "div": _operator("/", "numeric", _quotient),
     "mod": _operator("%", "numeric", _modulo),
     "pow": _operator("**", "numeric", _power),
@@ -210,8 +218,8 @@ FUNCTIONS = {
     "sqrt": _elementwise("sqrt(x)", _monotone(math.sqrt)),
     "exp": _elementwise("exp(x)", _monotone(_exponential)),
     "log": _elementwise("log(x)", _monotone(math.log)),
-    "sin": _elementwise("sin(x)", _fixed(-1.0, 1.0)),
-    "cos": _elementwise("cos(x)", _fixed(-1.0, 1.0)),
+    "sin": _elementwise("sin(x)", _wave),
+    "cos": _elementwise("cos(x)", _wave),
     "tanh": _elementwise("tanh(x)", _monotone(math.tanh)),
     "sign": _elementwise("sign(x)", _fixed(-1.0, 1.0)),
     "floor": _elementwise("floor(x)", _monotone(lambda x: math.floor(x) if math.isfinite(x) else x)),
@@ -235,7 +243,7 @@ RANDOM = {
     ),
 }
 
-#: Calls with a rule of their own in `typing.py`.
+#: Calls with a rule of their own in `expressions.py`.
 SPECIAL = ("previous", "white")
 
 SIGNATURES = {**OPERATORS, **FUNCTIONS, **RANDOM}

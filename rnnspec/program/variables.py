@@ -189,7 +189,7 @@ class Variables:
         if length != self.task.trials:
             self.problems.error(
                 "RS218",
-                f"{length} values for {self.task.trials} trials",
+                f"a list of {length} for {self.task.trials} trials",
                 self.document.span(path),
                 expected="one value per trial",
                 help=f"'trials: {length}', or a list of {self.task.trials}",

@@ -127,4 +127,7 @@ def _changes_kind(base: Mapping, over: Mapping, path: tuple[str, ...]) -> bool:
     old, new = base.entries.get("kind"), over.entries.get("kind")
     if path[0] == "task" or old is None or new is None or is_null(new.value):
         return False
+    if not (isinstance(old.value, Scalar) and isinstance(new.value, Scalar)):
+        # A population, channel or edge that is called `kind`.
+        return False
     return plain_value(old.value) != plain_value(new.value)

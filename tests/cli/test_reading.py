@@ -15,6 +15,8 @@ import yaml
 from cli.command import ROOT, process, rnnspec
 from training.samples import write_tiny
 
+from rnnspec.catalogue import minimal
+
 BROKEN = """\
 rnnspec: 1
 extends: tiny.yaml
@@ -199,6 +201,19 @@ def test_defaults_mean_the_same(tmp_path: Path, name: str) -> None:
 
 
 # --- compile -----------------------------------------------------------------------------------------
+
+
+def test_a_skip_bridges_an_epoch_without_gradient(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    first = "  epochs:\n    early: {duration: 100 ms}\n    pause: {duration: 60 ms, gradient: false}\n"
+    spec.write_text(minimal().replace("  epochs:\n", first, 1))
+    assert "gradient   cut by an epoch without gradient" in rnnspec("compile", spec).out
+    bridge = "skips: {edges: {one: {kind: sctt, from: early.end, to: fixation.end}}}\n"
+    spec.write_text(spec.read_text() + bridge)
+    text = " ".join(rnnspec("compile", spec).out.split())
+    # 5 steps of `early`, the skip, and the 40 steps after `fixation`.
+    assert "cut by an epoch without gradient" in text
+    assert "; 46 with the skips of the first stage" in text
 
 
 def test_compile(folder: Path) -> None:

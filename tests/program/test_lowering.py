@@ -333,3 +333,57 @@ def test_programs_are_verified() -> None:
     with pytest.raises(MalformedProgramError, match="target without gradient"):
         verify(replace(whole, timeline=timeline))
     assert print_program(whole).startswith("program minimal\n")
+
+
+# --- rules that a review found wanting ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "duration",
+    [
+        "max(0.1, min(1, log(direction - 1)))",
+        "max(0.1, min(1, sqrt(direction - 7)))",
+        "0.4 + (1 % 0)",
+        "0.3 + 0.1 * sin(1 / 0)",
+        "0.4 + exp(1e60) * 0",
+        "0.4 + min(1, max(0, (direction - 7) ** 0.5))",
+    ],
+)
+def test_a_duration_that_may_be_no_number(duration: str) -> None:
+    """min() and max() do not bound what is undefined."""
+    overlay = f"task: {{epochs: {{response: {{duration: '{duration}', grace: null}}}}}}"
+    assert codes(overlay) == ["RS213"]
+
+
+def test_jitter_lengthens_what_a_skip_goes_back_over() -> None:
+    """The stimulus lasts 400 +-40 ms: 20 ms on average, -20 ms if it is long."""
+    edge = "from: stimulus.end - 300 ms, to: stimulus.start + 120 ms"
+    assert codes(f"skips: {{edges: {{one: {{kind: sctt, {edge}}}}}}}") == ["RS302"]
+    edge = "from: stimulus.end - 380 ms, to: stimulus.start + 120 ms"
+    assert codes(f"skips: {{edges: {{one: {{kind: sctt, {edge}}}}}}}") == []
+
+
+def test_a_gap_between_epochs_that_are_only_scored() -> None:
+    overlay = """
+task:
+  epochs:
+    fixation: {target: none}
+    stimulus: {target: none, correct: fixation > 0.5}
+    gap: {after: stimulus, duration: 100 ms, gradient: false}
+"""
+    assert codes(overlay) == ["RS217"]
+
+
+def test_a_skip_of_one_step() -> None:
+    assert codes("skips: {edges: {one: {kind: sctt, every: 1 step}}}") == ["RS301"]
+    assert codes("skips: {edges: {one: {kind: sctt, every: 2 steps}}}") == []
+
+
+def test_a_single_skip_always_departs() -> None:
+    edge = "kind: dasc, from: trial.start, to: trial.end"
+    assert codes(f"skips: {{edges: {{one: {{{edge}, increment: arriving}}}}}}") == ["RS306"]
+
+
+def test_a_channel_called_kind() -> None:
+    found = program("network: {inputs: {kind: {to: input}}}", settings=("network.inputs.kind.size=2",))
+    assert [c.name for c in found.network.inputs] == ["cue", "stimulus", "kind"]
