@@ -112,10 +112,15 @@ class Problems:
             self.found.append(diagnostic)
 
 
+def closest(word: str, choices: Iterable[str]) -> str:
+    """Return the choice nearest to a word, or an empty string if none is near."""
+    return next(iter(difflib.get_close_matches(word[:64], list(choices), n=1, cutoff=0.6)), "")
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `did you mean 'x'?` for the choice nearest to a word, or an empty string."""
-    close = difflib.get_close_matches(word[:64], list(choices), n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else ""
+    found = closest(word, choices)
+    return f"did you mean '{found}'?" if found else ""
 
 
 def one_of(choices: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnspec.check import network, skips, task, training
+from rnnspec.check.fragment import check_calls_of_fragment
 from rnnspec.diagnostics import Diagnostic, Problems
 from rnnspec.program.lower import lower
 from rnnspec.program.nodes import Program
@@ -14,8 +15,13 @@ from rnnspec.program.verify import verify
 from rnnspec.spec.document import validate
 from rnnspec.syntax.compose import Document, compose, dump
 
-#: Every group of rules, in the order of their codes.
-RULES = (*network.RULES, *task.RULES, *skips.RULES, *training.RULES)
+#: Every group of rules, and the beginnings of the codes of which an error makes its findings unreliable.
+RULES = (
+    (network.RULES, ("RS0", "RS1")),
+    (task.RULES, ("RS0", "RS2")),
+    (skips.RULES, ("RS0", "RS2", "RS3")),
+    (training.RULES, ("RS0", "RS2", "RS4")),
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,17 @@ def load(
 def examine(document: Document, problems: Problems) -> Program | None:
     """Validate, lower and check a document; None if it has errors or is a fragment."""
     spec = validate(document, problems)
-    if spec is None or spec.name is None:
+    if "name" not in document.tree.entries:
+        check_calls_of_fragment(document, problems)
         return None
-    program = lower(spec, document, problems)
-    if program is None or problems.failed:
+    program = None if spec is None else lower(spec, document, problems)
+    if program is None:
         return None
-    verify(program)
-    for rule in RULES:
-        rule(program, document, problems)
-    return program
+    if not problems.failed:
+        verify(program)
+    found = tuple(problems.found)
+    for rules, prerequisites in RULES:
+        if not any(d.severity == "error" and d.code.startswith(prerequisites) for d in found):
+            for rule in rules:
+                rule(program, document, problems)
+    return None if problems.failed else program

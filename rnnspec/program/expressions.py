@@ -33,6 +33,7 @@ from rnnspec.program.types import (
     RANDOM,
     SIGNATURES,
     SPECIAL,
+    WHITE,
     Signature,
     Wanted,
     describe,
@@ -170,15 +171,7 @@ class _One:
         return Variable(type, name) if type else None
 
     def _call(self, tree: syntax.Call, function: str) -> Expression | None:
-        head = self._part(tree.start, tree.start + len(function))
-        if function not in CALLABLE:
-            self.context.problems.error(
-                "RS202",
-                f"there is no function '{function}'",
-                head,
-                expected=one_of(CALLABLE),
-                help=nearest(function, CALLABLE),
-            )
+        if not check_call(tree, self.context.document, self.path, self.context.problems):
             return None
         if function in SPECIAL:
             return self._previous(tree) if function == "previous" else self._white(tree)
@@ -194,7 +187,7 @@ class _One:
 
     def _apply(self, function: str, trees: Sequence[syntax.Tree], tree: syntax.Tree) -> Expression | None:
         signature = SIGNATURES[function]
-        arguments = self._arguments(signature, trees, tree)
+        arguments = self._arguments(signature, trees)
         if arguments is None:
             return None
         sizes = {a.type.size: t for a, t in zip(arguments, trees, strict=True) if a.type.size is not None}
@@ -258,7 +251,7 @@ class _One:
                 tree,
                 f"name it under 'draw' and use the name: 'x: {function}(...)'",
             )
-        arguments = self._arguments(RANDOM[function], tree.arguments, tree)
+        arguments = self._arguments(RANDOM[function], tree.arguments)
         if arguments is None:
             return None
         bounds = arguments[-2:]
@@ -283,9 +276,7 @@ class _One:
             return self._refuse(
                 f"white() is fresh at every step, which {self._where} is not", tree, "use it in an input"
             )
-        arguments = self._arguments(
-            Signature("white(s)", ("scalar",), 1, 1, "number", lambda a: ANY), tree.arguments, tree
-        )
+        arguments = self._arguments(WHITE, tree.arguments)
         if arguments is None:
             return None
         type = replace(
@@ -299,14 +290,6 @@ class _One:
         return White(type, arguments[0], call)
 
     def _previous(self, tree: syntax.Call) -> Expression | None:
-        if len(tree.arguments) != 2 or not isinstance(tree.arguments[0], syntax.Name):
-            self.context.problems.error(
-                "RS203",
-                "previous() takes a name and the value for the first trial",
-                self._span(tree),
-                expected="previous(name, initial)",
-            )
-            return None
         if self.place.role == "sequence":
             return self._refuse(
                 "previous() looks one trial back, and there are no trials in sequence",
@@ -314,6 +297,7 @@ class _One:
                 "use it under 'draw'",
             )
         name = tree.arguments[0]
+        assert isinstance(name, syntax.Name)
         before = self.context.previous(name.id, self.place, self._span(name))
         initial = self._argument("scalar", tree.arguments[1])
         if before is None or initial is None:
@@ -332,17 +316,7 @@ class _One:
 
     # --- arguments -----------------------------------------------------------------------------------
 
-    def _arguments(
-        self, signature: Signature, trees: Sequence[syntax.Tree], tree: syntax.Tree
-    ) -> tuple[Expression, ...] | None:
-        if not signature.least <= len(trees) <= signature.most:
-            self.context.problems.error(
-                "RS203",
-                f"{signature.usage.split('(')[0]}() is given {_count(len(trees), 'argument')}",
-                self._span(tree),
-                expected=signature.usage,
-            )
-            return None
+    def _arguments(self, signature: Signature, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
         wants = [signature.wants[min(i, len(signature.wants) - 1)] for i in range(len(trees))]
         found = [self._argument(want, t) for want, t in zip(wants, trees, strict=True)]
         return tuple(a for a in found if a is not None) if all(found) else None
@@ -389,6 +363,34 @@ class _One:
 
     def _part(self, start: int, end: int) -> Span:
         return self.context.document.inside(self.path, start, end)
+
+
+def check_call(tree: syntax.Call, document: Document, path: Path, problems: Problems) -> bool:
+    """Report a call of no function, or with a number of arguments that it does not take."""
+    function, count = tree.function, len(tree.arguments)
+    if function not in CALLABLE:
+        head = document.inside(path, tree.start, tree.start + len(function))
+        problems.error(
+            "RS202",
+            f"there is no function '{function}'",
+            head,
+            expected=one_of(CALLABLE),
+            help=nearest(function, CALLABLE),
+        )
+        return False
+    span = document.inside(path, tree.start, tree.end)
+    if function == "previous":
+        if count != 2 or not isinstance(tree.arguments[0], syntax.Name):
+            message = "previous() takes a name and the value for the first trial"
+            problems.error("RS203", message, span, expected="previous(name, initial)")
+            return False
+        return True
+    signature = WHITE if function == "white" else SIGNATURES[function]
+    if not signature.least <= count <= signature.most:
+        message = f"{function}() is given {_count(count, 'argument')}"
+        problems.error("RS203", message, span, expected=signature.usage)
+        return False
+    return True
 
 
 def _number(value: float) -> Number:

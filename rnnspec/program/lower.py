@@ -13,9 +13,10 @@ from rnnspec.syntax.compose import Document
 
 
 def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
-    """Lower a complete spec; None if it means nothing, with an error for each reason.
+    """Lower a complete spec.
 
     Requires: a spec with a name, a network and a task, validated from the document.
+    Ensures: if there are errors, the program lacks what they are about; None if the network has no dt.
     """
     assert spec.name is not None
     assert spec.network is not None
@@ -30,7 +31,5 @@ def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
     if spec.skips is not None:
         epochs = tuple(spec.task.epochs)
         skips = lower_skips(spec.skips, epochs, network.dt, training.iterations, document, problems)
-    if timeline is None or problems.failed:
-        return None
     label = spec.label or spec.name
     return Program(spec.name, label, spec.summary, network, timeline, skips, coarsening, training)

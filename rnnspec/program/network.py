@@ -32,7 +32,8 @@ def lower_network(network: spec.Network, document: Document, problems: Problems)
     """Lower the network section.
 
     Ensures: populations and channels are laid out without gaps in the order written, names are resolved,
-    the blocks of each matrix cover it exactly.  None if that failed, with an error for each reason.
+    the blocks of each matrix cover it exactly.  What is wrong is reported and left out, so that the task can
+    be judged in spite of it; None only if dt has no length.
     """
     return _Lowering(network, document, problems).lower()
 
@@ -45,7 +46,6 @@ class _Lowering:
 
     def lower(self) -> Network | None:
         path: Path = ("network",)
-        before = self.problems.errors
         if self.spec.dt.unit in STEPS:
             self.problems.error(
                 "RS014",
@@ -71,8 +71,6 @@ class _Lowering:
         w_in = self._matrix("w_in", "normal")
         w_out = self._matrix("w_out", "normal")
         bias = self._bias()
-        if self.problems.errors > before or not (w_rec and w_in and w_out and bias):
-            return None
         return Network(
             path,
             self.dt,
@@ -208,7 +206,7 @@ class _Lowering:
             found[name][key.source, key.target] = (key, connection)
         return found
 
-    def _matrix(self, name: MatrixName, default: str) -> Matrix | None:
+    def _matrix(self, name: MatrixName, default: str) -> Matrix:
         units = self.populations[-1].stop
         columns = {"w_rec": units, "w_in": _stop(self.inputs), "w_out": units}[name]
         rows = {"w_rec": units, "w_in": units, "w_out": _stop(self.outputs)}[name]
@@ -232,9 +230,7 @@ class _Lowering:
         lowered = DistributionLowering(self.document, self.problems).lower(
             call, path, sizes, whole=name == "w_rec"
         )
-        if lowered is None:
-            return None
-        init, radius = lowered
+        init, radius = lowered or (Distribution(path, "zeros", ()), None)
         self._check_fit(init, rows, columns)
         return Matrix(path, name, rows, columns, init, radius, blocks)
 
@@ -306,7 +302,7 @@ class _Lowering:
                 expected="another distribution",
             )
 
-    def _bias(self) -> Distribution | None:
+    def _bias(self) -> Distribution:
         path = ("network", "weights", "bias")
         call = self.spec.weights.bias
         if call is None:
@@ -314,7 +310,7 @@ class _Lowering:
         units = float(self.populations[-1].stop)
         lowered = DistributionLowering(self.document, self.problems).lower(call, path, {"units": units})
         if lowered is None:
-            return None
+            return Distribution(path, "zeros", ())
         if lowered[0].name in ("orthogonal", "identity"):
             self.problems.error(
                 "RS107",
@@ -322,7 +318,6 @@ class _Lowering:
                 self.document.span(path),
                 expected="normal, uniform, gamma or zeros",
             )
-            return None
         return lowered[0]
 
     def _noise(self) -> Noise:

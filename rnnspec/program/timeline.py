@@ -30,13 +30,11 @@ from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import Time
 
 
-def lower_timeline(
-    task: spec.Task, network: Network, document: Document, problems: Problems
-) -> Timeline | None:
+def lower_timeline(task: spec.Task, network: Network, document: Document, problems: Problems) -> Timeline:
     """Lower the task section over a lowered network.
 
     Ensures: every epoch has all its drives and targets, every expression is typed, draws are in
-    dependence order.  None if that failed, with an error for each reason.
+    dependence order.  What is wrong is reported and left out.
     """
     outputs = {o.name: o for o in network.outputs}
     variables = Variables(task, outputs, document, problems)
@@ -56,14 +54,12 @@ class _Lowering:
     #: Expressions by their path: what epochs inherit is lowered for the first of them.
     lowered: dict[Path, Expression | None] = field(default_factory=dict)
 
-    def lower(self) -> Timeline | None:
+    def lower(self) -> Timeline:
         draws = self.variables.draws()
         self._check_defaults()
         epochs = [self._epoch(i, name, epoch) for i, (name, epoch) in enumerate(self.task.epochs.items())]
         success = self._trial_truth("success", self.task.success)
         scored = self._trial_truth("scored", self.task.scored)
-        if self.problems.failed:
-            return None
         return Timeline(
             ("task",),
             self.task.trials,

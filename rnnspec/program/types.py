@@ -243,6 +243,8 @@ RANDOM = {
     ),
 }
 
+WHITE = Signature("white(s)", ("scalar",), 1, 1, "number", _fixed(*ANY))
+
 #: Calls with a rule of their own in `expressions.py`.
 SPECIAL = ("previous", "white")
 

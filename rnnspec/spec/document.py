@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from rnnspec.diagnostics import Problems, shorten
 from rnnspec.spec.fields import Model, Name, refuse
-from rnnspec.spec.messages import place, report, without_unreadable
+from rnnspec.spec.messages import mend, place, report
 from rnnspec.spec.network import Network
 from rnnspec.spec.skips import Coarsening, Skips
 from rnnspec.spec.task import Task
@@ -56,8 +56,8 @@ def validate(document: Document, problems: Problems, *, fragment: bool | None = 
     """Return the models of a document, and record what is wrong with its shape and types.
 
     fragment: whether the document may be incomplete; by default if it has no name.  An incomplete
-    fragment gives None without a problem.  If no more is wrong than single texts, there is a result in
-    spite of the errors, which knows nothing of those texts, so that the rest can be judged as well.
+    fragment gives None without a problem.  If it can be mended, there is a result in spite of the errors, so
+    that the rest can be judged as well.
     """
     value = document.value
     if fragment is None:
@@ -76,11 +76,18 @@ def validate(document: Document, problems: Problems, *, fragment: bool | None = 
 
 
 def _in_spite_of(error: ValidationError, document: Document) -> Spec | None:
-    readable = without_unreadable(error, document)
-    try:
-        return None if readable is None else Spec.model_validate(readable)
-    except ValidationError:
-        return None
+    """Return the models of a mended document; what mending uncovers is mended in turn, a few times."""
+    value = document.value
+    for _ in range(4):
+        if not mend(value, error, Spec, document):
+            return None
+        try:
+            spec = Spec.model_validate(value)
+        except ValidationError as next_error:
+            error = next_error
+            continue
+        return spec if spec.name and spec.network and spec.task else None
+    return None
 
 
 def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rnnspec.diagnostics import Problems, Span, nearest, one_of, shorten
+from rnnspec.diagnostics import Problems, Span, closest, nearest, one_of, shorten
 from rnnspec.spec.choices import REST_TAG, is_tag
 from rnnspec.spec.fields import NONE, UNREADABLE, Model
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
@@ -18,7 +17,7 @@ from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
 
 #: The codes of texts that cannot be read, while their places in the document are in order.
-UNREADABLE_CODES = ("RS013", "RS014", "RS015", "RS104")
+UNREADABLE_CODES = ("RS012", "RS013", "RS014", "RS015", "RS104")
 
 #: The words of YAML for the types of the models.
 _WANTED = {
@@ -84,21 +83,45 @@ def place(document: Document, path: Path, *, key: bool = False, part: tuple[int,
     return document.span(path, key=key)
 
 
-def without_unreadable(error: ValidationError, document: Document) -> dict[str, object] | None:
-    """Return the document with UNREADABLE for each leaf that could not be read.
+#: What may stand for a leaf of the wrong type, since a required one cannot go.
+_STAND_INS = {"int_type": 1, "int_from_float": 1, "float_type": 1.0, "bool_type": True}
 
-    None if anything else is wrong: of a document with other keys or shapes, more would be guesswork.
+
+def mend(value: dict[str, object], error: ValidationError, model: type[Model], document: Document) -> bool:
+    """Change a document so that what its errors are about does not hide the rest; False if that is guesswork.
+
+    A key that is nearly one of the language takes that name, other unknown keys and leaves go; a leaf that
+    cannot be read becomes UNREADABLE, a number or truth value of the wrong type another one.
     """
-    value = document.value
     for detail in error.errors(include_url=False):
         path, is_key = _path(detail["loc"], document)
-        leaf = isinstance(document.node(path), Scalar)
-        if detail["type"] not in UNREADABLE_CODES or is_key or not leaf or detail["ctx"]["at"]:
+        parent = _inside(value, path[:-1])
+        if is_key or not path or not isinstance(parent, dict) or path[-1] not in parent:
+            return False
+        key, kind = str(path[-1]), detail["type"]
+        if kind in UNREADABLE_CODES and not detail["ctx"]["at"] and not isinstance(parent[key], dict | list):
+            parent[key] = UNREADABLE
+            continue
+        if kind != "extra_forbidden" and isinstance(parent[key], dict | list):
+            # Too much depends on a mapping for judging the rest without it.
+            return False
+        if kind in _STAND_INS:
+            parent[key] = _STAND_INS[kind]
+            continue
+        found = parent.pop(key)
+        if kind == "extra_forbidden":
+            keys = keys_of(annotation_at(model, detail["loc"][:-1]))
+            likely = closest(key, [k for k in keys if k not in parent])
+            if likely:
+                parent[likely] = found
+    return True
+
+
+def _inside(value: object, path: Path) -> object:
+    for step in path:
+        if not isinstance(value, dict) or step not in value:
             return None
-        parent: Any = value
-        for step in path[:-1]:
-            parent = parent[step]
-        parent[path[-1]] = UNREADABLE
+        value = value[step]
     return value
 
 

@@ -8,9 +8,12 @@ from fractions import Fraction
 import pytest
 from support import codes, printed, problems, program, section
 
+from rnnspec.check.examine import examine
+from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import PeriodicSkip, PointSkip, Random, Rate
 from rnnspec.program.printer import print_program
 from rnnspec.program.verify import verify
+from rnnspec.syntax.compose import compose_text
 
 # --- network -----------------------------------------------------------------------------------------
 
@@ -275,6 +278,54 @@ task:
 skips: {edges: {late: {kind: sctt, from: responce.start, to: trial.end}}}
 """
     assert codes(overlay) == ["RS015", "RS201", "RS014", "RS210", "RS015", "RS204"]
+
+
+MANY = """
+network:
+  dt: 200 ms
+  populations: {input: {size: 4.5}}
+  inputs: {stimulus: {to: inptu}}
+  weights: {w_rec: "nrml(0, 1)"}
+task:
+  epochs:
+    stimulus: {jiter: 20 ms, grace: 10 s, input: {stimulus: ring(direciton)}}
+    response: {gradient: maybe, weight: rng(3)}
+skips: {beta: {from: 2}, edges: {late: {kind: sctt, from: stimulsu.end, to: trial.end}}}
+training: {stop: {performance: 0.9, trim: 0.5}, itertions: 5}
+"""
+
+
+def test_mistakes_of_all_layers_are_reported_at_once() -> None:
+    found = codes(MANY)
+    shape = ["RS010", "RS010", "RS012", "RS012"]
+    assert sorted(found) == sorted([*shape, "RS101", "RS104", "RS201", "RS202", "RS204", "RS304"])
+    # Where the shape is right, the rules that span fields speak as well.
+    rules = MANY.replace("size: 4.5", "size: 4").replace("jiter", "jitter").replace("maybe", "true")
+    rules = rules.replace("itertions", "iterations").replace("inptu", "input").replace("nrml", "normal")
+    rules = rules.replace("direciton", "direction").replace("rng(3)", "3").replace("stimulsu", "stimulus")
+    assert {"RS304", "RS103", "RS214", "RS404"} <= set(codes(rules))
+
+
+def test_a_misspelt_key_is_taken_for_what_it_was_meant_to_be() -> None:
+    """Otherwise all that uses it would be reported too."""
+    overlay = "task: {drow: {x: 1}, draw: null, epochs: {stimulus: {input: {stimulus: 0.5 * x}}}}"
+    found = codes(overlay, "task: {epochs: {response: {target: {saccade: none}, correct: fixation < 0.5}}}")
+    assert found == ["RS010"]
+
+
+def test_calls_in_fragments_are_checked() -> None:
+    base = """
+rnnspec: 1
+task:
+  draw: {a: "unifrm(0, 1)", b: uniform(1), c: known_elsewhere + 1}
+  sequence: {d: [1, "choise(1, 2)"]}
+  epochs: {s: {duration: 1 s, correct: rng(c), input: {x: "ring(1, 2, 3)"}}}
+"""
+    problems = Problems()
+    document = compose_text(base, "fragment.yaml", problems)
+    assert document is not None
+    assert examine(document, problems) is None
+    assert [d.code for d in problems.sorted()] == ["RS202", "RS203", "RS202", "RS202", "RS203"]
 
 
 # --- the printed form --------------------------------------------------------------------------------

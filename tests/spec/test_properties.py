@@ -39,8 +39,8 @@ values = st.recursive(
 def check(value: dict[str, Any], *, fragment: bool | None = None) -> None:
     problems = Problems()
     spec = validate(document_of(value), problems, fragment=fragment)
-    # There is a result in spite of texts that cannot be read, and of nothing else.
-    assert spec is None or {d.code for d in problems.found} <= {*UNREADABLE_CODES}
+    # There is a result in spite of keys and leaves that are wrong, and of nothing else.
+    assert spec is None or {d.code for d in problems.found} <= {*UNREADABLE_CODES, "RS008", "RS010"}
     assert isinstance(spec, Spec) or problems.found or "name" not in value or fragment
     for diagnostic in problems.found:
         assert re.fullmatch(r"RS\d{3}", diagnostic.code)
