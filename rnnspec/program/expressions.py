@@ -254,6 +254,16 @@ class _One:
         arguments = self._arguments(RANDOM[function], tree.arguments)
         if arguments is None:
             return None
+        first = arguments[0].type
+        problem = {
+            "bernoulli": "a probability lies between 0 and 1" if first.high < 0 or first.low > 1 else "",
+            "normal": "a standard deviation is not negative" if arguments[-1].type.high < 0 else "",
+            "exponential": "a mean lies above 0" if first.high <= 0 else "",
+        }.get(function)
+        if problem:
+            span = self._span(tree)
+            self.context.problems.error("RS212", problem, span, expected=RANDOM[function].usage)
+            return None
         bounds = arguments[-2:]
         if function in ("uniform", "integer", "exponential") and bounds[0].type.low > bounds[1].type.high:
             self.context.problems.error(

@@ -438,3 +438,10 @@ def test_a_single_skip_always_departs() -> None:
 def test_a_channel_called_kind() -> None:
     found = program("network: {inputs: {kind: {to: input}}}", settings=("network.inputs.kind.size=2",))
     assert [c.name for c in found.network.inputs] == ["cue", "stimulus", "kind"]
+
+
+@pytest.mark.parametrize(
+    "call", ["bernoulli(2)", "bernoulli(-0.1)", "normal(0, -1)", "exponential(-1, 0, 2)"]
+)
+def test_draws_from_distributions_that_are_none(call: str) -> None:
+    assert codes(f"task: {{draw: {{x: '{call}'}}}}") == ["RS212"]
