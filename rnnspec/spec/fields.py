@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from rnnspec.diagnostics import nearest, one_of, shorten
 from rnnspec.spec.values import ConnectionKey, Over
-from rnnspec.syntax.quantity import UNITS, Time, decimal, match_quantity
+from rnnspec.syntax.quantity import SPELLINGS, UNITS, Time, decimal, match_quantity
 
 #: The longest name; names become identifiers of generated source.
 MAX_NAME = 64
@@ -48,26 +48,6 @@ NAME_PATTERN = rf"^[A-Za-z][A-Za-z0-9_]{{0,{MAX_NAME - 1}}}$"
 _UNIT_PATTERN = "(" + "|".join(UNITS) + ")"
 _NUMBER_PATTERN = r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"
 _TIME_PATTERN = rf"^\s*\+?{_NUMBER_PATTERN}\s*{_UNIT_PATTERN}\s*$"
-
-#: How people write units of time elsewhere.
-_SPELLINGS = {
-    "sec": "s",
-    "secs": "s",
-    "second": "s",
-    "seconds": "s",
-    "msec": "ms",
-    "msecs": "ms",
-    "millisecond": "ms",
-    "milliseconds": "ms",
-    "usec": "us",
-    "microsecond": "us",
-    "microseconds": "us",
-    "µs": "us",
-    "minute": "min",
-    "minutes": "min",
-    "iterations": "steps",
-}
-
 
 #: Stands for a leaf that could not be read: each type of leaf takes something harmless for it, so that
 #: the rest of a document can be judged in spite of it (`document.py`).
@@ -181,7 +161,7 @@ def check_unit(amount: Fraction, word: str, unit: str, text: str) -> None:
     if word in UNITS:
         return
     if word:
-        proposal = _SPELLINGS.get(word, "")
+        proposal = SPELLINGS.get(word, "")
         raise refuse(
             "RS014",
             f"'{shorten(word)}' is not a unit of time",

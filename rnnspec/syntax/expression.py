@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NoReturn
 
 from rnnspec.diagnostics import nearest, one_of, shorten
-from rnnspec.syntax.quantity import UNITS, Time
+from rnnspec.syntax.quantity import SPELLINGS, UNITS, Time
 
 MAX_CHARACTERS = 2000
 MAX_NODES = 500
@@ -153,22 +153,6 @@ _REMEDIES = {
     "is": "did you mean '=='?",
     "True": "write 1 for true",
     "False": "write 0 for false",
-}
-
-_UNITS_ELSEWHERE = {
-    "sec": "s",
-    "secs": "s",
-    "second": "s",
-    "seconds": "s",
-    "msec": "ms",
-    "msecs": "ms",
-    "millisecond": "ms",
-    "milliseconds": "ms",
-    "usec": "us",
-    "microseconds": "us",
-    "mins": "min",
-    "minute": "min",
-    "minutes": "min",
 }
 
 
@@ -404,7 +388,7 @@ class _Parser:
         """Refuse one value beside another."""
         word = shorten(token.text)
         if isinstance(left, Number) and token.kind == "name":
-            unit = _UNITS_ELSEWHERE.get(token.text.lower(), "")
+            unit = SPELLINGS.get(token.text.lower(), "")
             if unit or nearest(token.text, UNITS):
                 help = f"did you mean '{unit}'?" if unit else nearest(token.text, UNITS)
                 self._refuse(token, f"'{word}' is not a unit of time", expected=one_of(UNITS), help=help)

@@ -16,6 +16,15 @@ SECONDS = {
 STEPS = ("step", "steps")
 UNITS = (*SECONDS, *STEPS)
 
+#: How people write units of time elsewhere.
+SPELLINGS = {
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("usec", "usecs", "microsecond", "microseconds", "µs"), "us"),
+    **dict.fromkeys(("mins", "minute", "minutes"), "min"),
+    "iterations": "steps",
+}
+
 _TIME = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-zµ%]*)")
 
 
