@@ -57,6 +57,8 @@ def command(
     from rnnspec.program.printer import print_program
 
     form = None if emit is None else one_of("--emit", emit, FORMS)
+    if form is not None and output is not None:
+        raise typer.BadParameter("--emit prints, and -o writes a folder: give one of them.")
     specification = load(spec, overlays or (), settings or ())
     show_diagnostics(specification.warnings, sys.stderr)
     if form == "program":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -26,8 +27,9 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def note(*lines: str) -> None:
-    """Print a remark, which is no result, to stderr."""
-    print(*lines, sep="\n", file=sys.stderr)
+    """Print a remark, which is no result, to stderr; if that has gone, nobody misses it."""
+    with contextlib.suppress(OSError):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def complain(first: str, *more: str) -> None:

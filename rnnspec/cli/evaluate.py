@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,14 +48,15 @@ def command(
     """
     from rnnspec.cli.charts import score
     from rnnspec.training.evaluate import evaluate
-    from rnnspec.training.files import to_json, write_file
+    from rnnspec.training.files import check_output, to_json, write_file
     from rnnspec.training.stored import open_run
     from rnnspec.training.tables import evaluation_summary, trial_table
 
+    table = None if trials is None else check_output(trials, ".csv")
     stored = open_run(run, target=None if target is None else target_of(target), device=device)
     evaluation = evaluate(stored, sequences=sequences)
-    if trials is not None:
-        write_file(Path(trials), trial_table(stored.simulation, evaluation).encode())
+    if table is not None:
+        write_file(table, trial_table(stored.simulation, evaluation).encode())
         note(f"wrote {trials}")
     summary = evaluation_summary(stored.simulation, evaluation, stored.diverged)
     if json:

@@ -45,9 +45,12 @@ def main() -> None:
     # Read when torch is imported. Threads that spin while they wait slow a machine with other work, and
     # themselves, down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # The shell closed it (`>&-`).
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         # What a terminal cannot show must not stop the program.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        getattr(sys, name).reconfigure(errors="replace")
     try:
         app(prog_name="rnnspec")
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ class PlainDisplay:
                 self._line()
             case Stopping():
                 # A signal may have come in the middle of a print, and those do not nest.
-                os.write(2, b"Stopping after this iteration and saving; Ctrl-C again stops at once.\n")
+                os.write(2, b"Stopping after this iteration; Ctrl-C now saves nothing.\n")
 
     def close(self) -> None:
         pass

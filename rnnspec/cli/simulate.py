@@ -44,13 +44,15 @@ def command(
     and, in Python,
       data = numpy.load("activity.npz"); data["activity"], data["activity.axes"]
     """
+    from rnnspec.training.files import check_output
     from rnnspec.training.simulate import simulate
     from rnnspec.training.stored import open_run
 
+    file = check_output(output, ".npz")
     how = one_of("--dynamics", dynamics, DYNAMICS)
     stored = open_run(run, target=None if target is None else target_of(target), device=device)
     recording = simulate(stored, sequences, dynamics=how)
-    recording.save(output)
+    recording.save(file)
     print(output)
     for name, array in recording.items():
         axes = ", ".join(f"{axis} {size}" for axis, size in zip(array.axes, array.values.shape, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +85,9 @@ def command(
         )
     finally:
         if display:
-            display.close()
+            # The terminal may have gone while the training went on.
+            with contextlib.suppress(OSError):
+                display.close()
     print_result(title, result, as_json=json)
     raise typer.Exit(exit_code(result))
 

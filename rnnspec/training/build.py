@@ -8,6 +8,8 @@ manifest.json   the hashes of the files
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
 from rnnspec.check.examine import Specification
@@ -15,15 +17,18 @@ from rnnspec.codegen.torch import emit
 from rnnspec.program.printer import print_program
 from rnnspec.runtime.targets import Target
 from rnnspec.spec.document import LANGUAGE_VERSION
+from rnnspec.training.errors import RequestError
 from rnnspec.training.files import sha256, to_json, write_file
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 
 
 def write_build(specification: Specification, folder: Path, target: Target) -> tuple[str, ...]:
     """Write the build folder of a spec and return the names of its files.
 
     The same spec gives the same bytes: there are no dates, no paths and no version but the language's.
+    Raises RequestError if the folder has a file of that name that is no build's, or was changed since.
     """
     files = {
         "spec.yaml": specification.text,
@@ -37,8 +42,27 @@ def write_build(specification: Specification, folder: Path, target: Target) -> t
         "target": target,
         "sha256": {name: sha256(text.encode()) for name, text in files.items()},
     }
-    files["manifest.json"] = f"{to_json(manifest, indent=2)}\n"
+    files[MANIFEST] = f"{to_json(manifest, indent=2)}\n"
     folder.mkdir(parents=True, exist_ok=True)
+    _check_replaceable(folder, tuple(files))
     for name, text in files.items():
         write_file(folder / name, text.encode())
     return tuple(files)
+
+
+def _check_replaceable(folder: Path, names: tuple[str, ...]) -> None:
+    """Refuse to write over what a build has not written."""
+    built: object = None
+    # Whatever fails: then there is no build here.
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        built = json.loads((folder / MANIFEST).read_bytes())["sha256"]
+    known = built if isinstance(built, dict) else {}
+    for name in names:
+        path = folder / name
+        if not path.exists() or (name == MANIFEST and known):
+            continue
+        if not path.is_file() or known.get(name) != sha256(path.read_bytes()):
+            raise RequestError(
+                f"{path} is not as a build wrote it, and would be lost.",
+                "Give -o a folder of its own, or move that file away.",
+            )

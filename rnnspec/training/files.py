@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,9 +11,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from rnnspec.training.errors import RequestError
+
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment either the old one or the new one is there, and whole."""
+    """Write a file so that at every moment either the old one or the new one is there, and whole.
+
+    A symbolic link is followed.  A device, a pipe or a folder is refused.
+    """
+    path = ordinary(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
@@ -31,6 +38,31 @@ def write_file(path: Path, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def ordinary(path: Path) -> Path:
+    """Return where a file is or would be, without links; refuse what a rename would destroy."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise RequestError(f"{path} is a device or a pipe, not an ordinary file.", "Give the name of a file.")
+    return Path(os.path.realpath(path))
+
+
+def check_output(path: Path | str, suffix: str) -> Path:
+    """Return the path of a result that is to be written, before the work for it begins.
+
+    suffix: what its name must end in, so that no file of another kind is written over.
+    """
+    path = Path(path)
+    folder = ordinary(path).parent
+    if path.suffix.lower() != suffix:
+        raise RequestError(f"{path} does not end in {suffix}.", f"Write {path}{suffix}, or another name.")
+    if not folder.is_dir():
+        raise RequestError(f"There is no folder {folder} for {path.name}.", "Make it, or choose another one.")
+    if not os.access(folder, os.W_OK):
+        raise RequestError(f"You may not write into {folder}.", "Choose another folder.")
+    return path
 
 
 def append_line(path: Path, text: str) -> None:

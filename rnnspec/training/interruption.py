@@ -15,6 +15,9 @@ _STATUS: dict[int, StopStatus] = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
 }
+if hasattr(signal, "SIGHUP"):
+    # The terminal, or the connection to it, has gone.
+    _STATUS[signal.SIGHUP] = "terminated"
 
 
 class Interruption:
@@ -39,12 +42,14 @@ class Interruption:
 
 @contextmanager
 def listening() -> Iterator[Interruption]:
-    """Listen to SIGINT and SIGTERM.  Signals reach only the main thread; elsewhere nothing is listened to."""
+    """Listen to SIGINT, SIGTERM and SIGHUP, in the main thread; no other is reached by signals."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    before = {number: signal.signal(number, interruption.request) for number in _STATUS}
+    # What is ignored stays ignored: `nohup` asks for that.
+    heard = [number for number in _STATUS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interruption.request) for number in heard}
     try:
         yield interruption
     finally:

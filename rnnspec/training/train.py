@@ -37,7 +37,8 @@ def train(
     spec: a specification, or the path of one, with the overlays and settings of `rnnspec.load`.
     out: the folder in which the run gets a folder of its own; None keeps nothing.
     only_network: train network k of the ensemble alone; its weights, trials and noise are the same.
-    observer: is called with every event (`rnnspec.training.events`).
+    observer: is called with every event (`rnnspec.training.events`).  If it meets an OSError, because the
+    terminal or pipe it writes to has gone, it is called no more, and the training goes on.
 
     Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved.
     """
@@ -50,10 +51,15 @@ def train(
         run = None if out is None else create_run(specification, simulation, Path(out), methods)
 
         def observe(event: Event) -> None:
+            nonlocal observer
             if run and isinstance(event, Evaluated):
                 run.record(event)
             if observer:
-                observer(event)
+                try:
+                    observer(event)
+                except OSError:
+                    # Nobody watches any more; that must not cost the training.
+                    observer = None
 
         interruption.on_request = lambda status: observe(Stopping(status))
         observe(Started(simulation, run.folder if run else None))

@@ -122,7 +122,7 @@ def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
         child.send_signal(number)
         out, err = child.communicate(timeout=20)
     assert child.returncode == code, err
-    assert "Stopping after this iteration and saving" in err
+    assert "Stopping after this iteration" in err
     (run,) = (folder / "runs").iterdir()
     assert "what has been trained is saved." in out.splitlines()[0]
     answer = rnnspec("evaluate", run)

@@ -1,0 +1,171 @@
+"""Whatever becomes of the terminal, and wherever a user points an output, no work is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.command import PROGRAM, ROOT, rnnspec
+from training.samples import write_tiny
+
+from rnnspec.training.files import write_file
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_tiny(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Path:
+    assert rnnspec("train", "tiny.yaml", "-q").code == 0
+    (found,) = (folder / "runs").iterdir()
+    return found
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < end, "it never came to this"
+        time.sleep(0.05)
+
+
+def is_trained(folder: Path, status: str) -> None:
+    (manifest,) = (folder / "runs").glob("*/manifest.json")
+    assert json.loads(manifest.read_text())["status"] == status
+    assert rnnspec("evaluate", manifest.parent, "--sequences", 4).code == 0
+
+
+def has_begun(folder: Path) -> bool:
+    return any(file.stat().st_size for file in (folder / "runs").glob("*/metrics.jsonl"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_reads_the_progress_has_gone(folder: Path, number: signal.Signals) -> None:
+    """`train 2>&1 | tee log` and Ctrl-C: the signal ends tee as well."""
+    reader, writer = os.pipe()
+    words = [*PROGRAM, "train", "tiny.yaml", "--set", "training.iterations=100000"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=writer, env=ENVIRONMENT) as child:
+        os.close(writer)
+        wait_until(lambda: has_begun(folder))
+        os.close(reader)
+        child.send_signal(number)
+        child.wait(timeout=30)
+    assert child.returncode == (130 if number == signal.SIGINT else 75)
+    is_trained(folder, "interrupted" if number == signal.SIGINT else "terminated")
+
+
+def test_progress_that_nobody_ever_read(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [*PROGRAM, "train", "tiny.yaml"]
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=writer, env=ENVIRONMENT, timeout=60, check=False
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert b"tiny" in done.stdout
+    is_trained(folder, "finished")
+
+
+def test_a_hangup_that_is_ignored(folder: Path) -> None:
+    """`nohup` sets SIGHUP to be ignored, and it stays so."""
+    words = ["nohup", *PROGRAM, "train", "tiny.yaml", "--set", "training.iterations=60", "-q"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=ENVIRONMENT
+    ) as child:
+        wait_until(lambda: has_begun(folder))
+        child.send_signal(signal.SIGHUP)
+        child.communicate(timeout=60)
+    assert child.returncode == 0
+    is_trained(folder, "finished")
+
+
+def test_streams_that_are_closed() -> None:
+    command = " ".join([*PROGRAM, "rule", "RS204", ">&-", "2>&-"])
+    done = subprocess.run(["sh", "-c", command], env=ENVIRONMENT, timeout=60, check=False)
+    assert done.returncode == 0
+
+
+# --- outputs -----------------------------------------------------------------------------------------
+
+
+def test_compile_keeps_the_users_spec(folder: Path) -> None:
+    spec = folder / "spec.yaml"
+    spec.write_text("# mine\n" + (folder / "tiny.yaml").read_text())
+    before = spec.read_text()
+    answer = rnnspec("compile", "spec.yaml", "-o", ".")
+    assert answer.code == 2
+    assert "is not as a build wrote it, and would be lost" in answer.err
+    assert spec.read_text() == before
+    assert not (folder / "graph.py").exists()
+
+
+def test_compile_keeps_a_graph_that_was_changed(folder: Path) -> None:
+    assert rnnspec("compile", "tiny.yaml", "-o", "build").code == 0
+    assert rnnspec("compile", "tiny.yaml", "--set", "training.seed=1", "-o", "build").code == 0
+    graph = folder / "build" / "graph.py"
+    graph.write_text("# an experiment of mine\n")
+    assert rnnspec("compile", "tiny.yaml", "-o", "build").code == 2
+    assert graph.read_text() == "# an experiment of mine\n"
+
+
+def test_compile_either_prints_or_writes(folder: Path) -> None:
+    answer = rnnspec("compile", "tiny.yaml", "--emit", "graph", "-o", "build")
+    assert answer.code == 2
+    assert "give one of them" in " ".join(answer.err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "right"), [(["evaluate", "--trials"], "table.csv"), (["simulate", "-o"], "recording.npz")]
+)
+def test_results_replace_no_file_of_another_kind(
+    run: Path, folder: Path, words: list[str], right: str
+) -> None:
+    spec = (folder / "tiny.yaml").read_bytes()
+    answer = rnnspec(words[0], run, *words[1:], "tiny.yaml")
+    assert answer.code == 2
+    assert "tiny.yaml does not end in" in answer.err
+    assert (folder / "tiny.yaml").read_bytes() == spec
+    assert rnnspec(words[0], run, *words[1:], right).code == 0
+    assert (folder / right).is_file()
+
+
+@pytest.mark.parametrize("words", [["evaluate", "--trials", "no/x.csv"], ["simulate", "-o", "no/x.npz"]])
+def test_outputs_are_checked_before_the_work(
+    run: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("rnnspec.runtime.simulation.Simulation.forward", work)
+    answer = rnnspec(words[0], run, *words[1:])
+    assert answer.code == 2
+    assert "There is no folder" in answer.err
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path, run: Path) -> None:
+    pipe = tmp_path / "pipe.npz"
+    os.mkfifo(pipe)
+    answer = rnnspec("simulate", run, "-o", pipe)
+    assert answer.code == 2
+    assert "not an ordinary file" in answer.err
+    assert pipe.is_fifo()
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    write_file(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
