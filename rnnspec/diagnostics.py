@@ -86,12 +86,8 @@ class Problems:
         return len(self.found) >= MAX_DIAGNOSTICS
 
     @property
-    def errors(self) -> int:
-        return sum(d.severity == "error" for d in self.found)
-
-    @property
     def failed(self) -> bool:
-        return self.errors > 0
+        return any(d.severity == "error" for d in self.found)
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """Return the diagnostics in the order of their places."""

@@ -53,11 +53,7 @@ def _texts(node: Node, place: tuple[str, ...], path: Path) -> Iterator[tuple[Pat
 def _calls(tree: syntax.Tree) -> Iterator[syntax.Call]:
     stack = [tree]
     while stack:
-        match stack.pop():
-            case syntax.Call(arguments=arguments) as call:
-                yield call
-                stack.extend(arguments)
-            case syntax.Unary(operand=operand):
-                stack.append(operand)
-            case syntax.Binary(left=left, right=right):
-                stack.extend((left, right))
+        node = stack.pop()
+        if isinstance(node, syntax.Call):
+            yield node
+        stack.extend(syntax.children(node))

@@ -19,10 +19,10 @@ from rnnspec.program.nodes import (
     Random,
     Rate,
     Timeline,
-    Variable,
     White,
     walk,
 )
+from rnnspec.program.timing import duration_draws
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,6 @@ def write_task(program: Program) -> TaskFunctions:
         clock=any(isinstance(node, Clock) for node in nodes),
         white=author.white,
     )
-
-
-def duration_draws(timeline: Timeline) -> frozenset[str]:
-    """Return the draws that a duration depends on: networks share them, as they share the clock."""
-    values = {draw.name: tuple(_draw_expressions(draw)) for draw in timeline.draws}
-    waiting = [epoch.duration.value for epoch in timeline.epochs if epoch.duration.value is not None]
-    found: set[str] = set()
-    while waiting:
-        for node in walk(waiting.pop()):
-            if isinstance(node, Variable | Previous) and node.name not in found:
-                found.add(node.name)
-                waiting.extend(values.get(node.name, ()))
-    return frozenset(found)
 
 
 class _Author:
@@ -247,12 +234,11 @@ class _Author:
     def _reads(self, epoch: Epoch) -> list[str]:
         lines: list[str] = []
         outputs: dict[str, None] = {}
-        for position, read in enumerate(epoch.reads):
+        for read in epoch.reads:
             writer = self._near(read.value)
             target, code = identifier(read.name), self._tensor(writer, writer.number(read.value))
             outputs |= writer.outputs
-            earlier = [r.name for r in epoch.reads[:position]]
-            lines += [line for line in self._moved(writer, earlier) if line not in lines]
+            lines += [line for line in self._moved(writer) if line not in lines]
             lines.append(f"{target} = {break_lines(code, len(target) + 7, 0, 4)}")
         return [*_taken(outputs, "y"), *lines, *_returned({r.name: identifier(r.name) for r in epoch.reads})]
 
@@ -280,9 +266,9 @@ class _Author:
         outputs = [node.name for node in walk(value) if isinstance(node, Output)]
         return self._writer(near=identifier(outputs[0]) if outputs else None)
 
-    def _moved(self, writer: Writer, known: Iterable[str] = ()) -> list[str]:
+    def _moved(self, writer: Writer) -> list[str]:
         moved = f".to({writer.near})" if writer.near else ""
-        lines = _taken([v for v in writer.variables if v not in known], "trial", moved)
+        lines = _taken(writer.variables, "trial", moved)
         return [*lines, *([f"t = t{moved}"] if writer.clock and moved else [])]
 
     def _t(self, role: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
@@ -14,6 +13,7 @@ from rnnspec.codegen.language import with_callees
 from rnnspec.codegen.pieces import WIDTH, Code, break_lines, call
 from rnnspec.codegen.render import quoted, render
 from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
+from rnnspec.program.timing import drawn_steps, whole_steps
 
 #: Activations as Python.
 _PYTHON = {
@@ -132,7 +132,7 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
             quoted(e.name),
             quoted(e.phase),
             str(_mean_steps(e, dt)),
-            str(_grace(e, dt)),
+            str(whole_steps(e.grace, dt)),
             str(e.gradient),
             *_given(names, roles),
         ]
@@ -155,7 +155,7 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         "epoch_assignments": [f"self.{role} = {role}" for role in roles],
         "epoch_columns": ", ".join(columns),
         "epochs": [break_lines(call("Epoch", *map(Code, row)), 4, 1, 4) for row in rows],
-        "burn_in": f'Epoch("burn_in", "", {_whole(timeline.burn_in, dt)}, 0, False)'
+        "burn_in": f'Epoch("burn_in", "", {whole_steps(timeline.burn_in, dt)}, 0, False)'
         if timeline.burn_in
         else "",
         "words_parameters": ", ".join(words),
@@ -189,18 +189,10 @@ def _recorded_input(program: Program, roles: Sequence[str]) -> str:
 def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
     """Return the steps of an epoch without jitter, of a drawn duration amid its bounds."""
     if epoch.duration.time is not None:
-        return _whole(epoch.duration.time, dt)
+        return whole_steps(epoch.duration.time, dt)
     assert epoch.duration.value is not None
     bounds = epoch.duration.value.type
-    return max(1, math.floor((bounds.low + bounds.high) / 2 / float(dt) + 1e-6))
-
-
-def _grace(epoch: Epoch, dt: Fraction) -> int:
-    return _whole(epoch.grace, dt) if epoch.grace else 0
-
-
-def _whole(time: Fraction, dt: Fraction) -> int:
-    return max(1, time // dt)
+    return drawn_steps((bounds.low + bounds.high) / 2, dt)
 
 
 # --- objective ---------------------------------------------------------------------------------------

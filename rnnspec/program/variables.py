@@ -346,10 +346,6 @@ def _names(trees: Iterator[syntax.Tree]) -> tuple[set[str], set[str]]:
             case syntax.Call(function="previous", arguments=(syntax.Name(id=name), *rest)):
                 before.add(name)
                 stack.extend(rest)
-            case syntax.Call(arguments=arguments):
-                stack.extend(arguments)
-            case syntax.Unary(operand=operand):
-                stack.append(operand)
-            case syntax.Binary(left=left, right=right):
-                stack.extend((left, right))
+            case tree:
+                stack.extend(syntax.children(tree))
     return now, before

@@ -7,7 +7,7 @@ a vector has its units as the last axis.  Numbers meet vectors through a new las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -26,8 +26,8 @@ from rnnspec.program.nodes import (
     Random,
     Variable,
     White,
-    walk,
 )
+from rnnspec.program.timing import duration_draws
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.functions import CHANNEL, DECODING, ELEMENTWISE, RANDOM, Words, pick
 from rnnspec.runtime.noise import draw_words
@@ -154,7 +154,7 @@ def settle(
     """
     device = torch.device(device)
     numbers = torch.tensor(list(range(batch.sequences) if sequences is None else sequences), device=device)
-    own = program.training.independent_trials and variable.name not in duration_draws(program)
+    own = program.training.independent_trials and variable.name not in duration_draws(program.timeline)
 
     def words(call: int) -> Words:
         at = None if variable.scope == "sequence" else [trial]
@@ -171,33 +171,6 @@ def settle(
     else:
         value = evaluate(variable.values[trial if len(variable.values) > 1 else 0], environment)
     return value.expand(value.shape[0], len(numbers))
-
-
-def duration_draws(program: Program) -> frozenset[str]:
-    """Return the draws that a duration depends on.
-
-    Networks share the clock of a sequence, so they share these even when their trials are independent.
-    """
-    expressions = {
-        variable.name: (*variable.values, *(e for pattern in variable.patterns or () for e in pattern))
-        for variable in program.timeline.draws
-    }
-    found: set[str] = set()
-    waiting = _names(e.duration.value for e in program.timeline.epochs if e.duration.value is not None)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= _names(expressions[name]) - found
-    return frozenset(found)
-
-
-def _names(expressions: Iterable[Expression]) -> set[str]:
-    return {
-        node.name
-        for expression in expressions
-        for node in walk(expression)
-        if isinstance(node, Variable | Previous)
-    }
 
 
 def _durations(

@@ -6,7 +6,6 @@ segment whose step made it.  Times are exact until they are cut to steps, each o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from rnnspec.program.nodes import Event, PeriodicSkip, PointSkip, Program
+from rnnspec.program.timing import drawn_steps, whole_steps
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,6 @@ class Timetable:
         return (*flags[:1], *flags)
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The timetables of a batch: one that all sequences share, or one for each of them."""
-
-    theta: Fraction
-    betas: tuple[float, ...]
-    tables: tuple[Timetable, ...]
-
-
 def durations(
     program: Program,
     theta: Fraction,
@@ -108,9 +99,7 @@ def durations(
             seconds = drawn[trial][number] if drawn is not None else None
             if seconds is None:
                 raise ValueError(f"epoch '{timeline.epochs[number].name}' needs a drawn duration")
-            # The margin: 0.145 / 0.005 is 28.999999999999996 in floats.
-            wanted = (seconds / float(dt) + extra) / float(theta) + 1e-6
-            steps.append(0 if seconds <= 0 else max(1, math.floor(wanted)))
+            steps.append(drawn_steps(seconds, dt, theta, extra))
     return tuple(steps)
 
 
@@ -123,12 +112,9 @@ def mean_durations(program: Program, theta: Fraction = Fraction(1)) -> tuple[int
 
 def mean_steps(program: Program, theta: Fraction = Fraction(1)) -> int:
     """Return the steps of a sequence of mean durations, burn-in included."""
-    return whole_steps(program.timeline.burn_in, program, theta) + sum(mean_durations(program, theta))
-
-
-def whole_steps(time: Fraction, program: Program, theta: Fraction) -> int:
-    """Return the steps of length dt theta in a grace, period or burn-in: at least 1 unless it is 0."""
-    return max(1, time // (program.network.dt * theta)) if time > 0 else 0
+    return whole_steps(program.timeline.burn_in, program.network.dt * theta) + sum(
+        mean_durations(program, theta)
+    )
 
 
 def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: Sequence[int]) -> Timetable:
@@ -136,8 +122,8 @@ def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: 
 
     betas: of each of program.skips.  steps: of each epoch of each trial, as `durations` returns them.
     """
-    timeline = program.timeline
-    epochs = tuple(_Epoch(whole_steps(e.grace, program, theta), e.gradient) for e in timeline.epochs)
+    timeline, step = program.timeline, program.network.dt * theta
+    epochs = tuple(_Epoch(whole_steps(e.grace, step), e.gradient) for e in timeline.epochs)
     edges = tuple(
         _periodic(number, skip, program, theta)
         if isinstance(skip, PeriodicSkip)
@@ -145,7 +131,7 @@ def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: 
         for number, (skip, beta) in enumerate(zip(program.skips, betas, strict=True))
         if beta != 1
     )
-    return _lay_out(epochs, whole_steps(timeline.burn_in, program, theta), edges, tuple(steps))
+    return _lay_out(epochs, whole_steps(timeline.burn_in, step), edges, tuple(steps))
 
 
 def gradient_hops(program: Program, theta: Fraction, betas: Sequence[float]) -> int | None:
@@ -210,7 +196,7 @@ class _Point:
 
 
 def _periodic(number: int, skip: PeriodicSkip, program: Program, theta: Fraction) -> _Periodic:
-    period = whole_steps(skip.every, program, theta)
+    period = whole_steps(skip.every, program.network.dt * theta)
     return _Periodic(number, skip.kind, skip.increment == "arriving", period, skip.scope)
 
 

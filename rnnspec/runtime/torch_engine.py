@@ -17,7 +17,7 @@ from rnnspec.codegen.torch import emit
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.alignment import Aligned, align
 from rnnspec.runtime.batch import Batch, Outcome
-from rnnspec.runtime.noise import jitter
+from rnnspec.runtime.noise import Purpose, jitter, key
 from rnnspec.runtime.schedule import Timetable, durations, timetable
 
 
@@ -101,8 +101,7 @@ class TorchEngine:
     ) -> Sequence[Sequence[Sequence[float | None]]]:
         """Return the drawn durations of each sequence, trial and epoch, in seconds."""
         networks = torch.arange(batch.first_network, batch.first_network + len(weights["bias"]))
-        key = batch.seed, 8 * batch.iteration + (2 if batch.purpose == "train" else 7)
-        trials = self.module.draw_trials(key, networks, batch.sequences)
+        trials = self.module.draw_trials(key(batch, Purpose.DRAWS), networks, batch.sequences)
         seconds = [
             [
                 epoch.duration(trial).expand(1, batch.sequences, 1, 1).flatten().tolist()

@@ -79,6 +79,19 @@ class Binary:
 Tree = Number | Quantity | Name | Call | Unary | Binary
 
 
+def children(tree: Tree) -> tuple[Tree, ...]:
+    """Return the trees directly below one."""
+    match tree:
+        case Call(arguments=arguments):
+            return arguments
+        case Unary(operand=operand):
+            return (operand,)
+        case Binary(left=left, right=right):
+            return (left, right)
+        case _:
+            return ()
+
+
 class ExpressionError(ValueError):
     """What is wrong with an expression, and at which characters (0-based, the end exclusive)."""
 

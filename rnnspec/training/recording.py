@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnspec.program.nodes import InputChannel, OutputChannel, Population, Program
+from rnnspec.program.timing import whole_steps
 from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.interpret import draw
-from rnnspec.runtime.schedule import durations, whole_steps
+from rnnspec.runtime.schedule import durations
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.files import write_file
 
@@ -108,7 +109,7 @@ def _epochs(program: Program, batch: Batch, simulation: Simulation) -> tuple[Arr
     drawn = draw(program, batch, simulation.networks).durations or (None,)
     theta = batch.stage.theta
     lengths = np.array([durations(program, theta, None, sequence) for sequence in drawn])
-    stop = whole_steps(program.timeline.burn_in, program, theta) + lengths.cumsum(1)
+    stop = whole_steps(program.timeline.burn_in, program.network.dt * theta) + lengths.cumsum(1)
     shape = (len(drawn), program.timeline.trials, len(program.timeline.epochs))
     return (stop - lengths).reshape(shape), stop.reshape(shape)
 

@@ -26,6 +26,7 @@ from runtime.programs import (
 from torch import Tensor
 
 from rnnspec.program.nodes import Duration, Expression, Program
+from rnnspec.program.timing import duration_draws
 from rnnspec.runtime import interpret
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.interpret import Environment, evaluate, settle
@@ -332,7 +333,7 @@ def test_fixed_durations_are_not_drawn() -> None:
 
 def test_networks_share_what_decides_a_duration_even_if_their_trials_are_independent() -> None:
     program = waiting(independent_trials=True)
-    assert interpret.duration_draws(program) == {"wait", "scale", "other"}
+    assert duration_draws(program.timeline) == {"wait", "scale", "other"}
     found = interpret.draw(program, batch(3), 2)
     assert {name: v.shape[0] for name, v in found.variables[0].items()} == {
         "scale": 1,

@@ -1,0 +1,36 @@
+"""What the durations of a program amount to: whole steps, and the draws that they depend on."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from rnnspec.program.nodes import Previous, Timeline, Variable, walk
+
+
+def whole_steps(time: Fraction, step: Fraction) -> int:
+    """Return the steps in a time: at least 1, unless it is 0.  Both in seconds."""
+    return max(1, time // step) if time > 0 else 0
+
+
+def drawn_steps(seconds: float, dt: Fraction, theta: Fraction = Fraction(1), jitter: int = 0) -> int:
+    """Return the steps of length dt theta in a drawn duration, to which jitter adds base steps."""
+    # The margin: 0.145 / 0.005 is 28.999999999999996 in floats.
+    wanted = (seconds / float(dt) + jitter) / float(theta) + 1e-6
+    return 0 if seconds <= 0 else max(1, math.floor(wanted))
+
+
+def duration_draws(timeline: Timeline) -> frozenset[str]:
+    """Return the draws that a duration depends on, also through earlier trials.
+
+    Networks share the clock of a sequence, so they share these even when their trials are independent.
+    """
+    values = {d.name: (*d.values, *(v for p in d.patterns or () for v in p)) for d in timeline.draws}
+    waiting = [epoch.duration.value for epoch in timeline.epochs if epoch.duration.value is not None]
+    found: set[str] = set()
+    while waiting:
+        for node in walk(waiting.pop()):
+            if isinstance(node, Variable | Previous) and node.name not in found:
+                found.add(node.name)
+                waiting.extend(values.get(node.name, ()))
+    return frozenset(found)
