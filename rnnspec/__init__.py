@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rnnspec.check.examine import Specification, load
     from rnnspec.diagnostics import SpecError
     from rnnspec.runtime.batch import Outcome, Stage
+    from rnnspec.runtime.compile import compile
+    from rnnspec.runtime.errors import RequestError
     from rnnspec.runtime.simulation import Simulation
-    from rnnspec.training.compile import compile
-    from rnnspec.training.errors import RequestError
     from rnnspec.training.evaluate import evaluate
     from rnnspec.training.evaluation import Evaluation
     from rnnspec.training.recording import Recording
@@ -38,13 +38,13 @@ _HOMES = {
     "Evaluation": "rnnspec.training.evaluation",
     "Outcome": "rnnspec.runtime.batch",
     "Recording": "rnnspec.training.recording",
-    "RequestError": "rnnspec.training.errors",
+    "RequestError": "rnnspec.runtime.errors",
     "Result": "rnnspec.training.result",
     "Simulation": "rnnspec.runtime.simulation",
     "SpecError": "rnnspec.diagnostics",
     "Specification": "rnnspec.check.examine",
     "Stage": "rnnspec.runtime.batch",
-    "compile": "rnnspec.training.compile",
+    "compile": "rnnspec.runtime.compile",
     "evaluate": "rnnspec.training.evaluate",
     "load": "rnnspec.check.examine",
     "load_run": "rnnspec.training.stored",

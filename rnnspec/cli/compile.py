@@ -69,7 +69,7 @@ def command(
         return
 
     from rnnspec.cli.blueprint import blueprint
-    from rnnspec.training.build import write_build
+    from rnnspec.runtime.build import write_build
 
     width = shutil.get_terminal_size().columns
     chosen = target_of(target)

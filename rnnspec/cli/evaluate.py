@@ -47,8 +47,8 @@ def command(
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
     """
     from rnnspec.cli.charts import score
+    from rnnspec.runtime.files import check_output, to_json, write_file
     from rnnspec.training.evaluate import evaluate
-    from rnnspec.training.files import check_output, to_json, write_file
     from rnnspec.training.stored import open_run
     from rnnspec.training.tables import evaluation_summary, trial_table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rnnspec.cli.charts import score
 from rnnspec.cli.failures import DIVERGED, FINE, INTERRUPTED, TERMINATED
 from rnnspec.cli.progress import five_numbers
+from rnnspec.runtime.files import to_json
 from rnnspec.training.evaluation import trimmed_count
-from rnnspec.training.files import to_json
 from rnnspec.training.result import Result
 
 

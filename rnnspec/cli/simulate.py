@@ -44,7 +44,7 @@ def command(
     and, in Python,
       data = numpy.load("activity.npz"); data["activity"], data["activity.axes"]
     """
-    from rnnspec.training.files import check_output
+    from rnnspec.runtime.files import check_output
     from rnnspec.training.simulate import simulate
     from rnnspec.training.stored import open_run
 

@@ -60,7 +60,7 @@ def command(
     import torch
 
     from rnnspec.cli.outcome import exit_code, print_result
-    from rnnspec.training.device import DTYPES
+    from rnnspec.runtime.device import DTYPES
     from rnnspec.training.train import train
 
     chosen = target_of(target)

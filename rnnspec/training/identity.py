@@ -7,8 +7,8 @@ import platform
 import numpy
 import torch
 
+from rnnspec.runtime.files import sha256
 from rnnspec.spec.document import LANGUAGE_VERSION
-from rnnspec.training.files import sha256
 from rnnspec.training.version import package_version
 
 

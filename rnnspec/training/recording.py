@@ -14,10 +14,10 @@ from torch import Tensor
 from rnnspec.program.nodes import InputChannel, OutputChannel, Population, Program
 from rnnspec.program.timing import whole_steps
 from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.files import write_file
 from rnnspec.runtime.interpret import draw
 from rnnspec.runtime.schedule import durations
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.files import write_file
 
 Array = NDArray[np.generic]
 

@@ -23,9 +23,9 @@ import torch
 
 from rnnspec.check.examine import Specification
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.files import append_line, sha256, sync_folder, to_json, write_file
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.events import Evaluated
-from rnnspec.training.files import append_line, sha256, sync_folder, to_json, write_file
 from rnnspec.training.identity import identity, versions
 from rnnspec.training.result import Result, divergence_row, finite, finite_list
 from rnnspec.training.weights import weights_to_bytes

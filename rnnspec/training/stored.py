@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rnnspec.check.examine import Specification, load
+from rnnspec.runtime.device import DTYPES, check_device
+from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.files import sha256
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import TARGETS, Target
-from rnnspec.training.device import DTYPES, check_device
-from rnnspec.training.errors import RequestError
-from rnnspec.training.files import sha256
 from rnnspec.training.run import FORMAT, MANIFEST, SPEC, WEIGHTS
 from rnnspec.training.weights import load_weights
 

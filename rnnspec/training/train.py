@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from rnnspec.check.examine import Specification, load
+from rnnspec.runtime.device import check_device
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import DEFAULT, Target
-from rnnspec.training.device import check_device
-from rnnspec.training.errors import RequestError
 from rnnspec.training.events import Evaluated, Event, Observer, Started, Stopping
 from rnnspec.training.interruption import Interruption, listening
 from rnnspec.training.loop import Loop

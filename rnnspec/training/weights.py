@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from rnnspec.program.nodes import Network
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.errors import RequestError
 
 #: The axes of each kind of tensor, by the beginning of its name.
 AXES = {

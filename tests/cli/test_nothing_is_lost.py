@@ -14,7 +14,7 @@ import pytest
 from cli.command import PROGRAM, ROOT, rnnspec
 from training.samples import write_tiny
 
-from rnnspec.training.files import write_file
+from rnnspec.runtime.files import write_file
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

@@ -16,7 +16,7 @@ import torch
 from training.samples import TARGET, load_tiny, write_tiny
 
 import rnnspec
-from rnnspec.training.errors import RequestError
+from rnnspec.runtime.errors import RequestError
 from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated
 from rnnspec.training.result import Result
 from rnnspec.training.stages import stage_at

@@ -15,10 +15,10 @@ from pathlib import Path
 from rnnspec.check.examine import Specification
 from rnnspec.codegen.torch import emit
 from rnnspec.program.printer import print_program
+from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.files import sha256, to_json, write_file
 from rnnspec.runtime.targets import Target
 from rnnspec.spec.document import LANGUAGE_VERSION
-from rnnspec.training.errors import RequestError
-from rnnspec.training.files import sha256, to_json, write_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from rnnspec.check.examine import Specification, load
+from rnnspec.runtime.device import check_device
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import DEFAULT, Target
-from rnnspec.training.device import check_device
 
 
 def compile(

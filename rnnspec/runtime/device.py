@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rnnspec.training.errors import RequestError
+from rnnspec.runtime.errors import RequestError
 
 #: The types of number that a training may be done in.
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from rnnspec.training.errors import RequestError
+from rnnspec.runtime.errors import RequestError
 
 
 def write_file(path: Path, data: bytes) -> None:
