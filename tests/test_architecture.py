@@ -93,3 +93,18 @@ def test_torch_is_not_needed(module: str) -> None:
     script = f"import sys, {module}; print(*sorted({{'torch', 'numpy'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_package_itself_needs_nothing() -> None:
+    """`import rnnspec` takes no time because it imports nothing: names are found when they are used."""
+    heavy = "{'torch', 'numpy', 'pydantic', 'yaml', 'typer', 'rich', 'jinja2', 'safetensors'}"
+    script = f"import sys, rnnspec; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_every_name_of_the_api_is_there() -> None:
+    import rnnspec
+
+    for name in rnnspec.__all__:
+        assert getattr(rnnspec, name) is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli.command import PROGRAM, ROOT, rnnspec, start
+from cli.command import PROGRAM, ROOT, process, rnnspec, start
 from training.samples import TARGET, write_tiny
 
 from rnnspec.training.events import Event, Updated
@@ -240,3 +240,12 @@ def test_simulate(run: Path, tmp_path: Path, dynamics: str) -> None:
 def test_simulate_wants_a_file_and_known_dynamics(run: Path, tmp_path: Path) -> None:
     assert rnnspec("simulate", run).code == 2
     assert rnnspec("simulate", run, "-o", tmp_path / "x.npz", "--dynamics", "false").code == 2
+
+
+def test_two_processes_train_to_the_same_files(folder: Path) -> None:
+    """The order of sets differs between the two, the files do not."""
+    for seed in ("1", "2"):
+        assert process("train", "tiny.yaml", "-q", "--out", seed, PYTHONHASHSEED=seed).code == 0
+    (first,), (second,) = ((folder / seed).iterdir() for seed in ("1", "2"))
+    for name in ("spec.yaml", "metrics.jsonl", "weights.safetensors", "manifest.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name

@@ -13,6 +13,7 @@ import pytest
 import torch
 from codegen.sources import SKIPS, ragged
 from comparison import assert_agree, run
+from known_answers import KNOWN
 from support import SPECS, program
 from torch import Tensor, nn
 
@@ -289,3 +290,12 @@ def test_tracebacks_show_the_generated_line() -> None:
     with pytest.raises(KeyError) as caught:
         engine.run({"bias": torch.zeros(2, 8)}, batch(2))
     assert 'weights["w_rec"]' in str(caught.traceback[-1].statement)
+
+
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
+def test_the_generated_philox_gives_the_published_words(
+    counter: tuple[int, ...], key: tuple[int, int], words: tuple[int, ...]
+) -> None:
+    module = load_module(emit(program()))
+    found = module.philox(*map(torch.tensor, counter), key)
+    assert tuple(int(word) & 0xFFFFFFFF for word in found) == words

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from known_answers import KNOWN
 from runtime.builders import batch, epoch, ms, network, program
 from torch import Tensor
 
@@ -15,17 +16,6 @@ from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.noise import INITIAL, SHARED, Purpose, philox
 
 MAX = 2**32 - 1
-
-#: Random123, kat_vectors: philox4x32 with 10 rounds: counter, key, answer.
-KNOWN = [
-    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
-    ((MAX, MAX, MAX, MAX), (MAX, MAX), (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    (
-        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
-        (0xA4093822, 0x299F31D0),
-        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
-    ),
-]
 
 
 def noisy(kind: str, tau: float = 20, scale: float = 0.3, units: int = 6, **changes: object) -> Program:
