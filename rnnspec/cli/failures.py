@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import inspect
 import os
 import platform
 import sys
@@ -34,7 +35,7 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            raise typer.Exit(explain(error)) from None
+            raise typer.Exit(explain(error, _fewer(command))) from None
 
     return run
 
@@ -45,8 +46,11 @@ def code_of(diagnostics: Iterable[Diagnostic]) -> int:
     return FINE if not codes else USAGE if codes == {"RS001"} else WRONG_SPEC
 
 
-def explain(error: Exception) -> int:
-    """Say on stderr what went wrong and what to do; return the exit code."""
+def explain(error: Exception, fewer: str = "") -> int:
+    """Say on stderr what went wrong and what to do; return the exit code.
+
+    fewer: how the command is made to need less memory.
+    """
     # Looked up by name: importing the class would import torch.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, SpecError):
@@ -63,14 +67,19 @@ def explain(error: Exception) -> int:
     elif isinstance(error, OSError):
         complain(*_system(error))
     elif isinstance(error, MemoryError) or _out_of_memory(error):
-        complain(
-            "There is not enough memory.",
-            "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10.",
-        )
+        complain("There is not enough memory.", fewer or "Use a machine with more memory.")
     else:
         _bug(error)
         return BUG
     return USAGE
+
+
+def _fewer(command: Callable[..., None]) -> str:
+    """Return how the options that a command has make it need less memory."""
+    options = inspect.signature(command).parameters
+    if "settings" in options:
+        return "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10."
+    return "Use fewer sequences: --sequences 10." if "sequences" in options else ""
 
 
 def _system(error: OSError) -> tuple[str, str]:
