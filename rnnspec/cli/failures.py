@@ -65,7 +65,8 @@ def explain(error: Exception, fewer: str = "") -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         complain("The program that reads this output has ended; the rest was not written.")
     elif isinstance(error, OSError):
-        complain(*_system(error))
+        # What was done about it, as training does.
+        complain(*_system(error), *getattr(error, "__notes__", ()))
     elif isinstance(error, MemoryError) or _out_of_memory(error):
         complain("There is not enough memory.", fewer or "Use a machine with more memory.")
     else:

@@ -97,14 +97,14 @@ def available_memory(device: torch.device) -> int | None:
     except OSError:  # not Linux
         pass
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):
         return None
 
 
 def rounded_down(number: int) -> int:
     """Return a number with two digits and zeros: what an estimate is worth."""
-    step = 10 ** max(len(str(number)) - 2, 0)
+    step: int = 10 ** max(len(str(number)) - 2, 0)
     return number // step * step
 
 

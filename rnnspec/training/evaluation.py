@@ -10,6 +10,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Outcome
 from rnnspec.runtime.memory import working_memory
 from rnnspec.runtime.simulation import Simulation
@@ -80,6 +81,12 @@ def _joined(name: str, outcomes: Sequence[Outcome]) -> Tensor:
         return parts[0]
     sizes = [len(outcome.performance) for outcome in outcomes]
     return torch.cat([part.expand(size, -1, -1) for part, size in zip(parts, sizes, strict=True)])
+
+
+def is_scored(program: Program) -> bool:
+    """Return whether a task says what performance is; without, there are only losses."""
+    timeline = program.timeline
+    return timeline.success is not None or any(epoch.correct is not None for epoch in timeline.epochs)
 
 
 def trimmed_mean(values: Sequence[float], trim: float) -> float:
