@@ -107,9 +107,33 @@ def test_divergence_has_an_exit_code(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "Loop", Spoiling)
     answer = rnnspec(*train())
     assert answer.code == 4
-    assert "  diverged     network 1 in iteration 3: its loss was not finite" in answer.out.splitlines()
-    assert "network 1 diverged in iteration 3: its loss was not finite" in answer.err.splitlines()
+    assert "  diverged     network 1 in iteration 4: its loss was not finite" in answer.out.splitlines()
+    assert "network 1 diverged in iteration 4: its loss was not finite" in answer.err.splitlines()
     assert json.loads(rnnspec(*train("-q", "--json")).out)["diverged"][0]["network"] == 1
+
+
+UNSCORED = ("--set", "task.correct=null", "--set", "task.epochs.response.correct=null")
+
+
+def test_a_task_without_a_score(folder: Path) -> None:
+    answer = rnnspec(*train(*UNSCORED))
+    assert answer.code == 0
+    assert "  performance  not scored: no epoch of the task has 'correct'" in answer.out.splitlines()
+    (run,) = (folder / "runs").iterdir()
+    measured = rnnspec("evaluate", run)
+    assert measured.out.splitlines()[1] == "performance  not scored: no epoch of the task has 'correct'"
+    assert not any(word in answer.out + answer.err + measured.out for word in ("none", "nan"))
+
+
+def test_one_iteration_of_one_network(folder: Path) -> None:
+    answer = rnnspec(*train("--set", "training.iterations=1", "--set", "training.networks=1"))
+    assert answer.out.startswith("tiny made its one iteration.\n")
+    assert answer.err.startswith("tiny: 1 network, ")
+    assert (
+        rnnspec("evaluate", next((folder / "runs").iterdir()), "--sequences", 1)
+        .out.split(": ")[1]
+        .startswith("1 sequence,")
+    )
 
 
 # --- interruption ------------------------------------------------------------------------------------
@@ -124,6 +148,8 @@ def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
     assert child.returncode == code, err
     assert "Stopping after this iteration" in err
     (run,) = (folder / "runs").iterdir()
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert out.startswith(f"tiny was stopped by {name} after ")
     assert "what has been trained is saved." in out.splitlines()[0]
     answer = rnnspec("evaluate", run)
     assert answer.code == 0
