@@ -33,6 +33,7 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
+            complain("Stopped by Ctrl-C; there is no result.")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             raise typer.Exit(explain(error, _fewer(command))) from None

@@ -55,4 +55,5 @@ class PlainDisplay:
         if not progress.finished and progress.speed:
             parts += [rate(progress.speed), f"at most {span(progress.seconds_left)} left"]
         note("  ".join(part for part in parts if part))
-        self._due = time.monotonic() + INTERVAL
+        # How long it takes is asked first.
+        self._due = time.monotonic() + (INTERVAL if progress.speed else 1.0)

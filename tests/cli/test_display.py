@@ -126,6 +126,21 @@ def test_the_warm_up_says_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPat
     assert speeds == [0.0, 0.0, 1.0, 1.0]
 
 
+def test_the_time_left_is_shown_soon(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Until it is known, lines come each second."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    display, moment = PlainDisplay("tiny"), Moment((), None, Stage(Fraction(1), ()))
+    for completed in range(1, 9):
+        now += 1.0
+        display(Updated(completed, moment, (0.1,)))
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split("/")[0] for line in lines] == ["iteration 1", "iteration 2", "iteration 3"]
+    assert ["left" in line for line in lines] == [False, False, True]
+
+
 def test_pictures_fit_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     display = LiveDisplay("tiny")

@@ -166,6 +166,7 @@ def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlainDisplay, "__call__", twice)
     answer = rnnspec(*train())
     assert (answer.code, answer.out) == (130, "")
+    assert answer.err == "rnnspec: Stopped by Ctrl-C; there is no result.\n"
 
 
 def wait_for(folder: Path, pattern: str, ready: object) -> None:
