@@ -89,7 +89,9 @@ def require_room(folder: Path, needed: int) -> None:
 def available_memory(device: torch.device) -> int | None:
     """Return the bytes that can still be had on a device, None if the system does not tell."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        # What torch has set aside and does not use is free as well.
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + idle
     try:
         found = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
         if found:

@@ -104,8 +104,10 @@ def test_whoever_reads_the_result_has_gone(folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     words = [*PROGRAM, "train", "tiny.yaml", "-q"]
+    # Empty: the result waits in a buffer, as it does for users.
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": ""}
     done = subprocess.run(
-        words, stdout=writer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=60
+        words, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, timeout=60
     )
     os.close(writer)
     (run,) = (folder / "runs").iterdir()
@@ -168,6 +170,16 @@ def test_a_disk_that_is_full_at_the_end(folder: Path, monkeypatch: pytest.Monkey
         assert networks == f"  The networks could not be saved: {weights}: No space left on device."
         assert status == "failed"
         assert "failed, and they could not be saved" in rnnspec("evaluate", run).err
+
+
+def test_the_last_time_is_of_no_consequence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        if "finished" in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("rnnspec.training.run.append_line", full)
+    assert rnnspec("train", "tiny.yaml", "-q").code == 0
+    is_trained(folder, "finished")
 
 
 def test_no_line_is_torn(tmp_path: Path) -> None:

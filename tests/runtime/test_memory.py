@@ -69,6 +69,7 @@ def test_networks_are_evaluated_in_groups(
 ) -> None:
     simulation = rnnspec.compile(load_tiny(tmp_path, *settings))
     whole = rnnspec.evaluate(simulation, sequences=5)
+    assert len(whole.variables["direction"]) == (3 if settings else 1)
     each = 5 * memory.working_memory(simulation.program, 4)
     monkeypatch.setattr(evaluation, "TOGETHER", together * each)
     groups: list[range] = []
