@@ -81,7 +81,7 @@ def require_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise RequestError(
-            f"The file may take {size(needed)}, and the disk of {folder} has {size(free)} left.",
+            f"The file may take {size(needed)}, and the disk of {folder.resolve()} has {size(free)} left.",
             "Ask for fewer sequences, or choose a folder on another disk.",
         )
 

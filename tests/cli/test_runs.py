@@ -269,6 +269,25 @@ def test_simulate_wants_a_file_and_known_dynamics(run: Path, tmp_path: Path) -> 
     assert rnnspec("simulate", run, "-o", tmp_path / "x.npz", "--dynamics", "false").code == 2
 
 
+def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = rnnspec("evaluate", run, "--sequences", 10**15)
+    assert answer.code == 2
+    assert answer.err.startswith("rnnspec: 1,000,000,000,000,000 sequences would take about ")
+    assert answer.err.splitlines()[1].startswith("  Ask for at most ")
+
+    class Usage:
+        free = 1000
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    answer = rnnspec("simulate", run, "-o", "x.npz")
+    assert answer.code == 2
+    assert answer.err == (
+        f"rnnspec: The file may take 11 kB, and the disk of {tmp_path} has 1 kB left.\n"
+        "  Ask for fewer sequences, or choose a folder on another disk.\n"
+    )
+
+
 def test_two_processes_train_to_the_same_files(folder: Path) -> None:
     """The order of sets differs between the two, the files do not."""
     for seed in ("1", "2"):
