@@ -22,8 +22,8 @@ A spec is a YAML file that states a network, a task and its training. Start with
 
 \b
 Exit codes: 0 fine, 1 the spec has errors, 2 wrong usage or a file that cannot be
-used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM,
-130 stopped by Ctrl-C.
+used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM
+or SIGHUP, 130 stopped by Ctrl-C.
 """
 
 app = typer.Typer(

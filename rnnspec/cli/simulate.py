@@ -51,7 +51,7 @@ def command(
     file = check_output(output, ".npz")
     how = one_of("--dynamics", dynamics, DYNAMICS)
     stored = open_run(run, target=None if target is None else target_of(target), device=device)
-    recording = simulate(stored, sequences, dynamics=how)
+    recording = simulate(stored, sequences, dynamics=how, folder=file.parent)
     recording.save(file)
     print(output)
     for name, array in recording.items():

@@ -88,7 +88,12 @@ def command(
             # The terminal may have gone while the training went on.
             with contextlib.suppress(OSError):
                 display.close()
-    print_result(title, result, as_json=json)
+    try:
+        print_result(title, result, as_json=json)
+        sys.stdout.flush()
+    except OSError:
+        note(f"The training is over, and its run is in {result.folder}.")
+        raise
     raise typer.Exit(exit_code(result))
 
 

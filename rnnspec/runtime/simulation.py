@@ -67,14 +67,16 @@ class Simulation(nn.Module):
         purpose: Literal["train", "evaluate", "simulate"] = "simulate",
         iteration: int = 0,
         stage: Stage | None = None,
+        networks: range | None = None,
         record: bool = False,
         forced_reads: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
         """Simulate one batch of fresh trials; differentiable with respect to the parameters.
 
-        sequences: B, the spec's batch if not given.  stage: the true dynamics if not given.  record: also
-        return rates, outputs and inputs, for a loss of your own.  The random numbers depend on purpose and
-        iteration alone: the same call gives the same trials and noise.
+        sequences: B, the spec's batch if not given.  stage: the true dynamics if not given.  networks: some
+        in a row, counted from 0 in this ensemble; all if not given.  record: also return rates, outputs and
+        inputs, for a loss of your own.  The random numbers depend on purpose and iteration alone: the same
+        call gives the same trials and noise.
         """
         batch = Batch(
             sequences=self.program.training.batch if sequences is None else sequences,
@@ -82,6 +84,9 @@ class Simulation(nn.Module):
             iteration=iteration,
             purpose=purpose,
             stage=true_dynamics(self.program) if stage is None else stage,
-            first_network=self.first_network,
+            first_network=self.first_network + (0 if networks is None else networks.start),
         )
-        return self.engine.run(self.weights(), batch, record=record, forced_reads=forced_reads)
+        weights = self.weights()
+        if networks is not None:
+            weights = {name: weight[networks.start : networks.stop] for name, weight in weights.items()}
+        return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)

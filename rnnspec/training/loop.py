@@ -54,8 +54,8 @@ class Loop:
         outcome = self.simulation(
             self.training.batch, purpose="train", iteration=self.completed, stage=moment.stage
         )
-        lost = self.updater.update(outcome.loss, self.completed)
         self.completed += 1
+        lost = self.updater.update(outcome.loss, self.completed)
         loss = tuple(outcome.loss.detach().double().tolist())
         if lost:
             self._observer(Diverged(tuple(lost)))
