@@ -57,6 +57,14 @@ class Document:
             place, node = below
         return place if key or not path else node.span
 
+    def rename(self, path: Steps[str | int], name: str) -> None:
+        """Let an entry be found under another name: its key was wrong, and its contents may be right."""
+        above = self.node(path[:-1])
+        if isinstance(above, Mapping):
+            entries = {name if key == path[-1] else key: entry for key, entry in above.entries.items()}
+            above.entries.clear()
+            above.entries.update(entries)
+
     def inside(self, path: Steps[str | int], start: int, end: int) -> Span:
         """Return the place of the characters start to end (0-based, exclusive) of a text."""
         node = self.node(path)
