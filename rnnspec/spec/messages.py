@@ -53,11 +53,13 @@ def report(
     error: ValidationError, model: type[Model], document: Document, problems: Problems, *, fragment: bool
 ) -> None:
     """Record a diagnostic for each mistake; a fragment may be incomplete."""
-    details: Iterable[ErrorDetails] = error.errors(include_url=False)
+    details = error.errors(include_url=False)
     # Another version of the language has other keys: what else is wrong with them is no news.
     details = [detail for detail in details if detail["type"] == "RS019"] or details
-    for detail in details:
+    for done, detail in enumerate(details):
         if problems.full:
+            # Finding words for each of a million would take long.
+            problems.more += len(details) - done
             return
         silent = (fragment and _is_incomplete(detail)) or _is_misspelt(detail, model)
         finding = None if silent else _translate(detail, model, document)

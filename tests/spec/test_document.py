@@ -192,6 +192,14 @@ def test_the_bottomless_document_is_cut() -> None:
     assert len(complaints(text)) == MAX_DIAGNOSTICS
 
 
+def test_what_is_cut_is_counted() -> None:
+    problems = Problems()
+    span = document_of({}).span(())
+    for number in [*range(MAX_DIAGNOSTICS + 7), 0]:
+        problems.error("RS012", str(number), span)
+    assert (len(problems.sorted()), problems.more) == (MAX_DIAGNOSTICS, 7)
+
+
 @pytest.mark.parametrize("tag", ["<ou>", "<rest>", "[key]"])
 def test_keys_that_look_like_the_inside_of_the_validator(tag: str) -> None:
     said = f": RS010 '{tag}' is not a key of 'noise'; expected one of: kind, scale, tau"
