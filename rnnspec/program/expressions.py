@@ -339,9 +339,10 @@ class _One:
 
     def _arguments(self, signature: Signature, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
         wants = [signature.wants[min(i, len(signature.wants) - 1)] for i in range(len(trees))]
+        choice = any(signature is one for one in _CHOICES)
         found = []
         for position, (want, tree) in enumerate(zip(wants, trees, strict=True)):
-            branch = position > 0 and signature in _CHOICES
+            branch = choice and position > 0
             self.branches += branch
             found.append(self._argument(want, tree))
             self.branches -= branch
@@ -349,11 +350,10 @@ class _One:
 
     def _argument(self, wanted: Wanted, tree: syntax.Tree) -> Expression | None:
         argument = self.lower(tree)
-        if argument is None:
-            return None
+        if argument is None or wanted == "numeric":
+            return argument
         type = argument.type
         fits = {
-            "numeric": True,
             "scalar": type.size is None,
             "truth": type.size is None and (type.kind == "truth" or _is_bit(argument)),
             "vector": type.size is not None,
@@ -366,7 +366,6 @@ class _One:
             "truth": ("a truth value, such as x > 0.5", ""),
             "vector": ("a vector: an output with more than one unit", ""),
             "ring": ("an output declared with 'ring:'", ""),
-            "numeric": ("", ""),
         }[wanted]
         self.context.problems.error(
             "RS205", f"this is {describe(type)}", self._span(tree), expected=words, help=help
@@ -404,15 +403,16 @@ def check_call(tree: syntax.Call, document: Document, path: Path, problems: Prob
             help=nearest(function, CALLABLE),
         )
         return False
-    span = document.inside(path, tree.start, tree.end)
     if function == "previous":
         if count != 2 or not isinstance(tree.arguments[0], syntax.Name):
+            span = document.inside(path, tree.start, tree.end)
             message = "previous() takes a name and the value for the first trial"
             problems.error("RS203", message, span, expected="previous(name, initial)")
             return False
         return True
     signature = WHITE if function == "white" else SIGNATURES[function]
     if not signature.least <= count <= signature.most:
+        span = document.inside(path, tree.start, tree.end)
         message = f"{function}() is given {_count(count, 'argument')}"
         problems.error("RS203", message, span, expected=signature.usage)
         return False

@@ -57,9 +57,8 @@ def result_type(signature: Signature, arguments: Sequence[Type], channel_size: i
             kind, size = result, None
     bounds = [(a.low, a.high) for a in arguments]
     low, high = signature.bounds(bounds)
-    if kind != "truth" and any(
-        math.isnan(bound) for bound in (low, high, *(b for pair in bounds for b in pair))
-    ):
+    # Quick, since it is asked for every part of every expression: nan differs from itself.
+    if kind != "truth" and (low != low or high != high or any(a.low != a.low for a in arguments)):
         low, high = UNDEFINED
     return Type(
         "truth" if kind == "truth" else "number",
@@ -81,8 +80,10 @@ def why_not_finite(function: str, arguments: Sequence[Type], result: Type) -> st
         return "this is the square root of a negative number"
     if function == "log" and bounds[0][1] <= 0:
         return "this is the logarithm of what is not above 0"
+    if math.isfinite(result.low) and math.isfinite(result.high):
+        return ""
     constant = all(low == high and math.isfinite(low) for low, high in bounds)
-    return "" if not constant or math.isfinite(result.low) else "this has no finite value"
+    return "this has no finite value" if constant else ""
 
 
 def describe(type: Type) -> str:

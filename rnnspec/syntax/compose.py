@@ -175,7 +175,9 @@ def _find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
     known = sorted(found.stem for found in methods.glob("*.yaml"))
     place = Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
     message = f"there is no file '{shorten(name, 200)}', nor a method of that name in {methods}"
-    problems.error("RS016", message, place, expected=one_of(known), help=nearest(name, known))
+    expected = one_of(known) if known else "the path of a file"
+    help = nearest(name, known) or neighbour(name) or "write it like path/to/dasc40.yaml"
+    problems.error("RS016", message, place, expected=expected, help=help)
     return None
 
 

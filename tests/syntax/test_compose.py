@@ -491,6 +491,16 @@ def test_methods_have_names(write: Write) -> None:
     )
 
 
+def test_overlays_in_a_folder_without_methods(write: Write) -> None:
+    write(x="a: 1\n", mine="a: 3\n")
+    for name, help in (
+        ("dasc40", "write it like path/to/dasc40.yaml"),
+        ("mine", "did you mean 'mine.yaml'?"),
+    ):
+        said = f"--with:1:1 RS016 there is no file '{name}', nor a method of that name in methods; "
+        assert composed("x.yaml", (name,)) == (..., [f"{said}expected the path of a file; {help}"])
+
+
 def test_all_files_are_read_before_giving_up(write: Write) -> None:
     write(spec="a: [\n", over="b: {\n")
     assert composed("spec.yaml", ("over.yaml", "more.yaml"), ("a",)) == (
@@ -498,7 +508,7 @@ def test_all_files_are_read_before_giving_up(write: Write) -> None:
         [
             f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
             "--with:1:1 RS016 there is no file 'more.yaml', nor a method of that name in methods; "
-            "expected nothing: there are none",
+            "expected the path of a file; did you mean 'over.yaml'?",
             "over.yaml:1:4 RS003 this '{' is never closed; close it with '}'",
             "spec.yaml:1:4 RS003 this '[' is never closed; close it with ']'",
         ],
@@ -563,6 +573,7 @@ def test_dump() -> None:
         "ring": "0.8 * ring(direction) * (modality == 1)",
         "percent": "50 %",
         "hidden": "\u2028",
+        "curly": "“a”",
     }
     text = """rnnspec: 1
 summary: "a: b"
@@ -591,6 +602,7 @@ none: "null"
 ring: 0.8 * ring(direction) * (modality == 1)
 percent: 50 %
 hidden: "\\u2028"
+curly: "“a”"
 """
     assert dump(value) == text
     assert reread(text) == value
