@@ -82,6 +82,7 @@ class Problems:
 
     found: list[Diagnostic] = field(default_factory=list)
     more: int = 0
+    _seen: set[Diagnostic] = field(default_factory=set, repr=False)
 
     def error(self, code: str, message: str, span: Span, *, expected: str = "", help: str = "") -> None:
         self._add(Diagnostic(code, "error", message, span, expected, help))
@@ -112,8 +113,9 @@ class Problems:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         # Inherited values are lowered once for each heir, and would be reported as often.
-        if diagnostic in self.found:
+        if diagnostic in self._seen:
             return
+        self._seen.add(diagnostic)
         if self.full:
             self.more += 1
         else:

@@ -201,7 +201,7 @@ def test_the_bottomless_document_is_cut() -> None:
 def test_what_is_cut_is_counted() -> None:
     problems = Problems()
     span = document_of({}).span(())
-    for number in [*range(MAX_DIAGNOSTICS + 7), 0]:
+    for number in [*range(MAX_DIAGNOSTICS + 7), 0, MAX_DIAGNOSTICS]:
         problems.error("RS012", str(number), span)
     assert (len(problems.sorted()), problems.more) == (MAX_DIAGNOSTICS, 7)
 
