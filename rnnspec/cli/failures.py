@@ -57,7 +57,8 @@ def explain(error: Exception, fewer: str = "") -> int:
     if isinstance(error, SpecError):
         show_diagnostics(error.diagnostics, sys.stderr)
         errors = [d for d in error.diagnostics if d.severity == "error"]
-        complain(f"{count(len(errors), 'error')}; 'rnnspec rule CODE' explains each.")
+        more = f", and {error.more:,} more that are not shown" if error.more else ""
+        complain(f"{count(len(errors), 'error')}{more}; 'rnnspec rule CODE' explains each.")
         return code_of(error.diagnostics)
     if "RequestError" in kinds:
         complain(*str(error).split("\n"))

@@ -20,7 +20,7 @@ With = Annotated[
     typer.Option(
         "--with",
         metavar="METHOD",
-        help="Lay this file over the spec: a path, or a name in methods/ beside it. May be repeated.",
+        help="Lay this file over the spec: a path, or the name of a method. May be repeated.",
         show_default=False,
     ),
 ]
