@@ -65,6 +65,7 @@ def emit_cpu(program: Program, real: Literal["float", "double"] = "float") -> st
             ],
             "activations": activations,
             "activation": _name(network.activation),
+            "switched": _bool(network.activation.name == "relu"),
             "noise": _noise(network),
             "penalised": any(p.quantity == "rate" for p in program.training.penalties),
             "rate_l1": _penalty(program, "l1"),
