@@ -54,7 +54,9 @@ def command(
     from rnnspec.training.tables import evaluation_summary, trial_table
 
     table = None if trials is None else check_output(trials, ".csv")
-    stored = open_run(run, target=None if target is None else target_of(target), device=device)
+    stored = open_run(run, target=target_of(target), device=device)
+    if stored.simulation.note:
+        note(stored.simulation.note)
     evaluation = evaluate(stored, sequences=sequences)
     if table is not None:
         write_file(table, trial_table(stored.simulation, evaluation).encode())

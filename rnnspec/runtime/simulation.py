@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
 from rnnspec.runtime.parameters import effective, initial_weights, structure
-from rnnspec.runtime.targets import DEFAULT, Target, make_engine
+from rnnspec.runtime.targets import Target, choose
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -35,22 +35,24 @@ class Simulation(nn.Module):
         networks: int | None = None,
         first_network: int = 0,
         seed: int | None = None,
-        target: Target = DEFAULT,
+        target: Target | None = None,
+        wanted: Target | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
         """Draw the initial weights of an ensemble.
 
         networks, seed: the spec's if not given.  first_network: network 0 of this ensemble gets the
-        weights and noise of that network of a larger one.
+        weights and noise of that network of a larger one.  target: the best that the machine has if not given;
+        wanted: the same, if this one cannot be had.
         """
         super().__init__()
         self.program = program
         self.networks = program.training.networks if networks is None else networks
         self.first_network = first_network
         self.seed = program.training.seed if seed is None else seed
-        self.target = target
-        self.engine = make_engine(program, target)
+        chosen = choose(program, target, device, dtype, wanted=wanted)
+        self.target, self.engine, self.note = chosen.target, chosen.engine, chosen.note
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
         for name, value in drawn.items():
             self.register_parameter(name, nn.Parameter(value.to(device)))

@@ -78,7 +78,8 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         networks=int(manifest["networks"]),
         first_network=first,
         seed=int(manifest["seed"]),
-        target=target or manifest["target"],
+        target=target,
+        wanted=manifest["target"],
         dtype=DTYPES[manifest["dtype"]],
         device=check_device(device),
     )

@@ -12,7 +12,7 @@ from rnnspec.check.examine import Specification, load
 from rnnspec.runtime.device import check_device
 from rnnspec.runtime.errors import RequestError, refuse_text
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.targets import DEFAULT, Target
+from rnnspec.runtime.targets import Target
 from rnnspec.training.events import Evaluated, Event, Observer, Started, Status, Stopping
 from rnnspec.training.interruption import Interruption, listening
 from rnnspec.training.loop import Loop
@@ -26,7 +26,7 @@ def train(
     overlays: Iterable[Path | str] = (),
     settings: Iterable[str] = (),
     out: Path | str | None = "runs",
-    target: Target = DEFAULT,
+    target: Target | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     only_network: int | None = None,
@@ -79,7 +79,7 @@ def _require_loss(specification: Specification) -> None:
 def _ensemble(
     specification: Specification,
     only_network: int | None,
-    target: Target,
+    target: Target | None,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Simulation:
