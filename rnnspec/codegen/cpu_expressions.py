@@ -236,7 +236,8 @@ class CppWriter:
                 unit = "i" if node.type.size is not None else "0.0"
                 return _infix("==", self.number(arguments[0]), Piece(unit), Bind.COMPARISON)
             if function in _COMPARISONS:
-                return _infix(_COMPARISONS[function], *map(self.number, arguments), Bind.COMPARISON)
+                left, right = map(self.number, arguments)
+                return _infix(_COMPARISONS[function], left, right, Bind.COMPARISON)
             if function in _LOGIC:
                 return self._logic(function, *arguments)
             if function == "not":

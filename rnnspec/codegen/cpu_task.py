@@ -125,9 +125,9 @@ class _Author:
         """Write everything."""
         functions, cases = self._epochs()
         settled: list[Case] = []
-        for known in range(len(self.timeline.epochs) + 1):
-            when = "at the start of a trial" if known == 0 else f"after {self.timeline.epochs[known - 1].name}"
-            name = f"settle_{variable(self.timeline.epochs[known - 1].name)}" if known else "settle_start"
+        for known, epoch in enumerate((None, *self.timeline.epochs)):
+            when = f"after {epoch.name}" if epoch else "at the start of a trial"
+            name = f"settle_{variable(epoch.name)}" if epoch else "settle_start"
             function = self._draws(name, known, f"Work out what depends on answers and is known {when}.")
             if function is not None:
                 functions.append(function)
@@ -193,7 +193,7 @@ class _Author:
                 key = role, function.parameters, function.lines
                 written.setdefault(key, function)
                 users.setdefault(key, []).append(number)
-        cases: dict[str, tuple[Case, ...]] = {role: () for role in _ROLES}
+        cases: dict[str, tuple[Case, ...]] = dict.fromkeys(_ROLES, ())
         functions: list[CppFunction] = []
         for key, function in written.items():
             names = [self.timeline.epochs[number].name for number in users[key]]
@@ -338,4 +338,3 @@ def _wrapped(line: str) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
