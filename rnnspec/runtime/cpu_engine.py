@@ -24,7 +24,7 @@ class CpuEngine:
 
     def __init__(self, program: Program, flags: tuple[str, ...] | None = None) -> None:
         self.program = program
-        self.flags = () if flags is None else flags
+        self.flags = ("-DPANEL=4",) if flags is None else flags
 
     def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
         """Return the compiled kernel for weights of a dtype."""
