@@ -95,16 +95,16 @@ def unit(program: Program, name: str = "one", real: str = "double") -> str:
     )
 
 
-def compiled(folder: Path, *programs: Program, options: Sequence[str] = ("-O0",)) -> list[Kernel]:
+def compiled(folder: Path, *programs: Program, real: str = "double") -> list[Kernel]:
     """Compile the tasks of some programs into one library."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("there is no C++ compiler")
     text, library = folder / "tasks.cpp", folder / "tasks.so"
     names = [f"case{i}" for i in range(len(programs))]
-    units = (unit(program, name) for program, name in zip(programs, names, strict=True))
+    units = (unit(program, name, real) for program, name in zip(programs, names, strict=True))
     text.write_text(SHARED_PREAMBLE + "".join(units), encoding="utf-8")
-    command = [compiler, "-std=c++17", "-Wall", "-Werror", "-shared", "-fPIC", *options]
+    command = [compiler, "-std=c++17", "-Wall", "-Werror", "-shared", "-fPIC", "-O0"]
     done = subprocess.run(
         [*command, str(text), "-o", str(library)], capture_output=True, text=True, check=False
     )

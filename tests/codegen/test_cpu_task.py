@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import torch
 from codegen.cpu_tasks import assert_agrees, compiled, source
 from codegen.sources import ragged
-from codegen.test_expressions import grow
+from codegen.test_expressions import LEAF, NESTINGS, grow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_specs import specs
@@ -21,10 +22,10 @@ from support import SPECS, program
 from test_random_specs import lowered
 
 from rnnspec.check.examine import load
-from rnnspec.codegen.cpu_expressions import CALLS, literal, variable
+from rnnspec.codegen.cpu_expressions import CALLS, CppWriter, literal, variable
 from rnnspec.codegen.cpu_task import task_context, variable_names
 from rnnspec.diagnostics import render_text
-from rnnspec.program.nodes import Program
+from rnnspec.program.nodes import Expression, Program
 from rnnspec.program.types import FUNCTIONS, OPERATORS, RANDOM
 
 SHIPPED = sorted(SPECS.glob("*.yaml"))
@@ -85,7 +86,7 @@ task:
 """
 HOSTILE = '*/\n#include "/dev/null"\nint system(); // \\\n??/\n{{ 1 }} """'
 
-WORDS = ("class", "double", "namespace", "NAN", "EOF", "now", "place", "real", "t", "u", "i", "at", "White")
+WORDS = ("double", "NAN", "EOF", "now", "place", "u", "y", "i", "at", "White", "value1", "ring1", "white0")
 
 
 def language() -> Program:
@@ -99,15 +100,22 @@ def named_like_words(independent: bool = False) -> Program:
     total = " + ".join(WORDS)
     return program(f"""
 network:
-  inputs: {{double: {{}}, EOF: {{size: 2}}}}
+  inputs: {{double: {{}}, class: {{size: 2}}}}
   outputs: {{namespace: {{from: output}}, real: {{from: output, size: 2}}}}
 task:
   draw:
 {variables}
   epochs:
     fixation: {{duration: 100 ms}}
-    stimulus: {{input: {{double: {total}, EOF: class * onehot(0)}}, read: {{int: argmax(real)}}}}
-    while: {{input: {{double: int}}, target: {{namespace: NAN}}, correct: namespace > NAN, duration: 100 ms}}
+    stimulus:
+      input: {{double: {total}, class: EOF * onehot(0) * sin(double)}}
+      read: {{int: argmax(real)}}
+    while:
+      after: stimulus
+      input: {{double: int, class: white(0.1)}}
+      target: {{namespace: NAN}}
+      correct: namespace > NAN
+      duration: 100 ms
 training: {{trials: {"independent" if independent else "shared"}}}
 """)
 
@@ -119,20 +127,29 @@ def test_the_shipped_specs(tmp_path: Path) -> None:
 
 def test_everything_the_language_has(tmp_path: Path) -> None:
     independent = replace(language(), training=replace(language().training, independent_trials=True))
-    kernels = compiled(tmp_path, language(), independent, ragged(), named_like_words(), named_like_words(True))
+    kernels = compiled(
+        tmp_path, language(), independent, ragged(), named_like_words(), named_like_words(True)
+    )
     for kernel in kernels:
         assert_agrees(kernel)
         assert_agrees(kernel, Fraction(3, 2), "evaluate")
 
 
+def test_single_precision_compiles_without_warnings(tmp_path: Path) -> None:
+    """Only inputs, targets and outputs are single; warnings are errors for all that these tests compile."""
+    for kernel in compiled(tmp_path, language(), named_like_words(), real="float"):
+        assert kernel.call("column", 0) > 0
+
+
 def test_the_language_is_whole() -> None:
     """The spec above calls each function, so that a new one is not forgotten."""
+    for symbol in (signature.operator for signature in OPERATORS.values()):
+        assert symbol == "-x" or f" {symbol} " in LANGUAGE, symbol
     for name in (*FUNCTIONS, *RANDOM, "white", "previous"):
         assert f"{name}(" in LANGUAGE, name
     written = source(language())
     for name in set(CALLS):
         assert f"{name}(" in written, name
-    assert OPERATORS
 
 
 def test_shared_durations_of_independent_trials(tmp_path: Path) -> None:
@@ -189,6 +206,16 @@ def test_what_needs_no_unit_is_computed_once() -> None:
     assert "= ring(i, 8, value1, PI / 8) * value2;" in written
 
 
+@pytest.mark.parametrize("nesting", NESTINGS)
+def test_deep_nesting_costs_no_more_than_its_size(nesting: str) -> None:
+    expression: Expression = LEAF
+    for _ in range(30):
+        expression = NESTINGS[nesting](expression)
+    started = time.process_time()
+    CppWriter(units=4).number(expression)
+    assert time.process_time() - started < 1
+
+
 def test_a_summary_does_not_appear() -> None:
     found = program()
     hostile = replace(found, name=HOSTILE, summary=HOSTILE, label=HOSTILE)
@@ -224,7 +251,14 @@ def test_only_names_become_identifiers(name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        *((1, "1.0"), (-2, "-2.0"), (0.1, "0.1"), (1e-5, "1e-05"), (1e300, "1e+300"), (2**60, "1.152921504606847e+18")),
+        *(
+            (1, "1.0"),
+            (-2, "-2.0"),
+            (0.1, "0.1"),
+            (1e-5, "1e-05"),
+            (1e300, "1e+300"),
+            (2**60, "1.152921504606847e+18"),
+        ),
         *((float("inf"), "INFINITY"), (float("-inf"), "-INFINITY"), (float("nan"), "NAN")),
         *((torch.pi, "PI"), (torch.pi / 2, "PI / 2"), (-0.0, "-0.0"), (0, "0.0"), (10**6, "1000000.0")),
     ],
