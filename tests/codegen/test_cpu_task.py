@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -138,7 +139,7 @@ def test_everything_the_language_has(tmp_path: Path) -> None:
 def test_single_precision_compiles_without_warnings(tmp_path: Path) -> None:
     """Only inputs, targets and outputs are single; warnings are errors for all that these tests compile."""
     for kernel in compiled(tmp_path, language(), named_like_words(), real="float"):
-        assert kernel.call("column", 0) > 0
+        assert kernel.call("column", 0, result=ctypes.c_int) > 0
 
 
 def test_the_language_is_whole() -> None:
