@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -18,7 +19,8 @@ from codegen.test_expressions import LEAF, NESTINGS, grow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_specs import specs
-from runtime.programs import draw
+from runtime.programs import apply, draw, number
+from runtime.programs import variable as given_variable
 from support import SPECS, program
 from test_random_specs import lowered
 
@@ -49,8 +51,8 @@ task:
     c: choice(1, level, a, b) + bernoulli(0.5)
     one: choice(4)
     flag: a < b
-    arithmetic: a + b - (a - b) * c / (b + 20) - -a
-    remainders: a % 2 + (-a) % 3 + a % -3 + (a + b) % (c + 20)
+    arithmetic: a + b - (a - b) * c / (b + 20) - -a + (a - (b - c)) + a / (3 / (b + 20)) + -(a + b)
+    remainders: a % 2 + (-a) % 3 + a % -3 + (a + b) % (c + 20) + floor(a) % -1
     powers: a ** 2 + (b + 4) ** c + 2 ** a + (-a) ** 3
     standard: abs(a) + sqrt(abs(a)) + exp(a) + log(abs(a)) + sin(a) + cos(a) + tanh(a) + sign(a) + floor(a)
     bounds: min(a, b) + max(a, b, c, 0) + min(a, b, c) * max(a, 1)
@@ -85,6 +87,7 @@ task:
       read: {answered: argmax(choice)}
     response: {input: {go: spread, pair: "min(onehot(0), answered)"}, weight: 1 + right}
 """
+given_a, given_b = given_variable("a"), given_variable("b")
 HOSTILE = '*/\n#include "/dev/null"\nint system(); // \\\n??/\n{{ 1 }} """'
 
 WORDS = ("double", "NAN", "EOF", "now", "place", "u", "y", "i", "at", "White", "value1", "ring1", "white0")
@@ -198,6 +201,31 @@ def test_it_reads_like_the_spec() -> None:
     assert "/// The wanted output in fixation, stimulus and delay.\n" in written
     assert "    case 1: case 2: case 3:\n        target_fixation_(y);\n        break;\n" in written
     assert max(map(len, written.splitlines())) <= 110
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (apply("mul", apply("add", given_a, 1), 2), "(now.a_ + 1.0) * 2.0"),
+        (apply("sub", given_a, apply("sub", given_b, 1)), "now.a_ - (now.b_ - 1.0)"),
+        (apply("sub", apply("sub", given_a, given_b), 1), "now.a_ - now.b_ - 1.0"),
+        (apply("div", given_a, apply("mul", given_b, 2)), "now.a_ / (now.b_ * 2.0)"),
+        (apply("neg", apply("neg", given_a)), "-(-now.a_)"),
+        (apply("mul", given_a, apply("eq", given_b, 1)), "now.a_ * (now.b_ == 1.0)"),
+        (
+            apply("div", apply("lt", given_a, 1), apply("eq", given_b, 1)),
+            "double(now.a_ < 1.0) / double(now.b_ == 1.0)",
+        ),
+        (apply("where", apply("lt", 1, 2), given_a, 3), "now.a_"),
+        (apply("add", 1, apply("where", apply("lt", given_a, 1), 2, 3)), "1.0 + (now.a_ < 1.0 ? 2.0 : 3.0)"),
+        (apply("mul", 2, number(math.pi)), "2.0 * PI"),
+        (apply("onehot", given_a), "double(now.a_ == 0.0)"),
+        (apply("onehot", given_a, size=3), "double(now.a_ == i)"),
+        (apply("lt", apply("lt", given_a, 1), 2), "double(double(now.a_ < 1.0) < 2.0)"),
+    ],
+)
+def test_how_expressions_read(expression: Expression, text: str) -> None:
+    assert CppWriter().number(expression).text == text
 
 
 def test_what_needs_no_unit_is_computed_once() -> None:
