@@ -62,18 +62,27 @@ class Diagnostic:
 
 
 class SpecError(Exception):
-    """A spec has errors; `diagnostics` holds all of them, sorted by place, and any warnings."""
+    """A spec has errors; `diagnostics` holds them, sorted by place, and any warnings.
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+    more: how many problems were found beyond the first MAX_DIAGNOSTICS, which these are.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], more: int = 0) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__(render_text(self.diagnostics))
+        self.more = more
+        super().__init__(render_text(self.diagnostics) + (f"\n\n... and {more:,} more" if more else ""))
 
 
 @dataclass
 class Problems:
-    """Collects the diagnostics of one document while it is read, lowered and checked."""
+    """Collects the diagnostics of one document while it is read, lowered and checked.
+
+    more: how many were not collected, because there are MAX_DIAGNOSTICS already.
+    """
 
     found: list[Diagnostic] = field(default_factory=list)
+    more: int = 0
+    _seen: set[Diagnostic] = field(default_factory=set, repr=False)
 
     def error(self, code: str, message: str, span: Span, *, expected: str = "", help: str = "") -> None:
         self._add(Diagnostic(code, "error", message, span, expected, help))
@@ -100,11 +109,16 @@ class Problems:
     def stop_on_error(self) -> None:
         """Raise SpecError if there has been an error."""
         if self.failed:
-            raise SpecError(self.sorted())
+            raise SpecError(self.sorted(), self.more)
 
     def _add(self, diagnostic: Diagnostic) -> None:
         # Inherited values are lowered once for each heir, and would be reported as often.
-        if not self.full and diagnostic not in self.found:
+        if diagnostic in self._seen:
+            return
+        self._seen.add(diagnostic)
+        if self.full:
+            self.more += 1
+        else:
             self.found.append(diagnostic)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import curves
 import numpy as np
 import peers
 import pytest
@@ -197,3 +198,55 @@ def test_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_peers() -> None:
     with pytest.raises(SystemExit, match="'tensorflow' is no peer"):
         train_step.main(["--peers", "tensorflow"])
+
+
+# --- curves ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_point_of_the_curves_is_a_spec(quick: bool) -> None:
+    points = list(curves.plan("torch", 6, quick=quick))
+    assert {curve.name for curve in curves.CURVES} < {point.curve for point in points}
+    assert sorted(point.x for point in points if point.curve == "threads") == [1, 2, 4, 6]
+    for point in points:
+        program = load(point.spec, (), point.settings).program
+        if point.curve == "units":
+            assert program.network.units == point.x
+        if point.curve == "steps":
+            assert sum(mean_durations(program)) == point.x
+
+
+def test_a_point_is_measured_in_a_fresh_process() -> None:
+    small = replace(SMALL, networks=1)
+    good = curves.Point("networks", 1, str(SPEC), tuple(small.settings()), "torch", 1)
+    bad = replace(good, curve="steps", target="fortran")
+    rows = curves.measure_all([good, bad, replace(bad, x=2)])
+    assert len(rows) == 2
+    assert len(rows[0]["seconds"]) == curves.REPEATS
+    assert rows[0]["median"] > 0
+    assert rows[0]["peak_bytes"] >= 0
+    assert rows[1]["failure"] == "ended with code 1"
+
+
+def test_the_plots(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    rows = [
+        {"curve": curve.name, "x": x, "target": target, "median": 0.01 * x, "peak_bytes": 1e6 * x}
+        for curve in curves.CURVES
+        for x in (1, 10, 100)
+        for target in ("cpu", "torch")
+    ]
+    result = {"sizes": {}, "rows": [*rows, {"curve": "units", "x": 5, "target": "cpu", "failure": "no"}]}
+    files = curves.draw(result, tmp_path)
+    assert [file.name for file in files] == [
+        "networks.svg",
+        "memory.svg",
+        "steps.svg",
+        "units.svg",
+        "sequences.svg",
+        "threads.svg",
+    ]
+    first = files[0].read_bytes()
+    assert b"networks" in first
+    curves.draw(result, tmp_path)
+    assert files[0].read_bytes() == first

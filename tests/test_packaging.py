@@ -37,6 +37,8 @@ def test_wheel_holds_templates_and_types(unpacked: Path) -> None:
     assert TEMPLATES
     for template in TEMPLATES:
         assert (unpacked / "rnnspec" / template).is_file()
+    for method in (ROOT / "specs" / "methods").iterdir():
+        assert (unpacked / "rnnspec" / "methods" / method.name).is_file()
     assert (unpacked / "rnnspec" / "py.typed").is_file()
     assert (unpacked / "rnnspec" / "rules.toml").is_file()
 

@@ -203,11 +203,13 @@ task:
     ),
 }
 
-LACKS: dict[Target, tuple[str, ...]] = {"reference": (), "torch": (), "torchscript": ()}
+LACKS: dict[Target, tuple[str, ...]] = {"reference": (), "cpu": (), "torch": (), "torchscript": ()}
+
+FAST: tuple[Target, ...] = ("torch", "cpu")
 
 #: TorchScript compiles `step` and `chunk` alone: what else a spec says cannot make a difference to it.
 SCRIPTED = [f for f in FEATURES if f.startswith(("plain", "activation", "drawn durations", "skip: dasc dep"))]
-CASES = [("torch", f) for f in FEATURES] + [("torchscript", f) for f in SCRIPTED]
+CASES = [(t, f) for t in FAST for f in FEATURES] + [("torchscript", f) for f in SCRIPTED]
 
 
 @pytest.mark.parametrize(("target", "feature"), CASES)
@@ -228,17 +230,19 @@ def test_feature_in_evaluation(feature: str) -> None:
     assert_agree(found, "torch", Batch(4, 1, 7, "evaluate", Stage(Fraction(1), ())))
 
 
+@pytest.mark.parametrize("target", FAST)
 @pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_task(spec: object) -> None:
+def test_every_task(spec: object, target: Target) -> None:
     """The shipped tasks at a tenth of their resolution: all epochs, few steps."""
     found = load(str(spec), settings=["network.dt=50 ms"]).program
-    assert_agree(found, "torch", Batch(8, 0, 3, "train", Stage(Fraction(1), ())))
+    assert_agree(found, target, Batch(8, 0, 3, "train", Stage(Fraction(1), ())))
 
 
+@pytest.mark.parametrize("target", FAST)
 @pytest.mark.parametrize("method", sorted((SPECS / "methods").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_method(method: object) -> None:
+def test_every_method(method: object, target: Target) -> None:
     found = load(str(SPECS / "rule_reversal.yaml"), [str(method)], ["network.dt=20 ms"]).program
-    assert_agree(found, "torch", Batch(8, 0, 3, "train", stage_at(found, 0).stage))
+    assert_agree(found, target, Batch(8, 0, 3, "train", stage_at(found, 0).stage))
 
 
 def test_float32_stays_close() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rnnspec.check.growth import activity_stays
+from rnnspec.check.task import MAX_STEPS
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Network, Program
 from rnnspec.program.printer import print_time
@@ -72,4 +74,20 @@ def _driven(network: Network) -> set[tuple[int, int]]:
         found |= more
 
 
-RULES = (dt_within_tau, inputs_reach, outputs_influenced)
+def tau_within_reach(program: Program, document: Document, problems: Problems) -> None:
+    """RS222: a time constant in which nothing happens."""
+    network = program.network
+    taus = {(*p.path, "tau"): p.tau for p in network.populations} | {
+        (*network.noise.path, "tau"): network.noise.tau
+    }
+    for path, tau in taus.items():
+        if tau / network.dt > MAX_STEPS:
+            problems.error(
+                "RS222",
+                f"a tau of {print_time(tau)} is more than {MAX_STEPS:,} steps of {print_time(network.dt)}",
+                document.span(path),
+                expected=f"at most {print_time(MAX_STEPS * network.dt)}",
+            )
+
+
+RULES = (dt_within_tau, tau_within_reach, inputs_reach, outputs_influenced, activity_stays)

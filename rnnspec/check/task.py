@@ -11,6 +11,9 @@ from rnnspec.program.printer import print_time
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import decimal
 
+#: The most steps of a sequence, and of a time constant: in float32, smaller changes of a rate are lost.
+MAX_STEPS = 10_000_000
+
 
 def longest(epoch: Epoch) -> Fraction:
     """Return the longest duration of an epoch without jitter, in seconds."""
@@ -60,6 +63,23 @@ def whole_steps(program: Program, document: Document, problems: Problems) -> Non
             )
 
 
+def sequence_can_be_simulated(program: Program, document: Document, problems: Problems) -> None:
+    """RS222: more steps than anyone can wait for."""
+    dt, timeline = program.network.dt, program.timeline
+    parts: dict[Path, Fraction] = {(*timeline.path, "burn_in"): timeline.burn_in}
+    for epoch in timeline.epochs:
+        parts[epoch.duration.path] = (longest(epoch) + epoch.jitter) * timeline.trials
+    steps = sum(parts.values(), Fraction(0)) / dt
+    if steps > MAX_STEPS:
+        worst = max(parts, key=lambda path: parts[path])
+        problems.error(
+            "RS222",
+            f"a sequence has up to {_round(steps)} steps, {_round(parts[worst] / dt)} of them here",
+            document.span(worst),
+            expected=f"at most {MAX_STEPS:,} steps of {print_time(dt)} in a sequence",
+        )
+
+
 def gradient_reaches_back(program: Program, document: Document, problems: Problems) -> None:
     """RS217: an epoch without gradient cuts later errors off from earlier ones."""
     epochs = program.timeline.epochs
@@ -105,4 +125,16 @@ def _times(program: Program) -> Iterator[tuple[Fraction, Path]]:
             yield skip.target.offset, (*skip.path, "to")
 
 
-RULES = (grace_within_epoch, jitter_within_duration, whole_steps, gradient_reaches_back, something_is_trained)
+def _round(steps: Fraction) -> str:
+    whole = int(steps)
+    return f"{whole:,}" if whole < 10**12 else f"10^{len(str(whole)) - 1}"
+
+
+RULES = (
+    grace_within_epoch,
+    jitter_within_duration,
+    whole_steps,
+    sequence_can_be_simulated,
+    gradient_reaches_back,
+    something_is_trained,
+)

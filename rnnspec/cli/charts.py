@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII = " .:-=+*#%"
+
+#: In place of a performance that the task does not define.
+UNSCORED = "not scored: no epoch of the task has 'correct'"
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -65,11 +69,12 @@ def rate(per_second: float) -> str:
     """Return a speed of training in words: iterations per second, or seconds per iteration."""
     if per_second >= 1:
         return f"{per_second:.3g} iterations/s"
-    return f"{1 / per_second:.3g} s per iteration" if per_second > 0 else "no iteration yet"
+    return f"{1 / per_second:.3g} s per iteration"
 
 
 def score(value: float) -> str:
-    """Return a performance; three decimals never round up to a criterion that is not reached."""
+    """Return a performance, cut to three decimals; `none` where nothing was scored."""
     if not math.isfinite(value):
         return "none"
-    return f"{math.floor(value * 1000 + 1e-6) / 1000:.3f}"
+    # Not rounded: 0.9899 must not look like a criterion of 0.99 that has been reached.
+    return str(Decimal(repr(value)).quantize(Decimal("0.001"), ROUND_FLOOR))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rnnspec.cli.console import note
+from rnnspec.cli.console import count, note
 from rnnspec.cli.options import Device, Json, RunFolder, TargetName, target_of
 
 
@@ -46,14 +46,17 @@ def command(
     Example:
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
     """
-    from rnnspec.cli.charts import score
+    from rnnspec.cli.charts import UNSCORED, score
     from rnnspec.runtime.files import check_output, to_json, write_file
     from rnnspec.training.evaluate import evaluate
+    from rnnspec.training.evaluation import is_scored
     from rnnspec.training.stored import open_run
     from rnnspec.training.tables import evaluation_summary, trial_table
 
     table = None if trials is None else check_output(trials, ".csv")
-    stored = open_run(run, target=None if target is None else target_of(target), device=device)
+    stored = open_run(run, target=target_of(target), device=device)
+    if stored.simulation.note:
+        note(stored.simulation.note)
     evaluation = evaluate(stored, sequences=sequences)
     if table is not None:
         write_file(table, trial_table(stored.simulation, evaluation).encode())
@@ -63,7 +66,10 @@ def command(
         print(to_json({"run": run, **summary.as_dict()}, indent=2))
         return
     phases = list(evaluation.phases)
-    print(f"{run}: {evaluation.sequences:,} sequences, true dynamics")
+    print(f"{run}: {count(evaluation.sequences, 'sequence')}, true dynamics")
+    if not is_scored(stored.simulation.program):
+        print(f"performance  {UNSCORED}")
+        return
     print("  ".join(["network", "performance", *phases]))
     for row in summary.rows:
         cells = [f"{row.network:>7}", f"{score(row.performance):>11}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import inspect
 import os
 import platform
 import sys
@@ -32,9 +33,10 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
+            complain("Stopped by Ctrl-C; there is no result.")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            raise typer.Exit(explain(error)) from None
+            raise typer.Exit(explain(error, _fewer(command))) from None
 
     return run
 
@@ -45,14 +47,18 @@ def code_of(diagnostics: Iterable[Diagnostic]) -> int:
     return FINE if not codes else USAGE if codes == {"RS001"} else WRONG_SPEC
 
 
-def explain(error: Exception) -> int:
-    """Say on stderr what went wrong and what to do; return the exit code."""
+def explain(error: Exception, fewer: str = "") -> int:
+    """Say on stderr what went wrong and what to do; return the exit code.
+
+    fewer: how the command is made to need less memory.
+    """
     # Looked up by name: importing the class would import torch.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, SpecError):
         show_diagnostics(error.diagnostics, sys.stderr)
         errors = [d for d in error.diagnostics if d.severity == "error"]
-        complain(f"{count(len(errors), 'error')}; 'rnnspec rule CODE' explains each.")
+        more = f", and {error.more:,} more that are not shown" if error.more else ""
+        complain(f"{count(len(errors), 'error')}{more}; 'rnnspec rule CODE' explains each.")
         return code_of(error.diagnostics)
     if "RequestError" in kinds:
         complain(*str(error).split("\n"))
@@ -61,16 +67,22 @@ def explain(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         complain("The program that reads this output has ended; the rest was not written.")
     elif isinstance(error, OSError):
-        complain(*_system(error))
+        # What was done about it, as training does.
+        complain(*_system(error), *getattr(error, "__notes__", ()))
     elif isinstance(error, MemoryError) or _out_of_memory(error):
-        complain(
-            "There is not enough memory.",
-            "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10.",
-        )
+        complain("There is not enough memory.", fewer or "Use a machine with more memory.")
     else:
         _bug(error)
         return BUG
     return USAGE
+
+
+def _fewer(command: Callable[..., None]) -> str:
+    """Return how the options that a command has make it need less memory."""
+    options = inspect.signature(command).parameters
+    if "settings" in options:
+        return "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10."
+    return "Use fewer sequences: --sequences 10." if "sequences" in options else ""
 
 
 def _system(error: OSError) -> tuple[str, str]:

@@ -11,13 +11,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rnnspec.cli.charts import bars, histogram, rate, score, span
+from rnnspec.cli.charts import UNSCORED, bars, histogram, rate, score, span
 from rnnspec.cli.progress import Progress, five_numbers
 from rnnspec.training.evaluation import trimmed_count
 from rnnspec.training.events import Event
 
 _LABEL = 13
-_BINS = 25
+#: Columns of the pictures where there is room for them.
+_BINS, _HISTORY = 25, 40
 
 
 class LiveDisplay:
@@ -26,7 +27,7 @@ class LiveDisplay:
     def __init__(self, title: str) -> None:
         self.progress = Progress(title)
         console = Console(file=sys.stderr, highlight=False)
-        self._encoding = console.encoding
+        self._console, self._encoding = console, console.encoding
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
         self._live.start()
 
@@ -73,7 +74,9 @@ class LiveDisplay:
 
     def _speed(self) -> str:
         progress = self.progress
-        if progress.finished or not progress.speed:
+        if not progress.speed:
+            return "not known yet"
+        if progress.finished:
             return rate(progress.speed)
         return f"{rate(progress.speed)}, at most {span(progress.seconds_left)} left"
 
@@ -85,6 +88,8 @@ class LiveDisplay:
 
     def _performance(self) -> list[tuple[str, RenderableType]]:
         progress, last = self.progress, self.progress.evaluated
+        if progress.program is not None and not progress.scored:
+            return [("performance", UNSCORED)]
         if last is None or progress.program is None:
             every = progress.program.training.evaluate_every if progress.program else 0
             return [("performance", f"first known after iteration {every:,}" if every else "not evaluated")]
@@ -98,10 +103,16 @@ class LiveDisplay:
         low, first, median, third, high = (score(value) for value in five_numbers(performance))
         rows: list[tuple[str, RenderableType]] = [("performance", mean)]
         if len(performance) > 1:
-            rows.append(("  networks", f"0 |{histogram(performance, _BINS, self._encoding)}| 1"))
+            bins = min(_BINS, self._room(len("0 || 1")))
+            rows.append(("  networks", f"0 |{histogram(performance, bins, self._encoding)}| 1"))
             rows.append(("", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
-        rows.append(("  so far", bars(_thinned(progress.history, 40), 1.0, self._encoding)))
+        most = min(_HISTORY, self._room())
+        rows.append(("  so far", bars(_thinned(progress.history, most), 1.0, self._encoding)))
         return rows
+
+    def _room(self, taken: int = 0) -> int:
+        """Return the columns beside the labels, but for those that are taken."""
+        return max(self._console.width - _LABEL - 4 - taken, 1)
 
 
 def _thinned(values: list[float], most: int) -> list[float]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from rnnspec.cli import bench, compile, evaluate, resolve, rule, schema, simulate, train, validate
 from rnnspec.cli.failures import INTERRUPTED, reported
@@ -22,9 +23,27 @@ A spec is a YAML file that states a network, a task and its training. Start with
 
 \b
 Exit codes: 0 fine, 1 the spec has errors, 2 wrong usage or a file that cannot be
-used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM,
-130 stopped by Ctrl-C.
+used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM
+or SIGHUP, 130 stopped by Ctrl-C.
 """
+
+
+class _Command(TyperCommand):
+    """A command that knows what to do about files whose names begin with a dash."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            files = [
+                w for w in words if w.startswith("-") and (w.endswith(validate.SUFFIXES) or os.path.exists(w))
+            ]
+            # Looked up by name: typer brings its own copy of the class.
+            if files and type(error).__name__ == "NoSuchOption":
+                ctx.fail(f"{files[0]} is no option. If it is a file, write ./{files[0]}.")
+            raise
+
 
 app = typer.Typer(
     help=HELP,
@@ -37,7 +56,7 @@ app = typer.Typer(
 )
 for module in (validate, rule, schema, resolve, compile, train, evaluate, simulate, bench):
     name = module.__name__.rpartition(".")[2]
-    app.command(name)(reported(module.command))
+    app.command(name, cls=_Command)(reported(module.command))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ With = Annotated[
     typer.Option(
         "--with",
         metavar="METHOD",
-        help="Lay this file over the spec: a path, or a name in methods/ beside it. May be repeated.",
+        help="Lay this file over the spec: a path, or the name of a method. May be repeated.",
         show_default=False,
     ),
 ]
@@ -38,7 +38,7 @@ TargetName = Annotated[
     typer.Option(
         "--target",
         metavar="TARGET",
-        help="What simulates: torch (the default), torchscript, or reference (slow, the oracle).",
+        help="What simulates: cpu (the default on a CPU), torch, torchscript, or reference (slow, the oracle).",
         show_default=False,
     ),
 ]
@@ -56,8 +56,8 @@ def one_of(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:
     raise typer.BadParameter(f"'{value}' is none of: {', '.join(choices)}.", param_hint=f"'{name}'")
 
 
-def target_of(name: str | None) -> Target:
-    """Return the target of a name, the default one for None."""
-    from rnnspec.runtime.targets import DEFAULT, TARGETS
+def target_of(name: str | None) -> Target | None:
+    """Return the target of a name, None for the best that there is."""
+    from rnnspec.runtime.targets import TARGETS
 
-    return DEFAULT if name is None else one_of("--target", name, TARGETS)
+    return None if name is None else one_of("--target", name, TARGETS)

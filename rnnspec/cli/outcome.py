@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from rnnspec.cli.charts import score
+from rnnspec.cli.charts import UNSCORED, score
+from rnnspec.cli.console import count
 from rnnspec.cli.failures import DIVERGED, FINE, INTERRUPTED, TERMINATED
 from rnnspec.cli.progress import five_numbers
 from rnnspec.runtime.files import to_json
-from rnnspec.training.evaluation import trimmed_count
+from rnnspec.training.evaluation import is_scored, trimmed_count
 from rnnspec.training.result import Result
 
 
@@ -33,25 +34,32 @@ def print_result(title: str, result: Result, *, as_json: bool) -> None:
 
 def _ending(result: Result) -> str:
     goal = result.simulation.program.training.stop
-    after = f"after {result.iterations:,} iterations"
+    after = f"after {count(result.iterations, 'iteration')}"
+    saved = "" if result.folder is None else "; what has been trained is saved"
     match result.status:
         case "reached":
-            return f"reached {goal.performance:g} {after}." if goal else after
+            assert goal is not None
+            return f"reached {goal.performance:g} {after}."
         case "finished":
             missed = f" without reaching {goal.performance:g}" if goal else ""
-            return f"made all {result.iterations:,} iterations{missed}."
+            made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
+            return f"made {made}{missed}."
         case "diverged":
             return f"ended {after}: every network has diverged."
         case "interrupted":
-            return f"was stopped by Ctrl-C {after}; what has been trained is saved."
+            return f"was stopped by Ctrl-C {after}{saved}."
         case "terminated":
-            return f"was stopped by a signal {after}; what has been trained is saved."
+            return f"was stopped by {result.signal} {after}{saved}."
+        case "failed":
+            return f"failed {after}{saved}."
 
 
 def _facts(result: Result) -> list[tuple[str, str]]:
     facts = []
     mean = result.trimmed_mean
-    if mean is not None:
+    if mean is not None and not is_scored(result.simulation.program):
+        facts.append(("performance", UNSCORED))
+    elif mean is not None:
         low, first, median, third, high = (score(value) for value in five_numbers(result.performance))
         when = "" if result.evaluated == result.iterations else f" after iteration {result.evaluated:,}"
         stop = result.simulation.program.training.stop
@@ -61,7 +69,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         if len(result.performance) > 1:
             facts.append(("", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
     if result.reached is not None:
-        facts.append(("reached it", f"{len(result.reached)} of {len(result.performance)} networks"))
+        facts.append(("reached it", f"{len(result.reached)} of {count(len(result.performance), 'network')}"))
     for lost in result.diverged[:10]:
         facts.append(("diverged", f"network {lost.network} in iteration {lost.iteration:,}: {lost.cause}"))
     if len(result.diverged) > 10:

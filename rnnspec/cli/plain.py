@@ -47,12 +47,13 @@ class PlainDisplay:
             f"iteration {progress.completed:,}/{progress.iterations:,}",
             f"loss {progress.mean_loss:.4g}",
         ]
-        if progress.evaluated:
+        if progress.scored and progress.evaluated:
             low, _, median, _, high = five_numbers(progress.evaluated.evaluation.performance)
             spread = f" ({score(low)} to {score(high)}, median {score(median)})"
             parts.append(f"performance {score(progress.evaluated.trimmed_mean)}{spread}")
         parts.append(progress.stage)
-        if not progress.finished:
+        if not progress.finished and progress.speed:
             parts += [rate(progress.speed), f"at most {span(progress.seconds_left)} left"]
         note("  ".join(part for part in parts if part))
-        self._due = time.monotonic() + INTERVAL
+        # How long it takes is asked first.
+        self._due = time.monotonic() + (INTERVAL if progress.speed else 1.0)

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Sequence
 
 from rnnspec.cli.charts import quantile
+from rnnspec.cli.console import count
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Stage
+from rnnspec.training.evaluation import is_scored
 from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated
 from rnnspec.training.interruption import StopStatus
 from rnnspec.training.optimize import Divergence
@@ -17,6 +19,8 @@ from rnnspec.training.stages import next_change, stage_at
 
 #: Seconds over which the speed is averaged.
 _WINDOW = 30.0
+#: Iterations that say nothing of the speed: in them torch compiles and allocates.
+_WARM_UP = 2
 
 
 class Progress:
@@ -43,13 +47,14 @@ class Progress:
             case Started(simulation=simulation, folder=folder):
                 self.program = simulation.program
                 self.place = f" -> {folder}" if folder else ""
-                count = f"{simulation.networks} network{'' if simulation.networks == 1 else 's'}"
                 weight = next(simulation.parameters())
-                self.title += f": {count}, {simulation.target} on {weight.device}"
-                self._tick(0)
+                self.title += (
+                    f": {count(simulation.networks, 'network')}, {simulation.target} on {weight.device}"
+                )
             case Updated(completed=completed, loss=loss):
                 self.completed, self.loss = completed, loss
-                self._tick(completed)
+                if completed >= _WARM_UP:
+                    self._tick(completed)
             case Evaluated(trimmed_mean=mean):
                 self.evaluated = event
                 self.history.append(mean)
@@ -65,8 +70,12 @@ class Progress:
         return self.program.training.iterations if self.program else 0
 
     @property
+    def scored(self) -> bool:
+        return self.program is not None and is_scored(self.program)
+
+    @property
     def speed(self) -> float:
-        """Iterations per second of late, evaluations included; 0 before the first."""
+        """Iterations per second of late, evaluations included; 0 while it is not known."""
         if len(self._ticks) < 2:
             return 0.0
         (start, first), (end, last) = self._ticks[0], self._ticks[-1]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from rnnspec.cli.console import note
 from rnnspec.cli.options import Device, RunFolder, TargetName, one_of, target_of
 
 DYNAMICS: tuple[Literal["true", "stage"], ...] = ("true", "stage")
@@ -50,8 +51,10 @@ def command(
 
     file = check_output(output, ".npz")
     how = one_of("--dynamics", dynamics, DYNAMICS)
-    stored = open_run(run, target=None if target is None else target_of(target), device=device)
-    recording = simulate(stored, sequences, dynamics=how)
+    stored = open_run(run, target=target_of(target), device=device)
+    if stored.simulation.note:
+        note(stored.simulation.note)
+    recording = simulate(stored, sequences, dynamics=how, folder=file.parent)
     recording.save(file)
     print(output)
     for name, array in recording.items():

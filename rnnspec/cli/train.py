@@ -61,6 +61,7 @@ def command(
 
     from rnnspec.cli.outcome import exit_code, print_result
     from rnnspec.runtime.device import DTYPES
+    from rnnspec.training.events import Event, Started
     from rnnspec.training.train import train
 
     chosen = target_of(target)
@@ -72,6 +73,13 @@ def command(
     methods = [Path(overlay).stem for overlay in overlays or ()]
     title = specification.program.name + (f" with {' + '.join(methods)}" if methods else "")
     display = None if quiet else _display(title)
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Started) and event.simulation.note:
+            note(event.simulation.note)
+        if display:
+            display(event)
+
     try:
         result = train(
             specification,
@@ -81,14 +89,19 @@ def command(
             device=device,
             dtype=number,
             only_network=only_network,
-            observer=display,
+            observer=observe,
         )
     finally:
         if display:
             # The terminal may have gone while the training went on.
             with contextlib.suppress(OSError):
                 display.close()
-    print_result(title, result, as_json=json)
+    try:
+        print_result(title, result, as_json=json)
+        sys.stdout.flush()
+    except OSError:
+        note(f"The training is over, and its run is in {result.folder}.")
+        raise
     raise typer.Exit(exit_code(result))
 
 

@@ -11,7 +11,7 @@ import typer
 
 from rnnspec.cli.console import complain, count, note, show_diagnostics
 from rnnspec.cli.failures import USAGE, code_of
-from rnnspec.cli.options import one_of
+from rnnspec.cli.options import Set, With, one_of
 
 FORMATS = ("text", "json", "github")
 SUFFIXES = (".yaml", ".yml")
@@ -22,6 +22,8 @@ def command(
         list[str],
         typer.Argument(metavar="PATH", help="Specs, or folders of *.yaml files.", show_default=False),
     ],
+    overlays: With = None,
+    settings: Set = None,
     format: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="text, json, or github (annotations).")
     ] = "text",
@@ -31,13 +33,17 @@ def command(
 
     Each comes with its place, what was expected and a remedy, on stdout; a summary goes to stderr. Folders
     are searched for *.yaml and *.yml at any depth. Fragments, which have no name, are checked as far as
-    they go.
+    they go. Methods and settings may be laid over a single spec.
 
     \b
     Example:
       rnnspec validate specs/ --strict
+      rnnspec validate specs/go.yaml --with dasc40
     """
     form = one_of("--format", format, FORMATS)
+    if (overlays or settings) and (len(paths) > 1 or Path(paths[0]).is_dir()):
+        complain("--with and --set change one spec.", "Give the path of a single file.")
+        raise typer.Exit(USAGE)
     files = [file for path in paths for file in _specs(path)]
     files = list(dict.fromkeys(files))
     if not files:
@@ -45,19 +51,20 @@ def command(
         raise typer.Exit(USAGE)
 
     from rnnspec.check.examine import examine
-    from rnnspec.diagnostics import Diagnostic, Problems, render_github, render_json
+    from rnnspec.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Problems, render_github, render_json
     from rnnspec.syntax.compose import compose
 
     found: dict[Diagnostic, None] = {}
-    wrong = 0
+    wrong = more = 0
     for file in files:
         problems = Problems()
-        document = compose(file, problems=problems)
+        document = compose(file, overlays or (), settings or (), problems=problems)
         if document is not None:
             examine(document, problems)
         # A problem of a shared base is found once for each spec that extends it.
         for problem in problems.sorted():
             found[replace(problem, severity="error") if strict else problem] = None
+        more += problems.more
         wrong += problems.failed or (strict and bool(problems.found))
     if form == "text":
         show_diagnostics(found, sys.stdout)
@@ -67,6 +74,8 @@ def command(
         print(render_github(found))
     errors = sum(problem.severity == "error" for problem in found)
     note(_summary(len(files), wrong, errors, len(found) - errors))
+    if more:
+        note(f"and {count(more, 'problem')} more, not shown: {MAX_DIAGNOSTICS} of a spec are enough at once")
     raise typer.Exit(code_of(found))
 
 

@@ -38,6 +38,7 @@ from rnnspec.program.types import (
     Wanted,
     describe,
     result_type,
+    why_not_finite,
 )
 from rnnspec.spec.values import UNKNOWN, ExpressionText
 from rnnspec.syntax import expression as syntax
@@ -63,6 +64,10 @@ _BINARY = {
     "and": "and",
     "or": "or",
 }
+
+
+#: What takes one of the arguments behind the first and leaves the others.
+_CHOICES = (SIGNATURES["where"], SIGNATURES["pick"])
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ class _One:
     place: Place
     random_calls: list[int]
     white_calls: list[int]
+    #: How many choices the part being lowered is a branch of: it may never be taken.
+    branches: int = 0
 
     def lower(self, tree: syntax.Tree) -> Expression | None:
         match tree:
@@ -209,6 +216,10 @@ class _One:
         type = result_type(signature, [a.type for a in arguments], self.place.size)
         if function == "argmax":
             type = replace(type, high=float((arguments[0].type.size or 1) - 1))
+        why = "" if self.branches else why_not_finite(function, [a.type for a in arguments], type)
+        if why:
+            self.context.problems.error("RS221", why, self._span(tree), expected="a finite number")
+            return None
         return Apply(type, function, arguments)
 
     def _fits_channel(self, function: str, arguments: Sequence[Expression], tree: syntax.Tree) -> bool:
@@ -328,16 +339,21 @@ class _One:
 
     def _arguments(self, signature: Signature, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
         wants = [signature.wants[min(i, len(signature.wants) - 1)] for i in range(len(trees))]
-        found = [self._argument(want, t) for want, t in zip(wants, trees, strict=True)]
+        choice = any(signature is one for one in _CHOICES)
+        found = []
+        for position, (want, tree) in enumerate(zip(wants, trees, strict=True)):
+            branch = choice and position > 0
+            self.branches += branch
+            found.append(self._argument(want, tree))
+            self.branches -= branch
         return tuple(a for a in found if a is not None) if all(found) else None
 
     def _argument(self, wanted: Wanted, tree: syntax.Tree) -> Expression | None:
         argument = self.lower(tree)
-        if argument is None:
-            return None
+        if argument is None or wanted == "numeric":
+            return argument
         type = argument.type
         fits = {
-            "numeric": True,
             "scalar": type.size is None,
             "truth": type.size is None and (type.kind == "truth" or _is_bit(argument)),
             "vector": type.size is not None,
@@ -350,7 +366,6 @@ class _One:
             "truth": ("a truth value, such as x > 0.5", ""),
             "vector": ("a vector: an output with more than one unit", ""),
             "ring": ("an output declared with 'ring:'", ""),
-            "numeric": ("", ""),
         }[wanted]
         self.context.problems.error(
             "RS205", f"this is {describe(type)}", self._span(tree), expected=words, help=help
@@ -388,15 +403,16 @@ def check_call(tree: syntax.Call, document: Document, path: Path, problems: Prob
             help=nearest(function, CALLABLE),
         )
         return False
-    span = document.inside(path, tree.start, tree.end)
     if function == "previous":
         if count != 2 or not isinstance(tree.arguments[0], syntax.Name):
+            span = document.inside(path, tree.start, tree.end)
             message = "previous() takes a name and the value for the first trial"
             problems.error("RS203", message, span, expected="previous(name, initial)")
             return False
         return True
     signature = WHITE if function == "white" else SIGNATURES[function]
     if not signature.least <= count <= signature.most:
+        span = document.inside(path, tree.start, tree.end)
         message = f"{function}() is given {_count(count, 'argument')}"
         problems.error("RS203", message, span, expected=signature.usage)
         return False

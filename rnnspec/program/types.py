@@ -57,9 +57,8 @@ def result_type(signature: Signature, arguments: Sequence[Type], channel_size: i
             kind, size = result, None
     bounds = [(a.low, a.high) for a in arguments]
     low, high = signature.bounds(bounds)
-    if kind != "truth" and any(
-        math.isnan(bound) for bound in (low, high, *(b for pair in bounds for b in pair))
-    ):
+    # Quick, since it is asked for every part of every expression: nan differs from itself.
+    if kind != "truth" and (low != low or high != high or any(a.low != a.low for a in arguments)):
         low, high = UNDEFINED
     return Type(
         "truth" if kind == "truth" else "number",
@@ -70,6 +69,21 @@ def result_type(signature: Signature, arguments: Sequence[Type], channel_size: i
         low,
         high,
     )
+
+
+def why_not_finite(function: str, arguments: Sequence[Type], result: Type) -> str:
+    """Return why a call has no finite value whatever is drawn; empty if it has one, or may have."""
+    bounds = [(a.low, a.high) for a in arguments]
+    if function in ("div", "mod") and bounds[1] == (0.0, 0.0):
+        return "this divides by 0"
+    if function == "sqrt" and bounds[0][1] < 0:
+        return "this is the square root of a negative number"
+    if function == "log" and bounds[0][1] <= 0:
+        return "this is the logarithm of what is not above 0"
+    if math.isfinite(result.low) and math.isfinite(result.high):
+        return ""
+    constant = all(low == high and math.isfinite(low) for low, high in bounds)
+    return "this has no finite value" if constant else ""
 
 
 def describe(type: Type) -> str:
@@ -133,11 +147,14 @@ def _modulo(arguments: Sequence[Interval]) -> Interval:
 
 
 def _power(arguments: Sequence[Interval]) -> Interval:
-    (base, _), (exponent, top) = arguments
-    if base < 0:
-        even = exponent == top and exponent % 2 == 0
-        return (0.0, _corners(lambda x, y: x**y)(arguments)[1]) if even else UNDEFINED
-    return _corners(lambda x, y: x**y)(arguments)
+    (base, most), (exponent, top) = arguments
+    low, high = _corners(lambda x, y: x**y)(arguments)
+    if base >= 0:
+        return low, high
+    # Below 0 only whole exponents have a value; even ones turn at 0, negative ones have none there.
+    if exponent != top or not float(exponent).is_integer() or (exponent < 0 <= most):
+        return UNDEFINED
+    return (0.0 if most >= 0 and exponent % 2 == 0 else low), high
 
 
 def _absolute(arguments: Sequence[Interval]) -> Interval:
@@ -146,7 +163,10 @@ def _absolute(arguments: Sequence[Interval]) -> Interval:
 
 
 def _exponential(value: float) -> float:
-    return math.exp(value) if value < 700 else math.inf
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 def _random_normal(arguments: Sequence[Interval]) -> Interval:

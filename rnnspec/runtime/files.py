@@ -66,10 +66,19 @@ def check_output(path: Path | str, suffix: str) -> Path:
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append one line to a file in one piece."""
+    """Append one line to a file; if that fails, the file is left as it was."""
+    rest = f"{text}\n".encode()
     try:
         with path.open("ab", buffering=0) as file:
-            file.write(f"{text}\n".encode())
+            before = os.fstat(file.fileno()).st_size
+            try:
+                # A disk that is almost full takes a part of a line, and refuses only the next.
+                while rest:
+                    rest = rest[file.write(rest) :]
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    file.truncate(before)
+                raise
     except OSError as error:
         raise _naming(error, path) from None
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
 from rnnspec.runtime.parameters import effective, initial_weights, structure
-from rnnspec.runtime.targets import DEFAULT, Target, make_engine
+from rnnspec.runtime.targets import Target, choose
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -35,22 +35,24 @@ class Simulation(nn.Module):
         networks: int | None = None,
         first_network: int = 0,
         seed: int | None = None,
-        target: Target = DEFAULT,
+        target: Target | None = None,
+        wanted: Target | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
         """Draw the initial weights of an ensemble.
 
         networks, seed: the spec's if not given.  first_network: network 0 of this ensemble gets the
-        weights and noise of that network of a larger one.
+        weights and noise of that network of a larger one.  target: the best that the machine has if not given;
+        wanted: the same, if this one cannot be had.
         """
         super().__init__()
         self.program = program
         self.networks = program.training.networks if networks is None else networks
         self.first_network = first_network
         self.seed = program.training.seed if seed is None else seed
-        self.target = target
-        self.engine = make_engine(program, target)
+        chosen = choose(program, target, device, dtype, wanted=wanted)
+        self.target, self.engine, self.note = chosen.target, chosen.engine, chosen.note
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
         for name, value in drawn.items():
             self.register_parameter(name, nn.Parameter(value.to(device)))
@@ -67,14 +69,16 @@ class Simulation(nn.Module):
         purpose: Literal["train", "evaluate", "simulate"] = "simulate",
         iteration: int = 0,
         stage: Stage | None = None,
+        networks: range | None = None,
         record: bool = False,
         forced_reads: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
         """Simulate one batch of fresh trials; differentiable with respect to the parameters.
 
-        sequences: B, the spec's batch if not given.  stage: the true dynamics if not given.  record: also
-        return rates, outputs and inputs, for a loss of your own.  The random numbers depend on purpose and
-        iteration alone: the same call gives the same trials and noise.
+        sequences: B, the spec's batch if not given.  stage: the true dynamics if not given.  networks: some
+        in a row, counted from 0 in this ensemble; all if not given.  record: also return rates, outputs and
+        inputs, for a loss of your own.  The random numbers depend on purpose and iteration alone: the same
+        call gives the same trials and noise.
         """
         batch = Batch(
             sequences=self.program.training.batch if sequences is None else sequences,
@@ -82,6 +86,9 @@ class Simulation(nn.Module):
             iteration=iteration,
             purpose=purpose,
             stage=true_dynamics(self.program) if stage is None else stage,
-            first_network=self.first_network,
+            first_network=self.first_network + (0 if networks is None else networks.start),
         )
-        return self.engine.run(self.weights(), batch, record=record, forced_reads=forced_reads)
+        weights = self.weights()
+        if networks is not None:
+            weights = {name: weight[networks.start : networks.stop] for name, weight in weights.items()}
+        return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)

@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from rnnspec.diagnostics import Problems, shorten
 from rnnspec.spec.fields import Model, Name, refuse
-from rnnspec.spec.messages import mend, place, report
+from rnnspec.spec.mending import mend
+from rnnspec.spec.messages import misspelt, place, report
 from rnnspec.spec.network import Network
 from rnnspec.spec.skips import Coarsening, Skips
 from rnnspec.spec.task import Task
@@ -92,7 +93,8 @@ def _in_spite_of(error: ValidationError, document: Document) -> Spec | None:
 
 def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> bool:
     fragment = "a document without a name is a fragment, and need not be complete"
-    missing = [key for key in ("name", "network", "task") if value.get(key) is None]
+    meant = misspelt(Spec, (), value).values()
+    missing = [key for key in ("name", "network", "task") if value.get(key) is None and key not in meant]
     for key in missing:
         problems.error(
             "RS011",

@@ -10,14 +10,11 @@ from pydantic_core import ErrorDetails
 
 from rnnspec.diagnostics import Problems, Span, closest, nearest, one_of, shorten
 from rnnspec.spec.choices import REST_TAG, is_tag
-from rnnspec.spec.fields import NONE, UNREADABLE, Model
+from rnnspec.spec.fields import NONE, Model
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
 from rnnspec.spec.wording import Path, conversion, found, items, number, subject
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
-
-#: The codes of texts that cannot be read, while their places in the document are in order.
-UNREADABLE_CODES = ("RS012", "RS013", "RS014", "RS015", "RS104")
 
 #: The words of YAML for the types of the models.
 _WANTED = {
@@ -56,13 +53,16 @@ def report(
     error: ValidationError, model: type[Model], document: Document, problems: Problems, *, fragment: bool
 ) -> None:
     """Record a diagnostic for each mistake; a fragment may be incomplete."""
-    details: Iterable[ErrorDetails] = error.errors(include_url=False)
+    details = error.errors(include_url=False)
     # Another version of the language has other keys: what else is wrong with them is no news.
     details = [detail for detail in details if detail["type"] == "RS019"] or details
-    for detail in details:
+    for done, detail in enumerate(details):
         if problems.full:
+            # Finding words for each of a million would take long.
+            problems.more += len(details) - done
             return
-        finding = None if fragment and _is_incomplete(detail) else _translate(detail, model, document)
+        silent = (fragment and _is_incomplete(detail)) or _is_misspelt(detail, model)
+        finding = None if silent else _translate(detail, model, document)
         if finding is not None:
             span = place(document, finding.path, key=finding.key, part=finding.part)
             problems.error(finding.code, finding.message, span, expected=finding.expected, help=finding.help)
@@ -83,46 +83,11 @@ def place(document: Document, path: Path, *, key: bool = False, part: tuple[int,
     return document.span(path, key=key)
 
 
-#: What may stand for a leaf of the wrong type, since a required one cannot go.
-_STAND_INS = {"int_type": 1, "int_from_float": 1, "float_type": 1.0, "bool_type": True}
-
-
-def mend(value: dict[str, object], error: ValidationError, model: type[Model], document: Document) -> bool:
-    """Change a document so that what its errors are about does not hide the rest; False if that is guesswork.
-
-    A key that is nearly one of the language takes that name, other unknown keys and leaves go; a leaf that
-    cannot be read becomes UNREADABLE, a number or truth value of the wrong type another one.
-    """
-    for detail in error.errors(include_url=False):
-        path, is_key = _path(detail["loc"], document)
-        parent = _inside(value, path[:-1])
-        if is_key or not path or not isinstance(parent, dict) or path[-1] not in parent:
-            return False
-        key, kind = str(path[-1]), detail["type"]
-        if kind in UNREADABLE_CODES and not detail["ctx"]["at"] and not isinstance(parent[key], dict | list):
-            parent[key] = UNREADABLE
-            continue
-        if kind != "extra_forbidden" and isinstance(parent[key], dict | list):
-            # Too much depends on a mapping for judging the rest without it.
-            return False
-        if kind in _STAND_INS:
-            parent[key] = _STAND_INS[kind]
-            continue
-        found = parent.pop(key)
-        if kind == "extra_forbidden":
-            keys = keys_of(annotation_at(model, detail["loc"][:-1]))
-            likely = closest(key, [k for k in keys if k not in parent])
-            if likely:
-                parent[likely] = found
-    return True
-
-
-def _inside(value: object, path: Path) -> object:
-    for step in path:
-        if not isinstance(value, dict) or step not in value:
-            return None
-        value = value[step]
-    return value
+def misspelt(model: type[Model], location: Iterable[str | int], given: Iterable[str]) -> dict[str, str]:
+    """Return what unknown keys of a mapping mean: the nearest key each, if that is not given as well."""
+    keys, present = keys_of(annotation_at(model, location)), set(given)
+    likely = {key: closest(key, keys) for key in given if key not in keys} if keys else {}
+    return {key: meant for key, meant in likely.items() if meant and meant not in present}
 
 
 def _is_incomplete(detail: ErrorDetails) -> bool:
@@ -131,10 +96,18 @@ def _is_incomplete(detail: ErrorDetails) -> bool:
     )
 
 
+def _is_misspelt(detail: ErrorDetails, model: type[Model]) -> bool:
+    """Whether a key is missing only because its name is misspelt, which is reported."""
+    if detail["type"] != "missing" or not isinstance(detail["input"], dict):
+        return False
+    *location, key = detail["loc"]
+    return key in misspelt(model, location, detail["input"]).values()
+
+
 def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> _Finding | None:
     """Return what one error of pydantic says; None if another one says it already."""
     kind, value, context, location = detail["type"], detail["input"], detail.get("ctx", {}), detail["loc"]
-    path, is_key = _path(location, document)
+    path, is_key = path_of(location, document)
     if kind.startswith("RS"):
         at = context["at"]
         if at and isinstance(value, dict):
@@ -182,7 +155,7 @@ def _wrong_length(path: Path, value: object, least: int, most: int | None) -> _F
     )
 
 
-def _path(location: Path, document: Document) -> tuple[Path, bool]:
+def path_of(location: Path, document: Document) -> tuple[Path, bool]:
     """Return the path in the document of a place in the models, and whether its key is meant."""
     path: list[str | int] = []
     node: Node | None = document.tree

@@ -17,7 +17,7 @@ def annotation_at(root: type[Model], location: Iterable[str | int]) -> Any:
     annotation: Any = root
     for part in location:
         annotation = _step(annotation, part)
-    return _bare(annotation)
+    return bare(annotation)
 
 
 def keys_of(annotation: Any) -> Mapping[str, FieldInfo]:
@@ -35,7 +35,7 @@ def words_of(annotation: Any) -> tuple[str, ...]:
 
 
 def _step(annotation: Any, part: str | int) -> Any:
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Model):
         field = keys_of(annotation).get(str(part))
         return field.annotation if field else None
@@ -45,21 +45,21 @@ def _step(annotation: Any, part: str | int) -> Any:
     if origin is tuple:
         return arguments[0]
     if origin in (Union, UnionType):
-        return next((member for member in arguments if _tag(member) == part), None)
+        return next((member for member in arguments if tag_of(member) == part), None)
     return None
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
     """Strip what does not change the shape: metadata and `| None`."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, UnionType):
         members = [member for member in get_args(annotation) if member is not NoneType]
         if len(members) == 1:
-            return _bare(members[0])
+            return bare(members[0])
     return annotation
 
 
-def _tag(annotation: Any) -> str | None:
+def tag_of(annotation: Any) -> str | None:
     metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
     return next((item.tag for item in metadata if isinstance(item, Tag)), None)

@@ -25,7 +25,8 @@ def read_expression(value: Any) -> ExpressionText:
         text = str(value).lower()
         number = int(value) if isinstance(value, bool) else value
         return ExpressionText(text, expression.Number(number, 0, len(text)))
-    raise refuse("RS012", expected="an expression")
+    help = "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"
+    raise refuse("RS012", expected="an expression", help=help if isinstance(value, list) else "")
 
 
 def _parse(text: str) -> expression.Tree:

@@ -71,6 +71,8 @@ def _conversions(wanted: str, value: object) -> Iterator[str]:
         yield "put it in quotes"
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _TRUTH:
         yield f"write {_TRUTH[value.lower()]}"
+    if wanted.startswith("a mapping") and isinstance(value, list):
+        yield "write a key before each value, in { }"
     if wanted == "a list" and isinstance(value, str | int | float):
         yield "put it in brackets: [ ]"
     if wanted == "a whole number" and isinstance(value, float) and value.is_integer():

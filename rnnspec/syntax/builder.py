@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from rnnspec.diagnostics import Problems, Source, Span, shorten
-from rnnspec.syntax.core_schema import NumberError, resolve
+from rnnspec.syntax.core_schema import NumberError, curly, resolve
 from rnnspec.syntax.mistakes import ReadError
 from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, excerpt
 
@@ -119,6 +119,9 @@ class Builder:
             written = excerpt(span)
             properties = _PROPERTIES.match(written)
             span = span.part(properties.end() if properties else 0, len(written))
+        if plain and curly(text):
+            self._curly(text, span)
+            text = text[1:-1]
         value = self._resolve(text, span) if plain and not is_key else text
         self._add(Scalar(value, text, plain, span), event.anchor, 1, 0)
 
@@ -237,12 +240,19 @@ class Builder:
                 text = excerpt(span)
                 quote = "'" if '"' in text else '"'
                 message = f"inside {brackets} a text without quotes ends at a comma"
+                text = text[1:-1] if curly(text) else text
                 help = f"put all of it in quotes: {quote}{shorten(text, 200)}{quote}"
                 self.problems.error("RS007", message, span, help=help)
                 value = Scalar(text, text, True, span)
             joined.append((key, value))
             position = end or position + 1
         return joined
+
+    def _curly(self, text: str, span: Span) -> None:
+        message = f"{text[0]} and {text[-1]} are not quotes of YAML, but part of the text"
+        quote = "'" if '"' in text else '"'
+        help = f"write {quote}{shorten(text[1:-1], 200)}{quote}, or leave them out"
+        self.problems.error("RS021", message, span, expected="straight quotes", help=help)
 
     def _resolve(self, text: str, span: Span) -> bool | int | float | str | None:
         try:

@@ -57,6 +57,14 @@ class Document:
             place, node = below
         return place if key or not path else node.span
 
+    def rename(self, path: Steps[str | int], name: str) -> None:
+        """Let an entry be found under another name: its key was wrong, and its contents may be right."""
+        above = self.node(path[:-1])
+        if isinstance(above, Mapping):
+            entries = {name if key == path[-1] else key: entry for key, entry in above.entries.items()}
+            above.entries.clear()
+            above.entries.update(entries)
+
     def inside(self, path: Steps[str | int], start: int, end: int) -> Span:
         """Return the place of the characters start to end (0-based, exclusive) of a text."""
         node = self.node(path)
@@ -157,18 +165,26 @@ def _extended_file(place: Node, names: list[str], seen: list[str], problems: Pro
 
 
 def _find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
-    """Return the path of an overlay that is named by its path, or by its name in `methods`."""
+    """Return the path of an overlay that is named by its path, or by its name among the methods."""
     if os.path.exists(name) and not os.path.isdir(name):
         return name
-    methods = folder / "methods"
-    file = methods / f"{name}.yaml"
-    if os.path.basename(name) == name and os.path.isfile(file):
-        return str(file)
-    known = sorted(found.stem for found in methods.glob("*.yaml"))
+    known = _methods(folder)
+    if name in known:
+        return str(known[name])
     place = Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
-    message = f"there is no file '{shorten(name, 200)}', nor a method of that name in {methods}"
-    problems.error("RS016", message, place, expected=one_of(known), help=nearest(name, known))
+    message = f"there is no file '{shorten(name, 200)}', nor a method of that name"
+    expected = f"the path of a file, or {one_of(sorted(known))}"
+    problems.error("RS016", message, place, expected=expected, help=nearest(name, known) or neighbour(name))
     return None
+
+
+def _methods(folder: Path) -> dict[str, Path]:
+    """Return the methods by name: those that come along, unless one beside the spec has the same name."""
+    package = Path(__file__).resolve().parents[1]
+    # Inside the package if installed, beside it in a checkout.
+    shipped = package / "methods" if (package / "methods").is_dir() else package.parent / "specs" / "methods"
+    places = (shipped, folder / "methods")
+    return {file.stem: file for place in places for file in place.glob("*.yaml") if file.is_file()}
 
 
 # --- one document ------------------------------------------------------------------------------------

@@ -8,6 +8,10 @@ import re
 #: No number that a model needs is longer, and Python's conversion of long ones takes quadratic time.
 MAX_NUMBER = 64
 
+#: Quotes that word processors make of straight ones.
+CURLY = "“”„‟«»‘’‚‛‹›"
+_CURLY = re.compile(f"[{CURLY}][^{CURLY}]*[{CURLY}]", re.DOTALL)
+
 _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -20,6 +24,11 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 class NumberError(ValueError):
     """A number that the language has no use for; the message completes `the number ...`."""
+
+
+def curly(text: str) -> bool:
+    """Return whether a text stands in quotes that YAML takes for letters."""
+    return bool(_CURLY.fullmatch(text))
 
 
 def resolve(text: str) -> bool | int | float | str | None:

@@ -7,13 +7,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from rnnspec.syntax.core_schema import NumberError, resolve
+from rnnspec.syntax.core_schema import CURLY, NumberError, resolve
 from rnnspec.syntax.source import FORBIDDEN
 
 #: A list of single values stands on one line if it fits.
 _WIDTH = 100
 
-_NOT_PLAIN = re.compile(r"-(?![\w.(])|[\s?:,\[\]{}#&*!|>'\"%@`]|<<$|.*(: | #|[:\s]$|[\n\t])", re.DOTALL)
+_NOT_PLAIN = re.compile(
+    rf"-(?![\w.(])|[\s?:,\[\]{{}}#&*!|>'\"%@`{CURLY}]|<<$|.*(: | #|[:\s]$|[\n\t])", re.DOTALL
+)
 _FLOW_INDICATOR = re.compile(r"[,\[\]{}]")
 
 

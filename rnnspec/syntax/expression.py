@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import NoReturn
 
 from rnnspec.diagnostics import nearest, one_of, shorten
+from rnnspec.syntax.core_schema import CURLY
 from rnnspec.syntax.quantity import SPELLINGS, UNITS, Time
 
 MAX_CHARACTERS = 2000
@@ -156,6 +157,7 @@ _REMEDIES = {
     ".": "there are no attributes: a name is one word",
     "'": "there are no texts: number the cases instead",
     '"': "there are no texts: number the cases instead",
+    **dict.fromkeys(CURLY, "there are no texts: number the cases instead"),
     "?": "write where(condition, a, b)",
     ":": "write where(condition, a, b) for a choice",
     "if": "write where(condition, a, b)",
@@ -353,7 +355,7 @@ class _Parser:
     def _refuse_other(self, token: _Token) -> NoReturn:
         """Refuse what is not part of the language at all."""
         word = shorten(token.text)
-        if token.text in "'\"`":
+        if token.text in "'\"`" + CURLY:
             message = "an expression holds no texts in quotes"
         elif token.text[0].isalpha() and not token.text.isascii():
             message = f"'{word}' is not a name: names have the letters a to z, digits and _"

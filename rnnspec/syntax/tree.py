@@ -22,10 +22,9 @@ class Scalar:
         The whole place if the text does not stand on one line as it is, because of folds or escapes.
         """
         written = excerpt(self.span)
-        for quote in ("", "'", '"'):
-            if written == f"{quote}{self.text}{quote}":
-                return self.span.part(start + len(quote), end + len(quote))
-        return self.span
+        if written == self.text:
+            return self.span.part(start, end)
+        return self.span.part(start + 1, end + 1) if written[1:-1] == self.text else self.span
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import TARGETS, Target
-from rnnspec.training.loop import iterate
 from rnnspec.training.optimize import Updater
 from rnnspec.training.stages import stage_at
 from rnnspec.training.train import require_loss
@@ -72,8 +71,13 @@ class Trainee:
         self.updater = Updater(simulation)
 
     def iterate(self, iteration: int) -> tuple[float, ...]:
-        """Make one iteration; return the loss of every network."""
-        return iterate(self.updater, stage_at(self.updater.simulation.program, iteration), iteration)[0]
+        """Make one iteration, as `loop.Loop` does; return the loss of every network before it."""
+        simulation = self.updater.simulation
+        stage = stage_at(simulation.program, iteration).stage
+        batch = simulation.program.training.batch
+        outcome = simulation(batch, purpose="train", iteration=iteration, stage=stage)
+        self.updater.update(outcome.loss, iteration)
+        return tuple(outcome.loss.detach().double().tolist())
 
 
 def compare(
@@ -100,7 +104,7 @@ def compare(
             trainee = Trainee(Simulation(program, target=target))
             trainee.iterate(0)
         except RequestError as error:
-            left_out[target] = str(error)
+            left_out[target] = f"{error.reason} {error.remedy}"
             continue
         first[target] = time.perf_counter() - start
         trainees[target] = trainee

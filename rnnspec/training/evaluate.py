@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rnnspec.runtime.memory import evaluation_memory, require_memory
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.evaluation import EVALUATION, Evaluation, evaluate_simulation
 from rnnspec.training.stored import StoredRun, open_run
@@ -13,11 +14,14 @@ def evaluate(run: Simulation | StoredRun | Path | str, *, sequences: int | None 
     """Evaluate an ensemble on fresh trials that training never showed, with the true dynamics.
 
     run: a run folder, or a simulation.  sequences: B, as many as the evaluations of the spec's training
-    if not given.
+    if not given.  RequestError if there is not enough memory for them.
     """
     if isinstance(run, Path | str):
         run = open_run(run)
     simulation = run if isinstance(run, Simulation) else run.simulation
     diverged = frozenset[int]() if isinstance(run, Simulation) else run.diverged
     sequences = simulation.program.training.evaluate_batch if sequences is None else sequences
+    weight = next(simulation.parameters())
+    each = evaluation_memory(simulation.program, simulation.networks, weight.element_size())
+    require_memory(each, sequences, weight.device)
     return evaluate_simulation(simulation, sequences, EVALUATION, diverged)

@@ -10,11 +10,18 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.batch import Outcome
+from rnnspec.runtime.memory import working_memory
 from rnnspec.runtime.simulation import Simulation
 
 #: The iterations whose random numbers evaluating and simulating a run use: training never gets there.
 EVALUATION = 2**29 - 1
 SIMULATION = 2**29 - 2
+
+#: Bytes that networks evaluated side by side may take.  No property of the machine: how networks are grouped
+#: may show in the last digit.
+TOGETHER = 2**30
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,15 @@ def evaluate_simulation(
     """Evaluate an ensemble with noise, without jitter, skips and coarsening.
 
     iteration: picks the trials and the noise.  diverged: the networks that score 0, counted from 0 in
-    this ensemble.
+    this ensemble.  Many sequences are evaluated a few networks at a time, so that memory does not run out.
     """
+    each = sequences * working_memory(simulation.program, next(simulation.parameters()).element_size())
+    step = max(1, TOGETHER // each)
+    groups = [range(k, min(k + step, simulation.networks)) for k in range(0, simulation.networks, step)]
     with torch.no_grad():
-        outcome = simulation(sequences, purpose="evaluate", iteration=iteration)
+        outcomes = [
+            simulation(sequences, purpose="evaluate", iteration=iteration, networks=group) for group in groups
+        ]
 
     def scored(values: Tensor) -> Tensor:
         values = values.clone()
@@ -52,13 +64,29 @@ def evaluate_simulation(
     def scores(values: Tensor) -> tuple[float, ...]:
         return tuple(scored(values).double().tolist())
 
+    phases, variables = outcomes[0].phase_performance, outcomes[0].variables
     return Evaluation(
         sequences,
-        scores(outcome.performance),
-        {phase: scores(values) for phase, values in outcome.phase_performance.items()},
-        scored(outcome.trial_performance),
-        outcome.variables,
+        scores(torch.cat([outcome.performance for outcome in outcomes])),
+        {name: scores(torch.cat([o.phase_performance[name] for o in outcomes])) for name in phases},
+        scored(torch.cat([outcome.trial_performance for outcome in outcomes])),
+        {name: _joined(name, outcomes) for name in variables},
     )
+
+
+def _joined(name: str, outcomes: Sequence[Outcome]) -> Tensor:
+    """Return a variable of all networks, (K', B, trials), from groups of them."""
+    parts = [outcome.variables[name] for outcome in outcomes]
+    if all(len(part) == 1 and torch.equal(part, parts[0]) for part in parts):
+        return parts[0]
+    sizes = [len(outcome.performance) for outcome in outcomes]
+    return torch.cat([part.expand(size, -1, -1) for part, size in zip(parts, sizes, strict=True)])
+
+
+def is_scored(program: Program) -> bool:
+    """Return whether a task says what performance is; without, there are only losses."""
+    timeline = program.timeline
+    return timeline.success is not None or any(epoch.correct is not None for epoch in timeline.epochs)
 
 
 def trimmed_mean(values: Sequence[float], trim: float) -> float:

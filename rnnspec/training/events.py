@@ -14,8 +14,8 @@ from rnnspec.training.optimize import Divergence
 from rnnspec.training.stages import Moment
 
 #: reached: the criterion.  finished: all iterations.  diverged: no network is left.  interrupted: Ctrl-C.
-#: terminated: asked to stop by a signal from outside.
-Status = Literal["reached", "finished", "diverged", "interrupted", "terminated"]
+#: terminated: asked to stop by a signal from outside.  failed: the run folder could not be written.
+Status = Literal["reached", "finished", "diverged", "interrupted", "terminated", "failed"]
 
 
 @dataclass(frozen=True)

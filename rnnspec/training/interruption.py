@@ -23,11 +23,13 @@ if hasattr(signal, "SIGHUP"):
 class Interruption:
     """Whether training has been asked to stop, and by what.
 
-    on_request: is told of the first request.  It may be called at any moment, so it must not print.
+    signal: the name of what came first, such as SIGTERM; None before.
+    on_request: is told of it.  It may be called at any moment, so it must not print.
     """
 
     def __init__(self) -> None:
         self.status: StopStatus | None = None
+        self.signal: str | None = None
         self.on_request: Callable[[StopStatus], None] = lambda status: None
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
@@ -36,7 +38,7 @@ class Interruption:
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             return
-        self.status = _STATUS[number]
+        self.status, self.signal = _STATUS[number], signal.Signals(number).name
         self.on_request(self.status)
 
 

@@ -15,7 +15,7 @@ from rnnspec.training.events import (
     Updated,
 )
 from rnnspec.training.interruption import Interruption
-from rnnspec.training.optimize import Divergence, Updater
+from rnnspec.training.optimize import Updater
 from rnnspec.training.stages import Moment, stage_at
 
 
@@ -51,8 +51,12 @@ class Loop:
     def _advance(self) -> None:
         """Make one update, and evaluate if it is time to."""
         moment = stage_at(self.simulation.program, self.completed)
-        loss, lost = iterate(self.updater, moment, self.completed)
+        outcome = self.simulation(
+            self.training.batch, purpose="train", iteration=self.completed, stage=moment.stage
+        )
         self.completed += 1
+        lost = self.updater.update(outcome.loss, self.completed)
+        loss = tuple(outcome.loss.detach().double().tolist())
         if lost:
             self._observer(Diverged(tuple(lost)))
         self._observer(Updated(self.completed, moment, loss))
@@ -88,12 +92,3 @@ class Loop:
         if not bool(self.updater.alive.any()):
             return "diverged"
         return interruption.status
-
-
-def iterate(updater: Updater, moment: Moment, iteration: int) -> tuple[tuple[float, ...], list[Divergence]]:
-    """Make one training iteration; return the loss of every network before it, and which diverged in it."""
-    simulation = updater.simulation
-    batch = simulation.program.training.batch
-    outcome = simulation(batch, purpose="train", iteration=iteration, stage=moment.stage)
-    lost = updater.update(outcome.loss, iteration)
-    return tuple(outcome.loss.detach().double().tolist()), lost

@@ -16,8 +16,8 @@ from rnnspec.runtime.simulation import Simulation
 class Divergence:
     """A network that left the numbers.
 
-    network: its number in the whole ensemble.  iteration: how many updates it had had.  cause: what was
-    not finite.
+    network: its number in the whole ensemble.  iteration: the one in which it did, the first being 1, as
+    displays and metrics count.  cause: what was not finite.
     """
 
     network: int

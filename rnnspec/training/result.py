@@ -20,7 +20,7 @@ class Result:
     simulation: its networks, ready to be simulated.  status: why training ended.  iterations: updates
     made.  evaluated: after how many of them `performance` was measured, None if it never was.
     performance: of each network on the true dynamics (0 if it diverged, nan if no trial counted).
-    folder: of the run, None if it was not kept.
+    folder: of the run, None if it was not kept.  signal: the name of the one that ended the training.
     """
 
     simulation: Simulation
@@ -30,6 +30,7 @@ class Result:
     performance: tuple[float, ...]
     diverged: tuple[Divergence, ...]
     folder: Path | None
+    signal: str | None = None
 
     @property
     def trimmed_mean(self) -> float | None:
@@ -55,6 +56,7 @@ class Result:
         """Return the result in words and numbers that JSON has."""
         return {
             "status": self.status,
+            "signal": self.signal,
             "iterations": self.iterations,
             "evaluated": self.evaluated,
             "trimmed_mean": finite(self.trimmed_mean),

@@ -9,6 +9,7 @@ weights.safetensors   the networks, once training is over
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -61,7 +62,9 @@ class Run:
         spec = (self.folder / SPEC).read_bytes()
         self.manifest["sha256"] = {SPEC: sha256(spec), WEIGHTS: sha256(weights)}
         self.write_manifest()
-        self._time({"finished": _now()})
+        # The run is whole without it.
+        with contextlib.suppress(OSError):
+            self._time({"finished": _now()})
 
     def give_up(self, status: str) -> None:
         """Say in the manifest that the training ended without weights."""

@@ -8,37 +8,50 @@ from typing import Literal
 import torch
 
 from rnnspec.runtime.batch import Batch, Stage
+from rnnspec.runtime.memory import recorded_memory, recording_memory, require_memory, require_room
 from rnnspec.runtime.simulation import Simulation, true_dynamics
 from rnnspec.training.evaluation import SIMULATION
 from rnnspec.training.recording import Recording, record
 from rnnspec.training.stages import stage_at
 from rnnspec.training.stored import StoredRun, open_run
 
+Dynamics = Literal["true", "stage"]
+
 
 def simulate(
     run: Simulation | StoredRun | Path | str,
     sequences: int = 8,
     *,
-    dynamics: Literal["true", "stage"] | Stage = "true",
+    dynamics: Dynamics | Stage = "true",
     iteration: int = SIMULATION,
+    folder: Path | None = None,
 ) -> Recording:
     """Simulate an ensemble on fresh trials and return its activity, inputs, outputs and trials.
 
     run: a run folder, or a simulation.  dynamics: `true`, the base model; `stage`, with the skips and
     coarsening of the last update (of the first, if the simulation comes from no run); or a Stage.
-    iteration: picks the trials and the noise, so other numbers give other trials.
+    iteration: picks the trials and the noise, so other numbers give other trials.  folder: where the
+    recording is going to be saved.  RequestError if there is no memory, or no room in that folder, for it.
     """
     if isinstance(run, Path | str):
         run = open_run(run)
     simulation = run if isinstance(run, Simulation) else run.simulation
-    updates = 0 if isinstance(run, Simulation) else run.iterations
-    if dynamics == "true":
-        stage = true_dynamics(simulation.program)
-    elif dynamics == "stage":
-        stage = stage_at(simulation.program, max(updates - 1, 0)).stage
-    else:
-        stage = dynamics
+    stage = _stage(run, simulation, dynamics)
+    weight = next(simulation.parameters())
+    ensemble = (simulation.program, simulation.networks, stage.theta, weight.element_size())
+    require_memory(recording_memory(*ensemble), sequences, weight.device)
+    if folder is not None:
+        require_room(folder, sequences * recorded_memory(*ensemble))
     with torch.no_grad():
         outcome = simulation(sequences, purpose="simulate", iteration=iteration, stage=stage, record=True)
     batch = Batch(sequences, simulation.seed, iteration, "simulate", stage, simulation.first_network)
     return record(simulation, batch, outcome)
+
+
+def _stage(run: Simulation | StoredRun, simulation: Simulation, dynamics: Dynamics | Stage) -> Stage:
+    if isinstance(dynamics, Stage):
+        return dynamics
+    if dynamics == "true":
+        return true_dynamics(simulation.program)
+    updates = 0 if isinstance(run, Simulation) else run.iterations
+    return stage_at(simulation.program, max(updates - 1, 0)).stage

@@ -13,10 +13,22 @@ from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.spec.document import LANGUAGE_VERSION
 from rnnspec.training.run import FORMAT, MANIFEST, SPEC, WEIGHTS
 from rnnspec.training.weights import load_weights
 
 _RESTORE = "Restore the folder from a copy, or train again."
+_MADE = "Give the folder that 'rnnspec train' made."
+
+#: Why a run has no networks, by its status, and what to do.
+_WITHOUT = {
+    "running": (
+        "is still running, or was cut off",
+        "If 'rnnspec train' still runs, wait until it has ended; if not, train again.",
+    ),
+    "interrupted": ("was stopped by a second Ctrl-C, which saves nothing", "Train again."),
+    "failed": ("failed, and they could not be saved", "Train again."),
+}
 
 
 @dataclass(frozen=True)
@@ -51,13 +63,12 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
     folder = Path(path)
     manifest = _manifest(folder)
     if "sha256" not in manifest:
-        status = manifest.get("status")
-        raise RequestError(
-            f"{folder} has no trained networks: its training "
-            + ("is still running, or was cut off." if status == "running" else f"{status}."),
-            "Wait until it has ended, or train again.",
-        )
+        status = manifest["status"]
+        why, remedy = _WITHOUT.get(status, (f"ended as '{status}'", "Train again."))
+        raise RequestError(f"{folder} has no trained networks: its training {why}.", remedy)
     for name in (SPEC, WEIGHTS):
+        if not (folder / name).is_file():
+            raise RequestError(f"{folder} is not whole: {name} is missing.", _RESTORE)
         if sha256((folder / name).read_bytes()) != manifest["sha256"][name]:
             raise RequestError(f"{folder / name} is not the file that the training wrote.", _RESTORE)
     specification = load(folder / SPEC)
@@ -67,7 +78,8 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         networks=int(manifest["networks"]),
         first_network=first,
         seed=int(manifest["seed"]),
-        target=target or manifest["target"],
+        target=target,
+        wanted=manifest["target"],
         dtype=DTYPES[manifest["dtype"]],
         device=check_device(device),
     )
@@ -79,23 +91,39 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
 
 def _manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest, as far as its shape can be trusted afterwards."""
-    if folder.is_file():
+    if not folder.exists():
         raise RequestError(
-            f"{folder} is a file, not a run folder.", "Give the folder that 'rnnspec train' made."
+            f"There is no run folder {folder}.",
+            f"Check the spelling; relative paths start in {Path.cwd()}.",
         )
-    if folder.is_dir() and not (folder / MANIFEST).exists():
+    if not folder.is_dir():
+        raise RequestError(f"{folder} is a file, not a run folder.", _MADE)
+    if not (folder / MANIFEST).exists():
         inside = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
         raise RequestError(
             f"{folder} is not a run folder: it has no {MANIFEST}.",
-            f"Did you mean {inside[0]}?" if inside else "Give the folder that 'rnnspec train' made.",
+            _RESTORE if (folder / WEIGHTS).exists() else f"Did you mean {inside[0]}?" if inside else _MADE,
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except ValueError:
         raise RequestError(f"{folder / MANIFEST} is damaged: it is not JSON.", _RESTORE) from None
+    language = _language(manifest)
+    if language is not None and language != LANGUAGE_VERSION:
+        raise RequestError(
+            f"{folder / MANIFEST} is of version {language} of the language, and this rnnspec reads version "
+            f"{LANGUAGE_VERSION}.",
+            f"Use the rnnspec that wrote it, {manifest['versions'].get('rnnspec', 'of an unknown version')}.",
+        )
     if not isinstance(manifest, dict) or not _readable(manifest):
         raise RequestError(f"{folder / MANIFEST} was not written by this version of rnnspec.", _RESTORE)
     return manifest
+
+
+def _language(manifest: object) -> object:
+    """Return the version of the language that a manifest is of; None if it does not say."""
+    versions = manifest.get("versions") if isinstance(manifest, dict) else None
+    return versions.get("language") if isinstance(versions, dict) else None
 
 
 def _readable(manifest: dict[str, Any]) -> bool:

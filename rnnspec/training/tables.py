@@ -78,13 +78,14 @@ def trial_table(simulation: Simulation, evaluation: Evaluation) -> str:
     # A draw may have the name of a column.
     table.writerow([*fixed, *(f"{name}_" if name in fixed else name for name in evaluation.variables)])
     networks, sequences, trials = evaluation.trials.shape
-    columns = [evaluation.trials.double()]
-    columns += [values.double().expand(networks, -1, -1) for values in evaluation.variables.values()]
-    values = [column.tolist() for column in columns]
+    columns = [
+        values.expand(networks, -1, -1) for values in (evaluation.trials, *evaluation.variables.values())
+    ]
     for k in range(networks):
+        values = [column[k].double().tolist() for column in columns]
         for b in range(sequences):
             for trial in range(trials):
-                cells = [_cell(column[k][b][trial]) for column in values]
+                cells = [_cell(column[b][trial]) for column in values]
                 table.writerow([simulation.first_network + k, b, trial, *cells])
     return text.getvalue()
 

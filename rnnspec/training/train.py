@@ -10,14 +10,14 @@ import torch
 
 from rnnspec.check.examine import Specification, load
 from rnnspec.runtime.device import check_device
-from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.errors import RequestError, refuse_text
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.targets import DEFAULT, Target
-from rnnspec.training.events import Evaluated, Event, Observer, Started, Stopping
+from rnnspec.runtime.targets import Target
+from rnnspec.training.events import Evaluated, Event, Observer, Started, Status, Stopping
 from rnnspec.training.interruption import Interruption, listening
 from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result
-from rnnspec.training.run import Run, create_run
+from rnnspec.training.run import WEIGHTS, Run, create_run
 
 
 def train(
@@ -26,7 +26,7 @@ def train(
     overlays: Iterable[Path | str] = (),
     settings: Iterable[str] = (),
     out: Path | str | None = "runs",
-    target: Target = DEFAULT,
+    target: Target | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     only_network: int | None = None,
@@ -42,6 +42,7 @@ def train(
 
     Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved.
     """
+    refuse_text(overlays=overlays, settings=settings)
     overlays = tuple(overlays)
     specification = spec if isinstance(spec, Specification) else load(spec, overlays, settings)
     require_loss(specification)
@@ -79,7 +80,7 @@ def require_loss(specification: Specification) -> None:
 def _ensemble(
     specification: Specification,
     only_network: int | None,
-    target: Target,
+    target: Target | None,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Simulation:
@@ -102,21 +103,46 @@ def _finish(loop: Loop, interruption: Interruption, run: Run | None) -> Result:
     """Run a loop to its end and save what came of it."""
     try:
         status = loop.run(interruption)
-        result = Result(
-            simulation=loop.simulation,
-            status=status,
-            iterations=loop.completed,
-            evaluated=loop.last.completed if loop.last else None,
-            performance=loop.performance,
-            diverged=tuple(loop.updater.diverged),
-            folder=run.folder if run else None,
-        )
+        result = _result(loop, status, interruption, run)
         if run:
             run.finish(result)
         return result
+    except OSError as error:
+        # The run folder could not be written.  A line of metrics must not cost the networks.
+        if run:
+            error.add_note(_rescue(_result(loop, "failed", interruption, run), run))
+        raise
     except BaseException as error:
         if run:
             # The first error is the one to hear of, even if the disk refuses this note as well.
             with contextlib.suppress(OSError):
                 run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
+
+
+def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | None) -> Result:
+    return Result(
+        simulation=loop.simulation,
+        status=status,
+        iterations=loop.completed,
+        evaluated=loop.last.completed if loop.last else None,
+        performance=loop.performance,
+        diverged=tuple(loop.updater.diverged),
+        folder=run.folder if run else None,
+        signal=interruption.signal if status in ("interrupted", "terminated") else None,
+    )
+
+
+def _rescue(result: Result, run: Run) -> str:
+    """Save the networks of a training whose folder could not be written, and say what came of that."""
+    try:
+        run.finish(result)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            run.give_up("failed")
+        if (run.folder / WEIGHTS).exists():
+            return (
+                f"The networks are in {run.folder / WEIGHTS}, but no command reads them without a manifest."
+            )
+        return f"The networks could not be saved: {error.filename}: {error.strerror}."
+    return f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."

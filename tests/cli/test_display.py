@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from rnnspec.cli.live import LiveDisplay
 from rnnspec.cli.plain import PlainDisplay
 from rnnspec.cli.progress import Progress, five_numbers
 from rnnspec.diagnostics import Diagnostic, Source, Span
-from rnnspec.training.events import Diverged, Stopping
+from rnnspec.runtime.batch import Stage
+from rnnspec.training.events import Diverged, Stopping, Updated
 from rnnspec.training.optimize import Divergence
+from rnnspec.training.stages import Moment
 from rnnspec.training.train import train
 
 
@@ -49,12 +52,18 @@ def test_span(seconds: float, text: str) -> None:
 def test_rate() -> None:
     assert charts.rate(2.345) == "2.35 iterations/s"
     assert charts.rate(0.25) == "4 s per iteration"
-    assert charts.rate(0.0) == "no iteration yet"
 
 
 def test_a_score_is_not_rounded_up_to_the_criterion() -> None:
     assert charts.score(0.98996) == "0.989"
-    assert charts.score(0.99) == "0.990"
+    assert charts.score(0.9899999999) == "0.989"
+    assert [charts.score(value) for value in (0.99, 0.57, 0.29, 1.0, 0.0)] == [
+        "0.990",
+        "0.570",
+        "0.290",
+        "1.000",
+        "0.000",
+    ]
     assert charts.score(math.nan) == "none"
 
 
@@ -102,6 +111,48 @@ def test_plain_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "tiny: 3 networks, torch on cpu"
     assert lines[-2].startswith("iteration 6/6  loss 0.")
     assert lines[-1] == "Stopping after this iteration; Ctrl-C now saves nothing."
+
+
+def test_the_warm_up_says_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two iterations of a minute, in which torch compiles, then one each second."""
+    clock = iter([120.0, 121.0, 122.0])
+    monkeypatch.setattr("rnnspec.cli.progress.time.monotonic", lambda: next(clock))
+    progress = Progress("tiny")
+    moment = Moment((), None, Stage(Fraction(1), ()))
+    speeds = []
+    for completed in range(1, 5):
+        progress.follow(Updated(completed, moment, (0.1,)))
+        speeds.append(progress.speed)
+    assert speeds == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_the_time_left_is_shown_soon(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Until it is known, lines come each second."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    display, moment = PlainDisplay("tiny"), Moment((), None, Stage(Fraction(1), ()))
+    for completed in range(1, 9):
+        now += 1.0
+        display(Updated(completed, moment, (0.1,)))
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split("/")[0] for line in lines] == ["iteration 1", "iteration 2", "iteration 3"]
+    assert ["left" in line for line in lines] == [False, False, True]
+
+
+def test_pictures_fit_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    display = LiveDisplay("tiny")
+    try:
+        train(load_tiny(tmp_path), out=None, observer=display)
+    finally:
+        display.close()
+    console = Console(file=io.StringIO(), width=40)
+    console.print(display.render())
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    (picture,) = [line for line in lines if "networks  " in line and "|" in line]
+    assert picture.rstrip().endswith("| 1")
 
 
 class Terminal(io.StringIO):

@@ -11,8 +11,6 @@ import pytest
 from cli.command import PROGRAM, ROOT, process, rnnspec
 from training.samples import TARGET, write_tiny
 
-from rnnspec.cli.failures import explain
-
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -25,8 +23,7 @@ def test_no_run_folder(folder: Path) -> None:
     answer = rnnspec("evaluate", "nowhere")
     assert answer.code == 2
     assert answer.err == (
-        "rnnspec: There is no 'nowhere/manifest.json'.\n"
-        f"  Check the spelling; relative paths start in {folder}.\n"
+        f"rnnspec: There is no run folder nowhere.\n  Check the spelling; relative paths start in {folder}.\n"
     )
     (folder / "runs").mkdir()
     assert rnnspec("simulate", "runs", "-o", "x.npz").err == (
@@ -82,19 +79,32 @@ def test_what_the_system_refuses(
     assert len(answer.err.splitlines()) == 2
 
 
-def test_a_disk_that_fills_up_while_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("train", "tiny.yaml"), "Use fewer networks or sequences: --set training.networks=10, "),
+        (("evaluate", "runs"), "Use fewer sequences: --sequences 10.\n"),
+        (("simulate", "runs", "-o", "x.npz"), "Use fewer sequences: --sequences 10.\n"),
+        (("schema",), "Use a machine with more memory.\n"),
+    ],
+)
+def test_not_enough_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], remedy: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr("rnnspec.training.run.append_line", full)
-    answer = rnnspec("train", "tiny.yaml", "--target", TARGET, "-q")
+    for name in ("training.train.train", "training.stored.open_run", "spec.schema.json_schema"):
+        monkeypatch.setattr(f"rnnspec.{name}", full)
+    answer = rnnspec(*words)
     assert answer.code == 2
-    assert answer.err.startswith("rnnspec: The disk is full: 'metrics.jsonl' could not be written.\n")
+    assert answer.err.startswith(f"rnnspec: There is not enough memory.\n  {remedy}")
 
 
-def test_not_enough_memory(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")) == 2
-    assert capsys.readouterr().err.startswith("rnnspec: There is not enough memory.\n")
+def test_help_names_what_the_memory_advice_names() -> None:
+    for command in ("evaluate", "simulate"):
+        assert "--sequences" in rnnspec(command, "--help").out
+        assert "--set" not in rnnspec(command, "--help").out
 
 
 def test_a_reader_that_has_gone(folder: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +98,103 @@ def test_streams_that_are_closed() -> None:
     command = " ".join([*PROGRAM, "rule", "RS204", ">&-", "2>&-"])
     done = subprocess.run(["sh", "-c", command], env=ENVIRONMENT, timeout=60, check=False)
     assert done.returncode == 0
+
+
+def test_whoever_reads_the_result_has_gone(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [*PROGRAM, "train", "tiny.yaml", "-q"]
+    # Empty: the result waits in a buffer, as it does for users.
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(
+        words, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, timeout=60
+    )
+    os.close(writer)
+    (run,) = (folder / "runs").iterdir()
+    assert done.stderr.splitlines()[0] == f"The training is over, and its run is in runs/{run.name}."
+    is_trained(folder, "finished")
+
+
+# --- a disk that fills up ----------------------------------------------------------------------------
+
+
+def limited(size: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that can write no file of more bytes."""
+    return subprocess.run(
+        [*PROGRAM, *words],
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"},
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )
+
+
+def test_a_disk_that_fills_up_while_training(folder: Path) -> None:
+    done = limited(8000, "train", "tiny.yaml", "-q", "--set", "training.iterations=1000")
+    assert (done.returncode, done.stdout) == (2, "")
+    (run,) = (folder / "runs").iterdir()
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["iteration"] == 2 * len(rows) > 2
+    first, remedy, saved = done.stderr.splitlines()
+    assert first == f"rnnspec: The disk is full: 'runs/{run.name}/metrics.jsonl' could not be written."
+    assert remedy.startswith("  Make room")
+    last = rows[-1]["iteration"] + 2
+    assert saved == f"  The networks are saved as they were after iteration {last}, in runs/{run.name}."
+    is_trained(folder, "failed")
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "manifest.json"])
+def test_a_disk_that_is_full_at_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    written: list[str] = []
+
+    def full(path: Path, data: bytes) -> None:
+        # The manifest that is written before training fits.
+        if path.name == name and "manifest.json" in written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        written.append(path.name)
+        write_file(path, data)
+
+    monkeypatch.setattr("rnnspec.training.run.write_file", full)
+    answer = rnnspec("train", "tiny.yaml", "-q")
+    (run,) = (folder / "runs").iterdir()
+    weights = f"runs/{run.name}/weights.safetensors"
+    assert answer.code == 2
+    first, _, networks = answer.err.splitlines()
+    assert first == f"rnnspec: The disk is full: 'runs/{run.name}/{name}' could not be written."
+    status = json.loads((run / "manifest.json").read_text())["status"]
+    if name == "manifest.json":
+        assert networks == f"  The networks are in {weights}, but no command reads them without a manifest."
+        assert status == "running"
+    else:
+        assert networks == f"  The networks could not be saved: {weights}: No space left on device."
+        assert status == "failed"
+        assert "failed, and they could not be saved" in rnnspec("evaluate", run).err
+
+
+def test_the_last_time_is_of_no_consequence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        if "finished" in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("rnnspec.training.run.append_line", full)
+    assert rnnspec("train", "tiny.yaml", "-q").code == 0
+    is_trained(folder, "finished")
+
+
+def test_no_line_is_torn(tmp_path: Path) -> None:
+    """The part of a line that still fitted is taken back."""
+    script = (
+        "import resource, sys; from pathlib import Path; from rnnspec.runtime.files import append_line\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))\n"
+        "append_line(Path(sys.argv[1]), 'a whole line')\n"
+        "append_line(Path(sys.argv[1]), 'a torn line')\n"
+    )
+    file = tmp_path / "lines"
+    words = [sys.executable, "-c", script, str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    assert f"OSError: [Errno {errno.EFBIG}]" in done.stderr
+    assert file.read_text() == "a whole line\n"
 
 
 # --- outputs -----------------------------------------------------------------------------------------

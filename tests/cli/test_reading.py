@@ -16,6 +16,8 @@ from cli.command import ROOT, process, rnnspec
 from training.samples import write_tiny
 
 from rnnspec.catalogue import minimal
+from rnnspec.check.examine import load
+from rnnspec.diagnostics import SpecError
 
 BROKEN = """\
 rnnspec: 1
@@ -138,6 +140,47 @@ def test_validate_starts_without_torch(folder: Path) -> None:
     command = [sys.executable, "-c", script, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""
+
+
+def test_methods_and_settings_over_one_spec(folder: Path) -> None:
+    spec = folder / "tiny.yaml"
+    assert rnnspec("validate", spec, "--with", "fast", "--set", "training.networks=7").code == 0
+    answer = rnnspec("validate", spec, "--set", "training.networks=0")
+    assert answer.code == 1
+    assert answer.out.startswith("--set:1:19: error[RS013] 'networks' is 0\n")
+    for paths in ((folder,), (spec, spec)):
+        answer = rnnspec("validate", *paths, "--with", "fast")
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err == "rnnspec: --with and --set change one spec.\n  Give the path of a single file.\n"
+
+
+def test_how_many_problems_are_not_shown(folder: Path) -> None:
+    many = folder / "many.yaml"
+    keys = "".join(f"nonsense_{i}: 1\n" for i in range(157))
+    many.write_text(f"rnnspec: 1\nextends: tiny.yaml\nname: many\n{keys}")
+    answer = rnnspec("validate", many)
+    assert answer.out.count("error[RS010]") == 100
+    said = "and 57 problems more, not shown: 100 of a spec are enough at once"
+    assert answer.err == f"100 errors in 1 of 1 spec\n{said}\n"
+    answer = rnnspec("compile", many)
+    assert answer.err.endswith(
+        "100 errors, and 57 more that are not shown; 'rnnspec rule CODE' explains each.\n"
+    )
+    with pytest.raises(SpecError) as error:
+        load(many)
+    assert str(error.value).endswith("\n\n... and 57 more")
+
+
+def test_a_file_whose_name_begins_with_a_dash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    shutil.copy("tiny.yaml", "-dash.yaml")
+    for name in ("-dash.yaml", "--absent.yml"):
+        answer = rnnspec("validate", name)
+        assert answer.code == 2
+        assert f"{name} is no option. If it is a file, write ./{name}.\n" in answer.err
+    assert rnnspec("validate", "./-dash.yaml").code == 0
+    assert rnnspec("validate", "--", "-dash.yaml").code == 0
+    assert "No such option: --strct" in rnnspec("validate", "tiny.yaml", "--strct").err
 
 
 # --- rule, schema, resolve ---------------------------------------------------------------------------

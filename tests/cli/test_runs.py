@@ -107,9 +107,33 @@ def test_divergence_has_an_exit_code(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "Loop", Spoiling)
     answer = rnnspec(*train())
     assert answer.code == 4
-    assert "  diverged     network 1 in iteration 3: its loss was not finite" in answer.out.splitlines()
-    assert "network 1 diverged in iteration 3: its loss was not finite" in answer.err.splitlines()
+    assert "  diverged     network 1 in iteration 4: its loss was not finite" in answer.out.splitlines()
+    assert "network 1 diverged in iteration 4: its loss was not finite" in answer.err.splitlines()
     assert json.loads(rnnspec(*train("-q", "--json")).out)["diverged"][0]["network"] == 1
+
+
+UNSCORED = ("--set", "task.correct=null", "--set", "task.epochs.response.correct=null")
+
+
+def test_a_task_without_a_score(folder: Path) -> None:
+    answer = rnnspec(*train(*UNSCORED))
+    assert answer.code == 0
+    assert "  performance  not scored: no epoch of the task has 'correct'" in answer.out.splitlines()
+    (run,) = (folder / "runs").iterdir()
+    measured = rnnspec("evaluate", run)
+    assert measured.out.splitlines()[1] == "performance  not scored: no epoch of the task has 'correct'"
+    assert not any(word in answer.out + answer.err + measured.out for word in ("none", "nan"))
+
+
+def test_one_iteration_of_one_network(folder: Path) -> None:
+    answer = rnnspec(*train("--set", "training.iterations=1", "--set", "training.networks=1"))
+    assert answer.out.startswith("tiny made its one iteration.\n")
+    assert answer.err.startswith("tiny: 1 network, ")
+    assert (
+        rnnspec("evaluate", next((folder / "runs").iterdir()), "--sequences", 1)
+        .out.split(": ")[1]
+        .startswith("1 sequence,")
+    )
 
 
 # --- interruption ------------------------------------------------------------------------------------
@@ -124,6 +148,8 @@ def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
     assert child.returncode == code, err
     assert "Stopping after this iteration" in err
     (run,) = (folder / "runs").iterdir()
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert out.startswith(f"tiny was stopped by {name} after ")
     assert "what has been trained is saved." in out.splitlines()[0]
     answer = rnnspec("evaluate", run)
     assert answer.code == 0
@@ -140,6 +166,7 @@ def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlainDisplay, "__call__", twice)
     answer = rnnspec(*train())
     assert (answer.code, answer.out) == (130, "")
+    assert answer.err == "rnnspec: Stopped by Ctrl-C; there is no result.\n"
 
 
 def wait_for(folder: Path, pattern: str, ready: object) -> None:
@@ -240,6 +267,25 @@ def test_simulate(run: Path, tmp_path: Path, dynamics: str) -> None:
 def test_simulate_wants_a_file_and_known_dynamics(run: Path, tmp_path: Path) -> None:
     assert rnnspec("simulate", run).code == 2
     assert rnnspec("simulate", run, "-o", tmp_path / "x.npz", "--dynamics", "false").code == 2
+
+
+def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = rnnspec("evaluate", run, "--sequences", 10**15)
+    assert answer.code == 2
+    assert answer.err.startswith("rnnspec: 1,000,000,000,000,000 sequences would take about ")
+    assert answer.err.splitlines()[1].startswith("  Ask for at most ")
+
+    class Usage:
+        free = 1000
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    answer = rnnspec("simulate", run, "-o", "x.npz")
+    assert answer.code == 2
+    assert answer.err == (
+        f"rnnspec: The file may take 11 kB, and the disk of {tmp_path} has 1 kB left.\n"
+        "  Ask for fewer sequences, or choose a folder on another disk.\n"
+    )
 
 
 def test_two_processes_train_to_the_same_files(folder: Path) -> None:

@@ -94,8 +94,8 @@ task:
   draw:
     zero: 0
     one: 1 == 1
-    far: 1 / (2 - 2)
-    lost: sqrt(-1)
+    far: where(1 < 2, 1 / (2 - 2), 0)
+    lost: pick(0, sqrt(-1), 1)
     big: 10 ** 60
     where_: where(1 < 2, direction, 0)
   sequence: {level: [0.5, 1]}

@@ -393,10 +393,10 @@ def test_programs_are_verified() -> None:
     "duration",
     [
         "max(0.1, min(1, log(direction - 1)))",
-        "max(0.1, min(1, sqrt(direction - 7)))",
-        "0.4 + (1 % 0)",
-        "0.3 + 0.1 * sin(1 / 0)",
-        "0.4 + exp(1e60) * 0",
+        "max(0.1, min(1, sqrt(direction - 6)))",
+        "0.4 + (1 % floor(direction))",
+        "0.3 + 0.1 * sin(1 / floor(direction))",
+        "0.4 + exp(1000 * direction) * 0",
         "0.4 + min(1, max(0, (direction - 7) ** 0.5))",
     ],
 )
@@ -404,6 +404,105 @@ def test_a_duration_that_may_be_no_number(duration: str) -> None:
     """min() and max() do not bound what is undefined."""
     overlay = f"task: {{epochs: {{response: {{duration: '{duration}', grace: null}}}}}}"
     assert codes(overlay) == ["RS213"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("2 + 0/0", "0/0", "this divides by 0"),
+        ("direction % (1 - 1)", "direction % (1 - 1)", "this divides by 0"),
+        ("1 + log(0)", "log(0)", "this is the logarithm of what is not above 0"),
+        ("log(-direction)", "log(-direction)", "this is the logarithm of what is not above 0"),
+        ("sqrt(-1 - direction)", "sqrt(-1 - direction)", "this is the square root of a negative number"),
+        ("9**9**9 - 1", "9**9**9", "this has no finite value"),
+        ("(-8) ** 0.5", "(-8) ** 0.5", "this has no finite value"),
+        ("exp(exp(9))", "exp(exp(9))", "this has no finite value"),
+        ("1e64 ** 8", "1e64 ** 8", "this has no finite value"),
+        ("1 / none_of_it", "1 / none_of_it", "this divides by 0"),
+        ("uniform(0, 1 / 0)", "1 / 0", "this divides by 0"),
+        ("min(1 / 0, 1)", "1 / 0", "this divides by 0"),
+        ("where(log(0) > 1, 1, 2)", "log(0)", "this is the logarithm of what is not above 0"),
+    ],
+)
+def test_a_value_that_is_never_finite(text: str, place: str, said: str) -> None:
+    (problem,) = problems(f"task: {{draw: {{none_of_it: 0, x: '{text}'}}}}")
+    assert (problem.code, problem.message) == ("RS221", said)
+    line = problem.span.source.lines[problem.span.line - 1]
+    assert line[problem.span.column - 1 : problem.span.end_column - 1] == place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 / direction",
+        "log(direction)",
+        "log(direction - 1)",
+        "sqrt(1 - direction)",
+        "where(direction > 1, 1, 0/0)",
+        "where(direction > 1, 1 + 0/0, 2)",
+        "pick(0, 1, log(0))",
+        "(-2) ** 3",
+        "(-2) ** -3",
+        "(0 - direction) ** 2",
+        "exp(709)",
+        "0 * 1",
+        "0 ** 0",
+        "1 / (direction > 1)",
+        "5 % -3",
+    ],
+)
+def test_a_value_that_may_be_finite(text: str) -> None:
+    assert codes(f"task: {{draw: {{x: '{text}'}}}}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("(-2) ** 3", -8, -8),
+        ("(-2) ** -1", -0.5, -0.5),
+        ("uniform(-2, 3) ** 2", 0, 9),
+        ("uniform(-4, 3) ** 2", 0, 16),
+        ("uniform(-3, -2) ** 2", 4, 9),
+        ("uniform(-3, 2) ** 3", -27, 8),
+        ("uniform(-3, -2) ** -1", -0.5, -1 / 3),
+        ("uniform(2, 3) ** -1", 1 / 3, 0.5),
+        ("uniform(-1, 1) ** -2", math.nan, math.nan),
+        ("uniform(-1, 0) ** 0.5", math.nan, math.nan),
+        ("(-2) ** uniform(1, 2)", math.nan, math.nan),
+    ],
+)
+def test_bounds_of_powers(text: str, low: float, high: float) -> None:
+    draw = program(f"task: {{draw: {{x: '{text}'}}}}").timeline.draws[-1]
+    assert (draw.type.low, draw.type.high) == pytest.approx((low, high), nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "place", "said"),
+    [
+        ("task: {burn_in: 99999999 min}", "99999999 min",
+         "a sequence has up to 299,999,997,052 steps, 299,999,997,000 of them here"),
+        ("task: {burn_in: 99999999999 min}", "99999999999 min",
+         "a sequence has up to 10^14 steps, 10^14 of them here"),
+        ("task: {trials: 10000, epochs: {stimulus: {duration: 20 s, jitter: 200 ms}}}", "20 s",
+         "a sequence has up to 10,400,000 steps, 10,100,000 of them here"),
+        ("network: {populations: {input: {tau: 99999999 min}}}", "99999999 min",
+         "a tau of 5999999940 s is more than 10,000,000 steps of 20 ms"),
+        ("network: {noise: {kind: ou, scale: 1, tau: 300000 s}}", "300000 s",
+         "a tau of 300000 s is more than 10,000,000 steps of 20 ms"),
+    ],
+)  # fmt: skip
+def test_a_time_that_is_too_long(overlay: str, place: str, said: str) -> None:
+    (problem,) = problems(overlay)
+    assert (problem.code, problem.message) == ("RS222", said)
+    line = problem.span.source.lines[problem.span.line - 1]
+    assert line[problem.span.column - 1 : problem.span.end_column - 1] == place
+
+
+def test_the_longest_time_that_is_not() -> None:
+    assert codes("network: {populations: {input: {tau: 200000 s}}}") == []
+    rest = "task: {trials: 1, burn_in: %d ms, epochs: {stimulus: {jitter: null}}}"
+    assert codes(rest % (200_000_000 - 1000)) == []
+    assert codes(rest % (200_000_000 - 980)) == ["RS222"]
 
 
 def test_jitter_lengthens_what_a_skip_goes_back_over() -> None:

@@ -47,7 +47,8 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("label: 3", "3: RS012 'label' is the number 3; expected a text; put it in quotes"),
         ("summary: []", "[]: RS012 'summary' is an empty list; expected a text"),
         ("network: 3", "3: RS012 'network' is the number 3; expected a mapping"),
-        ("network: {populations: [a]}", "[a]: RS012 'populations' is a list; expected a mapping"),
+        ("network: {populations: [a]}", "[a]: RS012 'populations' is a list; expected a mapping; "
+         "write a key before each value, in { }"),
         ("network: {populations: {a: 10}}", "10: RS012 'a' is the number 10; expected a mapping"),
         ("network: {populations: {a: {size: '10'}}}", "'10': RS012 'size' is the text '10'; "
          "expected a whole number; write 10, without quotes"),
@@ -70,7 +71,12 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
          "expected a mapping or 'none'"),
         ("task: {epochs: {a: {target: {b: {}}}}}", "{}: RS012 'b' is an empty mapping; "
          "expected an expression"),
-        ("task: {sequence: {a: [1, [2]]}}", "[2]: RS012 item 2 of 'a' is a list; expected an expression"),
+        ("task: {epochs: {a: {input: [1, 0]}}}", "[1, 0]: RS012 'input' is a list; "
+         "expected a mapping or 'none'; write a key before each value, in { }"),
+        ("task: {epochs: {a: {input: {b: [1, 0]}}}}", "[1, 0]: RS012 'b' is a list; expected an expression; "
+         "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"),
+        ("task: {sequence: {a: [1, [2]]}}", "[2]: RS012 item 2 of 'a' is a list; expected an expression; "
+         "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"),
         ("task: {sequence: {a: {balanced: [[1], 2]}}}", "2: RS012 item 2 of 'balanced' is the number 2; "
          "expected a list; put it in brackets: [ ]"),
         ("network: {inputs: {a: {to: 3}}}", "3: RS012 'to' is the number 3; "
@@ -190,6 +196,14 @@ def test_all_mistakes_are_reported_at_once() -> None:
 def test_the_bottomless_document_is_cut() -> None:
     text = "task: {draw: {" + ", ".join(f"a{i}: []" for i in range(300)) + "}}"
     assert len(complaints(text)) == MAX_DIAGNOSTICS
+
+
+def test_what_is_cut_is_counted() -> None:
+    problems = Problems()
+    span = document_of({}).span(())
+    for number in [*range(MAX_DIAGNOSTICS + 7), 0, MAX_DIAGNOSTICS]:
+        problems.error("RS012", str(number), span)
+    assert (len(problems.sorted()), problems.more) == (MAX_DIAGNOSTICS, 7)
 
 
 @pytest.mark.parametrize("tag", ["<ou>", "<rest>", "[key]"])

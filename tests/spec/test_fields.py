@@ -164,7 +164,8 @@ def test_the_caret_takes_all_of_a_folded_expression() -> None:
 
 
 def test_what_is_no_expression() -> None:
-    assert complaint("task: {draw: {a: [1]}}") == "[1]: RS012 'a' is a list; expected an expression"
+    help = "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"
+    assert complaint("task: {draw: {a: [1]}}") == f"[1]: RS012 'a' is a list; expected an expression; {help}"
 
 
 def test_durations_are_times_or_expressions() -> None:

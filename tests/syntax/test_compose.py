@@ -471,6 +471,12 @@ def test_problems_of_an_extended_file_point_into_it(write: Write) -> None:
     ]
 
 
+NO_METHOD = (
+    "nor a method of that name; expected the path of a file, or one of: "
+    "cd10, control, dasc10, dasc40, sctt10, sctt40, strategic"
+)
+
+
 def test_methods_have_names(write: Write) -> None:
     write(specs__x="a: 1\n", m="a: 3\n")
     Path("specs/methods").mkdir()
@@ -483,12 +489,19 @@ def test_methods_have_names(write: Write) -> None:
     assert composed("specs/x.yaml", ("dsac40", "methods/dasc40")) == (
         ...,
         [
-            "--with:1:1 RS016 there is no file 'dsac40', nor a method of that name in specs/methods; "
-            "expected one of: dasc40, sctt40; did you mean 'dasc40'?",
-            "--with:1:1 RS016 there is no file 'methods/dasc40', nor a method of that name in specs/methods; "
-            "expected one of: dasc40, sctt40; did you mean 'dasc40'?",
+            f"--with:1:1 RS016 there is no file 'dsac40', {NO_METHOD}; did you mean 'dasc40'?",
+            f"--with:1:1 RS016 there is no file 'methods/dasc40', {NO_METHOD}; did you mean 'dasc40'?",
         ],
     )
+
+
+def test_the_methods_that_come_along_are_known_everywhere(write: Write) -> None:
+    write(x="a: 1\n", mine="a: 3\n")
+    value, problems = composed("x.yaml", ("sctt40",))
+    assert isinstance(value, dict)
+    assert (value["skips"]["edges"]["regular"]["every"], problems) == ("40 steps", [])
+    said = f"--with:1:1 RS016 there is no file 'mine', {NO_METHOD}; did you mean 'mine.yaml'?"
+    assert composed("x.yaml", ("mine",)) == (..., [said])
 
 
 def test_all_files_are_read_before_giving_up(write: Write) -> None:
@@ -497,8 +510,7 @@ def test_all_files_are_read_before_giving_up(write: Write) -> None:
         ...,
         [
             f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
-            "--with:1:1 RS016 there is no file 'more.yaml', nor a method of that name in methods; "
-            "expected nothing: there are none",
+            f"--with:1:1 RS016 there is no file 'more.yaml', {NO_METHOD}; did you mean 'over.yaml'?",
             "over.yaml:1:4 RS003 this '{' is never closed; close it with '}'",
             "spec.yaml:1:4 RS003 this '[' is never closed; close it with ']'",
         ],
@@ -563,6 +575,7 @@ def test_dump() -> None:
         "ring": "0.8 * ring(direction) * (modality == 1)",
         "percent": "50 %",
         "hidden": "\u2028",
+        "curly": "“a”",
     }
     text = """rnnspec: 1
 summary: "a: b"
@@ -591,6 +604,7 @@ none: "null"
 ring: 0.8 * ring(direction) * (modality == 1)
 percent: 50 %
 hidden: "\\u2028"
+curly: "“a”"
 """
     assert dump(value) == text
     assert reread(text) == value

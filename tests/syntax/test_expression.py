@@ -218,6 +218,7 @@ REFUSED = {
     "a[0]": f"1:2 '[' is not an operator; {SUBSCRIPTS}",
     "[1, 2]": f"0:1 '[' is not an operator; {SUBSCRIPTS}",
     "f('a')": f"2:3 an expression holds no texts in quotes; {TEXTS}",
+    "f(“a”)": f"2:3 an expression holds no texts in quotes; {TEXTS}",
     '"a"': f"0:1 an expression holds no texts in quotes; {TEXTS}",
     "$": "0:1 '$' is not an operator",
     "a \x00": "2:3 '\N{REPLACEMENT CHARACTER}' is not an operator",

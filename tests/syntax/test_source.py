@@ -209,6 +209,7 @@ SPACE = "RS003 a space is missing after this colon; write"
 LIST = "start it in the next line, or write [a, b]"
 INDENT = "RS003 this line is not indented like any line above; indent it exactly like the keys beside it"
 TAG = "RS006 a tag is not part of the language; delete it"
+QUOTES = "are not quotes of YAML, but part of the text; expected straight quotes"
 CUT = "RS007 inside {} a text without quotes ends at a comma; put all of it in quotes:"
 CURLY, SQUARE = CUT.format("{ }"), CUT.format("[ ]")
 ESCAPE = "this is no escape that double quotes know; write \\\\ for a backslash, or use single quotes"
@@ -362,6 +363,23 @@ REPAIRED: dict[str, tuple[object, list[str]]] = {
     "a: {b: where(x,\n  1, 2)}": (
         {"a": {"b": "where(x, 1, 2)"}},
         [f'1:8 {CURLY} "where(x, 1, 2)"'],
+    ),
+    "a: “x y”\nb: {c: ‘1’, “d”: x}\ne: [„f”, '“g”', “h” i]\nj: “ui”-“ai”": (
+        {"a": "x y", "b": {"c": 1, "d": "x"}, "e": ["f", "“g”", "“h” i"], "j": "“ui”-“ai”"},
+        [
+            f'1:4 RS021 “ and ” {QUOTES}; write "x y", or leave them out',
+            f'2:8 RS021 ‘ and ’ {QUOTES}; write "1", or leave them out',
+            f'2:13 RS021 “ and ” {QUOTES}; write "d", or leave them out',
+            f'3:5 RS021 „ and ” {QUOTES}; write "f", or leave them out',
+        ],
+    ),
+    "a: {b: “f(x, 1)”}": (
+        {"a": {"b": "f(x, 1)"}},
+        [f'1:8 {CURLY} "f(x, 1)"'],
+    ),
+    'a: “"x"”': (
+        {"a": '"x"'},
+        [f"1:4 RS021 “ and ” {QUOTES}; write '\"x\"', or leave them out"],
     ),
     'a: {b: f("x", 1)}': (
         {"a": {"b": 'f("x", 1)'}},

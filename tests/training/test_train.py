@@ -158,7 +158,7 @@ def test_divergence(tmp_path: Path) -> None:
         spoil(event)
 
     result = train(tmp_path, observer=observe)
-    assert [(d.network, d.iteration) for d in result.diverged] == [(1, 3)]
+    assert [(d.network, d.iteration) for d in result.diverged] == [(1, 4)]
     assert result.performance[1] == 0.0
     lost = [event for event in events if isinstance(event, Diverged)]
     assert lost == [Diverged(result.diverged)]
@@ -198,7 +198,7 @@ def test_a_signal_lets_the_iteration_finish(tmp_path: Path, number: signal.Signa
 
     before = signal.getsignal(number)
     result = train(tmp_path, observer=observe)
-    assert (result.status, result.iterations) == (status, 3)
+    assert (result.status, result.iterations, result.signal) == (status, 3, number.name)
     assert any(isinstance(event, Stopping) for event in events)
     assert signal.getsignal(number) is before
     assert result.folder is not None
@@ -216,8 +216,9 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         train(tmp_path, observer=observe)
     (folder,) = (tmp_path / "runs").iterdir()
     assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
-    with pytest.raises(RequestError, match="has no trained networks"):
+    with pytest.raises(RequestError, match="was stopped by a second Ctrl-C") as refusal:
         rnnspec.load_run(folder)
+    assert refusal.value.remedy == "Train again."
 
 
 def test_training_in_a_thread(tmp_path: Path) -> None:
@@ -309,8 +310,30 @@ def test_what_is_no_run_folder(tmp_path: Path) -> None:
         rnnspec.load_run(tmp_path / "runs")
     with pytest.raises(RequestError, match="is a file, not a run folder"):
         rnnspec.load_run(tmp_path / "tiny.yaml")
-    with pytest.raises(FileNotFoundError):
-        rnnspec.load_run(tmp_path / "nowhere")
+    for read in (rnnspec.load_run, rnnspec.evaluate, rnnspec.simulate):
+        with pytest.raises(RequestError, match="There is no run folder"):
+            read(tmp_path / "nowhere")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "spec.yaml", "manifest.json"])
+def test_a_file_of_a_run_that_is_missing(tmp_path: Path, name: str) -> None:
+    folder = train(tmp_path).folder
+    assert folder is not None
+    (folder / name).unlink()
+    with pytest.raises(RequestError, match=name) as refusal:
+        rnnspec.load_run(folder)
+    assert refusal.value.remedy == "Restore the folder from a copy, or train again."
+
+
+def test_a_run_of_another_version_of_the_language(tmp_path: Path) -> None:
+    folder = train(tmp_path).folder
+    assert folder is not None
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["versions"] |= {"language": 9, "rnnspec": "7.1"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RequestError, match="is of version 9 of the language") as refusal:
+        rnnspec.load_run(folder)
+    assert refusal.value.remedy == "Use the rnnspec that wrote it, 7.1."
 
 
 def test_full_disks_are_noticed_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

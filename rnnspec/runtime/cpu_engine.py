@@ -1,0 +1,222 @@
+"""The cpu engine: runs batches on kernels of generated C++, compiled for the machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.activations import activate
+from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
+from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
+from rnnspec.runtime.noise import Purpose, jitter, key
+from rnnspec.runtime.schedule import Timetable, durations, timetable
+
+
+class CpuEngine:
+    """Runs the kernels of a program: one for each dtype, compiled when it is first needed."""
+
+    def __init__(self, program: Program, flags: tuple[str, ...] | None = None) -> None:
+        self.program = program
+        self.flags = ("-DPANEL=4",) if flags is None else flags
+
+    def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
+        """Return the compiled kernel for weights of a dtype."""
+        return load_kernel(self.program, dtype, self.flags)
+
+    def run(
+        self,
+        weights: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        record: bool = False,
+        forced_reads: Mapping[str, Tensor] | None = None,
+    ) -> Outcome:
+        """Simulate one batch with effective weights; see `batch.Engine`."""
+        program, kernel = self.program, self.kernel(weights["bias"].dtype)
+        tables = self._timetables(kernel, batch)
+        longest = max(table.steps for table in tables)
+        repeated = batch.sequences if len(tables) == 1 else 1
+        given = [weights[name] for name in WEIGHTS if name in weights]
+        results = simulate(
+            kernel.name,
+            given,
+            [*_coefficients(program, batch.stage.theta, kernel.dtype), _clock(program, batch.stage.theta, longest), _numbers(batch.stage.betas)],
+            _pack(tables),
+            [
+                float(program.network.dt * batch.stage.theta),
+                program.network.noise.scale,
+                _keep(program, batch.stage.theta),
+                float(repeated * sum(s.steps for t in tables for s in t.segments if s.gradient) * program.network.units),
+            ],
+            [
+                batch.first_network,
+                batch.sequences,
+                torch.get_num_threads(),
+                batch.seed,
+                *(key(batch, purpose)[1] for purpose in (Purpose.NOISE, Purpose.WHITE, Purpose.DRAWS)),
+                longest,
+            ],
+            self._forced(kernel, forced_reads or {}),
+            None,
+            None,
+            torch.is_grad_enabled() and any(weight.requires_grad for weight in given),
+            record,
+        )
+        return self._outcome(kernel, weights, tables, results, record)
+
+    # --- what goes in ----------------------------------------------------------------------------------
+
+    def _timetables(self, kernel: Kernel, batch: Batch) -> list[Timetable]:
+        """Return the timetable of all sequences, or if they differ that of each."""
+        program, stage = self.program, batch.stage
+        extra = jitter(program, batch)
+        drawn: Sequence[Sequence[Sequence[float | None]] | None] = [None]
+        if program.timeline.ragged:
+            arguments = Arguments(
+                sequences=batch.sequences,
+                first_network=batch.first_network,
+                seed=batch.seed,
+                draws_key=key(batch, Purpose.DRAWS)[1],
+                dt=float(program.network.dt * stage.theta),
+            )
+            drawn = kernel.durations(arguments).tolist()
+        return [
+            timetable(program, stage.theta, stage.betas, durations(program, stage.theta, extra, seconds))
+            for seconds in drawn
+        ]
+
+    def _forced(self, kernel: Kernel, forced: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the values to be taken for reads, (V, K, B, trials), nan for all else."""
+        reads = {read.name for epoch in self.program.timeline.epochs for read in epoch.reads}
+        given = {name: value.to(torch.float64) for name, value in forced.items() if name in reads}
+        if not given:
+            return None
+        nothing = torch.full_like(next(iter(given.values())), math.nan)
+        return torch.stack([given.get(name, nothing) for name in kernel.variables])
+
+    # --- what comes out --------------------------------------------------------------------------------
+
+    def _outcome(
+        self,
+        kernel: Kernel,
+        weights: Mapping[str, Tensor],
+        tables: Sequence[Timetable],
+        results: Sequence[Tensor],
+        record: bool,
+    ) -> Outcome:
+        timeline, program = self.program.timeline, self.program
+        loss, right, points, steps, success, scored, variables, rates, inputs = results[:9]
+        dtype = loss.dtype
+        fractions = torch.where(scored[..., None] != 0, right.to(dtype) / points, torch.nan)
+        share = torch.where(fractions.isnan(), 0.0, steps.to(dtype))
+        trials = (fractions.nan_to_num() * share).sum(-1) / share.sum(-1)
+        if timeline.success is not None:
+            trials = torch.where(scored != 0, success.to(dtype), torch.nan)
+        judged = {epoch.phase for epoch in timeline.epochs if epoch.correct is not None}
+        lengths = torch.tensor([table.steps for table in tables])
+        outcome = {}
+        if record:
+            alive = torch.arange(rates.shape[2]) < lengths[:, None]
+            rates = torch.where(alive[..., None], rates, torch.nan)
+            inputs = torch.where(alive[..., None], inputs, torch.nan)
+            outcome = {
+                "rates": rates,
+                "outputs": _outputs(program, weights, rates),
+                "inputs": inputs if _differ(program) else inputs[:1],
+            }
+        return Outcome(
+            loss=loss,
+            performance=trials.nanmean((1, 2)),
+            phase_performance={
+                phase: fractions[..., number].nanmean((1, 2))
+                for number, phase in enumerate(timeline.phases)
+                if phase in judged
+            },
+            trial_performance=trials,
+            variables={
+                name: variables[..., number] if self._own(name) else variables[:1, ..., number]
+                for number, name in enumerate(kernel.variables)
+            },
+            steps=lengths,
+            **outcome,
+        )
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def _own(self, name: str) -> bool:
+        """Whether each network has its own value of a variable."""
+        draws = {draw.name: draw for draw in self.program.timeline.draws}
+        return self.program.training.independent_trials or name not in draws or draws[name].type.reads
+
+
+def _differ(program: Program) -> bool:
+    """Whether networks may be driven differently."""
+    drives = [drive for epoch in program.timeline.epochs for drive in epoch.drives]
+    return program.training.independent_trials or any(drive.value.type.reads for drive in drives)
+
+
+def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> Tensor:
+    """Return what is read out of recorded rates: (K, B, T, C)."""
+    x = rates.flatten(1, 2) @ weights["w_out"].mT
+    if "readout_bias" in weights:
+        x = x + weights["readout_bias"][:, None]
+    pieces = [activate(c.activation, x[..., c.start : c.stop]) for c in program.network.outputs]
+    return torch.cat([*pieces, x[..., :0]], -1).unflatten(1, rates.shape[1:3])
+
+
+# --- coefficients, computed in float64 ------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _coefficients(program: Program, theta: Fraction, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return alpha = dt theta / tau of each unit, and what a normal number adds to its noise."""
+    network, step = program.network, program.network.dt * theta
+    taus = [p.tau for p in network.populations for _ in range(p.start, p.stop)]
+    gains = [0.0] * len(taus)
+    if network.noise.kind == "ou":
+        gains = [network.noise.scale * math.sqrt(2 * step / network.noise.tau)] * len(taus)
+    if network.noise.kind == "white":
+        gains = [network.noise.scale * math.sqrt(2 * tau / step) for tau in taus]
+    return torch.tensor([float(step / tau) for tau in taus], dtype=dtype), torch.tensor(gains, dtype=dtype)
+
+
+def _keep(program: Program, theta: Fraction) -> float:
+    """Return what a step leaves of Ornstein-Uhlenbeck noise."""
+    noise = program.network.noise
+    return 1.0 - float(program.network.dt * theta / noise.tau) if noise.kind == "ou" else 0.0
+
+
+def _clock(program: Program, theta: Fraction, steps: int) -> Tensor:
+    """Return the seconds after 0 .. `steps` steps, each rounded once."""
+    step = program.network.dt * theta
+    return torch.arange(steps + 1, dtype=torch.float64) * step.numerator / step.denominator
+
+
+def _numbers(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@lru_cache(maxsize=64)
+def _pack_one(table: Timetable) -> tuple[Tensor, Tensor]:
+    segments = [(s.epoch, s.trial, s.start, s.steps, s.grace, s.gradient) for s in table.segments]
+    landings = [
+        (x.state, x.source, -1 if x.increment is None else x.increment, x.edge, x.gradient)
+        for x in table.landings
+    ]
+    return (
+        torch.tensor(segments, dtype=torch.int32).view(1, -1, 6),
+        torch.tensor(landings, dtype=torch.int32).view(-1, 5),
+    )
+
+
+def _pack(tables: Sequence[Timetable]) -> list[Tensor]:
+    """Return the segments, where the landings of each table begin, and the landings."""
+    packed = [_pack_one(table) for table in tables]
+    counts = torch.tensor([0, *(len(landings) for _, landings in packed)])
+    return [torch.cat([s for s, _ in packed]), counts.cumsum(0), torch.cat([x for _, x in packed])]

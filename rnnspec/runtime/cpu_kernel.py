@@ -1,0 +1,86 @@
+"""A compiled kernel of the cpu target: the library of one program, and the structure it is called with."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from rnnspec.codegen.cpu import emit_cpu
+from rnnspec.codegen.cpu_task import variable_names
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.kernel_cache import Library, library
+
+_INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+
+
+class Arguments(ctypes.Structure):
+    """What `rnnspec_simulate` takes; `templates/cpu/arguments.cpp.j2` says what each is."""
+
+    _fields_ = (
+        *((name, _INTEGER) for name in ("networks", "first_network", "sequences", "threads")),
+        *((name, _INTEGER) for name in ("seed", "noise_key", "white_key", "draws_key")),
+        *((name, _NUMBER) for name in ("dt", "noise_start", "noise_keep")),
+        *((name, _POINTER) for name in ("alpha", "noise_gain", "clock", "betas")),
+        ("rate_points", _NUMBER),
+        *((name, _INTEGER) for name in ("tables", "segments", "longest")),
+        *((name, _POINTER) for name in ("segment", "landing_first", "landing")),
+        *((name, _POINTER) for name in ("w_rec", "w_in", "w_out", "bias", "readout_bias")),
+        *((name, _POINTER) for name in ("scale", "of_rates", "forced", "loss")),
+        *((name, _POINTER) for name in ("d_w_rec", "d_w_in", "d_w_out", "d_bias", "d_readout_bias")),
+        *((name, _POINTER) for name in ("right", "points", "steps", "success", "scored", "variables")),
+        *((name, _POINTER) for name in ("rates", "inputs")),
+    )
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The loaded library of one program and dtype.
+
+    variables: the draws and reads, in the order of the kernel.  phases: of a trial, likewise.
+    """
+
+    program: Program
+    dtype: torch.dtype
+    library: Library
+    functions: ctypes.CDLL
+    variables: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.library.fingerprint
+
+    def simulate(self, arguments: Arguments) -> None:
+        """Run one batch; raises MemoryError."""
+        if self.functions.rnnspec_simulate(ctypes.byref(arguments)):
+            raise MemoryError("there is not enough memory for the activity of a few sequences")
+
+    def durations(self, arguments: Arguments) -> Tensor:
+        """Return the drawn durations, in seconds: (B, trials, epochs), nan for those that are fixed."""
+        timeline = self.program.timeline
+        seconds = torch.full(
+            (arguments.sequences, timeline.trials, len(timeline.epochs)), math.nan, dtype=torch.float64
+        )
+        self.functions.rnnspec_durations(ctypes.byref(arguments), ctypes.c_void_p(seconds.data_ptr()))
+        return seconds
+
+
+#: Loaded kernels by name: what the torch operator finds them by.
+KERNELS: dict[str, Kernel] = {}
+
+
+@lru_cache(maxsize=256)
+def load_kernel(program: Program, dtype: torch.dtype, flags: tuple[str, ...]) -> Kernel:
+    """Return the kernel of a program, from the cache of kernels or newly compiled."""
+    source = emit_cpu(program, "float" if dtype == torch.float32 else "double")
+    built = library(source, flags=flags, facts={"target": "cpu"})
+    functions = ctypes.CDLL(str(built.path))
+    functions.rnnspec_arguments.restype = ctypes.c_int64
+    if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):
+        raise RuntimeError("the kernel and its caller disagree about their arguments")
+    kernel = Kernel(program, dtype, built, functions, variable_names(program))
+    return KERNELS.setdefault(built.fingerprint, kernel)
