@@ -113,14 +113,15 @@ def _path(program: Program) -> str:
 def _cost(program: Program) -> Iterator[tuple[str, str]]:
     cost = iteration_cost(program)
     networks = program.training.networks
-    each = f"{_scaled(cost.forward, 'FLOP')} forward, {_scaled(cost.backward, 'FLOP')} backward"
+    each = f"{scaled(cost.forward, 'FLOP')} forward, {scaled(cost.backward, 'FLOP')} backward"
     total = (
-        f"{_scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
+        f"{scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
     )
-    yield "iteration", (total if networks > 1 else each) + f"; about {_scaled(cost.memory, 'B')} of memory"
+    yield "iteration", (total if networks > 1 else each) + f"; about {scaled(cost.memory, 'B')} of memory"
 
 
-def _scaled(number: float, unit: str) -> str:
+def scaled(number: float, unit: str) -> str:
+    """Return a number with a prefix to its unit: `25.5 GFLOP`."""
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= factor:
             return f"{number / factor:.3g} {prefix}{unit}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rnnspec.cli import compile, evaluate, resolve, rule, schema, simulate, train, validate
+from rnnspec.cli import bench, compile, evaluate, resolve, rule, schema, simulate, train, validate
 from rnnspec.cli.failures import INTERRUPTED, reported
 
 HELP = """Recurrent neural networks and their tasks from specifications that people can read.
@@ -54,7 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in (validate, rule, schema, resolve, compile, train, evaluate, simulate):
+for module in (validate, rule, schema, resolve, compile, train, evaluate, simulate, bench):
     name = module.__name__.rpartition(".")[2]
     app.command(name, cls=_Command)(reported(module.command))
 

@@ -45,7 +45,7 @@ def train(
     refuse_text(overlays=overlays, settings=settings)
     overlays = tuple(overlays)
     specification = spec if isinstance(spec, Specification) else load(spec, overlays, settings)
-    _require_loss(specification)
+    require_loss(specification)
     with listening() as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
         methods = [Path(overlay).stem for overlay in overlays]
@@ -67,7 +67,8 @@ def train(
         return _finish(Loop(simulation, observe), interruption, run)
 
 
-def _require_loss(specification: Specification) -> None:
+def require_loss(specification: Specification) -> None:
+    """Refuse a spec whose loss no weight can change."""
     program = specification.program
     if not program.training.penalties and not any(epoch.targets for epoch in program.timeline.epochs):
         raise RequestError(
