@@ -88,6 +88,18 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
     return StoredRun(folder, specification, simulation, int(result["iterations"]), diverged)
 
 
+def ensemble_of(run: Simulation | StoredRun | Path | str) -> Simulation | StoredRun:
+    """Return networks as they are, or read those of a run folder."""
+    if isinstance(run, Path | str):
+        return open_run(run)
+    if not isinstance(run, Simulation | StoredRun):
+        raise TypeError(
+            f"run takes the path of a run folder or a Simulation, not {type(run).__name__}; "
+            "of a Result, give its folder."
+        )
+    return run
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest, as far as its shape can be trusted afterwards."""
     if not folder.exists():
