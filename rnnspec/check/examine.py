@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from rnnspec.check import network, skips, task, training
 from rnnspec.check.fragment import check_calls_of_fragment
@@ -14,6 +15,8 @@ from rnnspec.program.nodes import Program
 from rnnspec.program.verify import verify
 from rnnspec.spec.document import validate
 from rnnspec.syntax.compose import Document, compose, dump
+
+Item = TypeVar("Item")
 
 #: Every group of rules, and the beginnings of the codes of which an error makes its findings unreliable.
 RULES = (
@@ -29,11 +32,13 @@ class Specification:
     """A spec that has no errors.
 
     text: the resolved document as YAML, which means the same everywhere.  warnings: what still looks odd.
+    methods: the names of the overlays, in order.
     """
 
     text: str
     program: Program
     warnings: tuple[Diagnostic, ...]
+    methods: tuple[str, ...] = ()
 
 
 def load(
@@ -42,8 +47,11 @@ def load(
     """Read, compose, lower and check a spec.
 
     overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order.
-    Raises SpecError with every problem found.
+    Raises SpecError with every problem found, TypeError for what is no path or list.
     """
+    if not isinstance(path, str | PurePath):
+        raise TypeError(f"a spec is given by its path, not by {path!r}.")
+    overlays, settings = _items("overlays", overlays), _items("settings", settings)
     problems = Problems()
     document = compose(path, overlays, settings, problems=problems)
     program = None if document is None else examine(document, problems)
@@ -59,7 +67,19 @@ def load(
         )
         problems.stop_on_error()
     assert program is not None
-    return Specification(dump(document.value), program, problems.sorted())
+    methods = tuple(Path(overlay).stem for overlay in overlays)
+    return Specification(dump(document.value), program, problems.sorted(), methods)
+
+
+def specification_of(
+    spec: Specification | Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = ()
+) -> Specification:
+    """Return a specification as it is, or load the one at a path."""
+    if not isinstance(spec, Specification):
+        return load(spec, overlays, settings)
+    if _items("overlays", overlays) or _items("settings", settings):
+        raise TypeError("overlays and settings belong to a path: give them to rnnspec.load instead.")
+    return spec
 
 
 def examine(document: Document, problems: Problems) -> Program | None:
@@ -79,3 +99,14 @@ def examine(document: Document, problems: Problems) -> Program | None:
             for rule in rules:
                 rule(program, document, problems)
     return None if problems.failed else program
+
+
+def _items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
+    """Return the items of a list; TypeError for text in its place, which Python would take apart."""
+    if isinstance(values, str | PurePath):
+        raise TypeError(f"{name} takes a list: write {name}=[{str(values)!r}].")
+    items = tuple(values)
+    for item in items:
+        if not isinstance(item, str | PurePath):
+            raise TypeError(f"{name} takes a list of texts, and {item!r} is none.")
+    return items

@@ -29,7 +29,7 @@ or SIGHUP, 130 stopped by Ctrl-C.
 
 
 class _Command(TyperCommand):
-    """A command that knows what to do about files whose names begin with a dash."""
+    """A command that knows what is meant by a file with a dash, and by a value of the spec as an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = list(args)
@@ -39,9 +39,13 @@ class _Command(TyperCommand):
             files = [
                 w for w in words if w.startswith("-") and (w.endswith(validate.SUFFIXES) or os.path.exists(w))
             ]
+            text = str(getattr(error, "format_message", lambda: "")()).rstrip(".")
             # Looked up by name: typer brings its own copy of the class.
-            if files and type(error).__name__ == "NoSuchOption":
+            unknown = type(error).__name__ == "NoSuchOption"
+            if files and unknown:
                 ctx.fail(f"{files[0]} is no option. If it is a file, write ./{files[0]}.")
+            if (unknown or "extra argument" in text) and any(p.name == "settings" for p in self.params):
+                ctx.fail(f"{text}. A value of the spec is set like this: --set training.networks=10.")
             raise
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from rnnspec.cli.console import note
 from rnnspec.cli.options import Device, RunFolder, TargetName, one_of, target_of
-
-DYNAMICS: tuple[Literal["true", "stage"], ...] = ("true", "stage")
 
 
 def command(
@@ -46,7 +44,7 @@ def command(
       data = numpy.load("activity.npz"); data["activity"], data["activity.axes"]
     """
     from rnnspec.runtime.files import check_output
-    from rnnspec.training.simulate import simulate
+    from rnnspec.training.simulate import DYNAMICS, simulate
     from rnnspec.training.stored import open_run
 
     file = check_output(output, ".npz")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,8 +69,8 @@ def command(
         torch.set_num_threads(threads)
     if chosen == "torchscript":
         note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
-    methods = [Path(overlay).stem for overlay in overlays or ()]
-    title = specification.program.name + (f" with {' + '.join(methods)}" if methods else "")
+    methods = " + ".join(specification.methods)
+    title = specification.program.name + (f" with {methods}" if methods else "")
     display = None if quiet else _display(title)
 
     def observe(event: Event) -> None:
@@ -83,7 +82,6 @@ def command(
     try:
         result = train(
             specification,
-            overlays=overlays or (),
             out=out,
             target=chosen,
             device=device,

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, Protocol
+from numbers import Rational
+from typing import Literal, Protocol, get_args
 
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A setting of the annealed quantities: the coarsening factor and beta of each of program.skips."""
+    """A setting of the annealed quantities.
+
+    theta: the coarsening factor, at least 1.  betas: of each of program.skips.
+    """
 
     theta: Fraction
     betas: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        # A float would not be the step that is meant: 1.1 is not 11/10.
+        if not isinstance(self.theta, Rational):
+            raise TypeError(f"theta takes an exact number: write Fraction('{self.theta}').")
+        if self.theta < 1:
+            raise ValueError(f"theta takes a number of at least 1, not {self.theta}.")
+        if not isinstance(self.betas, Sequence):
+            raise TypeError(f"betas takes one number for each skip: write ({self.betas},) for a single one.")
+
+
+BatchPurpose = Literal["train", "evaluate", "simulate"]
+PURPOSES: tuple[BatchPurpose, ...] = get_args(BatchPurpose)
 
 
 @dataclass(frozen=True)
@@ -29,7 +46,7 @@ class Batch:
     sequences: int
     seed: int
     iteration: int
-    purpose: Literal["train", "evaluate", "simulate"]
+    purpose: BatchPurpose
     stage: Stage
     first_network: int = 0
 

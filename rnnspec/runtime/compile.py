@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torch
 
-from rnnspec.check.examine import Specification, load
+from rnnspec.check.examine import Specification, specification_of
 from rnnspec.runtime.device import check_device
-from rnnspec.runtime.errors import refuse_text
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
 
@@ -32,8 +31,7 @@ def compile(
         outcome = rnnspec.compile("specs/go.yaml", networks=4)(sequences=8, record=True)
         outcome.rates                            # (K, B, T, N), differentiable
     """
-    refuse_text(overlays=overlays, settings=settings)
-    specification = spec if isinstance(spec, Specification) else load(spec, overlays, settings)
+    specification = specification_of(spec, overlays, settings)
     return Simulation(
         specification.program, networks=networks, target=target, dtype=dtype, device=check_device(device)
     )

@@ -15,7 +15,7 @@ def check_device(name: str) -> torch.device:
     kinds = ["cpu", *(kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available())]
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         device = None
     if device is None or device.type not in kinds:
         raise RequestError(

@@ -58,6 +58,8 @@ def check_output(path: Path | str, suffix: str) -> Path:
     folder = ordinary(path).parent
     if path.suffix.lower() != suffix:
         raise RequestError(f"{path} does not end in {suffix}.", f"Write {path}{suffix}, or another name.")
+    if folder.is_file():
+        raise RequestError(f"{folder} is a file, not a folder for {path.name}.", "Choose a folder.")
     if not folder.is_dir():
         raise RequestError(f"There is no folder {folder} for {path.name}.", "Make it, or choose another one.")
     if not os.access(folder, os.W_OK):

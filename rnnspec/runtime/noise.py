@@ -20,6 +20,8 @@ from rnnspec.runtime.batch import Batch
 
 #: The network number in the counter of what all networks share, and the trial of what all trials share.
 SHARED = 2**32 - 1
+#: The last iteration that has random numbers: eight purposes share the 32 bits of a key.
+LAST_ITERATION = 2**29 - 1
 #: The step in the counter of the initial value of Ornstein-Uhlenbeck noise.
 INITIAL = 2**32 - 1
 

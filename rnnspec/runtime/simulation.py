@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.batch import Batch, Outcome, Stage
+from rnnspec.runtime.arguments import choice, whole_number
+from rnnspec.runtime.batch import PURPOSES, Batch, BatchPurpose, Outcome, Stage
+from rnnspec.runtime.device import DTYPES
+from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.parameters import effective, initial_weights, structure
-from rnnspec.runtime.targets import Target, choose
+from rnnspec.runtime.targets import TARGETS, Target, choose
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -44,13 +46,18 @@ class Simulation(nn.Module):
 
         networks, seed: the spec's if not given.  first_network: network 0 of this ensemble gets the
         weights and noise of that network of a larger one.  target: the best that the machine has if not given;
-        wanted: the same, if this one cannot be had.
+        wanted: the same, if this one cannot be had.  dtype: float32 or float64.
         """
         super().__init__()
         self.program = program
-        self.networks = program.training.networks if networks is None else networks
-        self.first_network = first_network
-        self.seed = program.training.seed if seed is None else seed
+        self.networks = (
+            program.training.networks if networks is None else whole_number("networks", networks, 1)
+        )
+        self.first_network = whole_number("first_network", first_network, 0)
+        self.seed = program.training.seed if seed is None else whole_number("seed", seed, 0, 2**32 - 1)
+        choice("dtype", dtype, DTYPES.values())
+        if target is not None:
+            choice("target", target, TARGETS)
         chosen = choose(program, target, device, dtype, wanted=wanted)
         self.target, self.engine, self.note = chosen.target, chosen.engine, chosen.note
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
@@ -66,7 +73,7 @@ class Simulation(nn.Module):
         self,
         sequences: int | None = None,
         *,
-        purpose: Literal["train", "evaluate", "simulate"] = "simulate",
+        purpose: BatchPurpose = "simulate",
         iteration: int = 0,
         stage: Stage | None = None,
         networks: range | None = None,
@@ -78,17 +85,53 @@ class Simulation(nn.Module):
         sequences: B, the spec's batch if not given.  stage: the true dynamics if not given.  networks: some
         in a row, counted from 0 in this ensemble; all if not given.  record: also return rates, outputs and
         inputs, for a loss of your own.  The random numbers depend on purpose and iteration alone: the same
-        call gives the same trials and noise.
+        call gives the same trials and noise.  forced_reads: what the networks are taken to have answered,
+        (K, B, trials) by name.  ValueError or TypeError for arguments that mean nothing.
         """
+        part = range(self.networks) if networks is None else self._part(networks)
         batch = Batch(
-            sequences=self.program.training.batch if sequences is None else sequences,
+            sequences=whole_number(
+                "sequences", self.program.training.batch if sequences is None else sequences, 1
+            ),
             seed=self.seed,
-            iteration=iteration,
-            purpose=purpose,
-            stage=true_dynamics(self.program) if stage is None else stage,
-            first_network=self.first_network + (0 if networks is None else networks.start),
+            iteration=whole_number("iteration", iteration, 0, LAST_ITERATION),
+            purpose=choice("purpose", purpose, PURPOSES),
+            stage=true_dynamics(self.program) if stage is None else self._stage(stage),
+            first_network=self.first_network + part.start,
         )
         weights = self.weights()
         if networks is not None:
-            weights = {name: weight[networks.start : networks.stop] for name, weight in weights.items()}
+            weights = {name: weight[part.start : part.stop] for name, weight in weights.items()}
+        if forced_reads:
+            self._check_reads(forced_reads, (len(part), batch.sequences, self.program.timeline.trials))
         return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)
+
+    def _part(self, networks: range) -> range:
+        """Return networks that are in this ensemble, in a row."""
+        if not isinstance(networks, range):
+            raise TypeError(f"networks takes a range, such as range(0, 1), not {networks!r}.")
+        if networks.step != 1 or not 0 <= networks.start < networks.stop <= self.networks:
+            raise ValueError(f"networks takes a part of range(0, {self.networks}), not {networks}.")
+        return networks
+
+    def _stage(self, stage: Stage) -> Stage:
+        """Return a stage that has the skips of the program."""
+        if not isinstance(stage, Stage):
+            raise TypeError(f"stage takes a Stage(theta, betas), not {stage!r}.")
+        names = [skip.name for skip in self.program.skips]
+        if len(stage.betas) != len(names):
+            raise ValueError(
+                f"stage has betas {stage.betas}, and takes one for each skip: {', '.join(names) or 'none'}."
+            )
+        return stage
+
+    def _check_reads(self, forced: Mapping[str, Tensor], shape: tuple[int, int, int]) -> None:
+        """Raise ValueError for what no epoch reads: it would be left out in silence."""
+        reads = {read.name for epoch in self.program.timeline.epochs for read in epoch.reads}
+        for name, values in forced.items():
+            if name not in reads:
+                raise ValueError(
+                    f"forced_reads has '{name}'; the spec reads {', '.join(sorted(reads)) or 'nothing'}."
+                )
+            if tuple(values.shape) != shape:
+                raise ValueError(f"'{name}' of forced_reads has shape {tuple(values.shape)}, not {shape}.")

@@ -120,7 +120,8 @@ def _load(path: Path | str, problems: Problems) -> bytes | None:
     except FileNotFoundError:
         message, help = "there is no such file", neighbour(path)
     except IsADirectoryError:
-        message = "this is a folder, not a file"
+        message, inside = "this is a folder, not a file", os.path.join(path, "spec.yaml")
+        help = f"did you mean '{inside}'?" if os.path.exists(inside) else "give one of the files in it"
     except PermissionError:
         message = "there is no permission to read this file"
     except (OSError, ValueError) as error:

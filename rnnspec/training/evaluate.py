@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.memory import evaluation_memory, require_memory
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.evaluation import EVALUATION, Evaluation, evaluate_simulation
-from rnnspec.training.stored import StoredRun, open_run
+from rnnspec.training.stored import StoredRun, ensemble_of
 
 
 def evaluate(run: Simulation | StoredRun | Path | str, *, sequences: int | None = None) -> Evaluation:
@@ -16,11 +17,12 @@ def evaluate(run: Simulation | StoredRun | Path | str, *, sequences: int | None 
     run: a run folder, or a simulation.  sequences: B, as many as the evaluations of the spec's training
     if not given.  RequestError if there is not enough memory for them.
     """
-    if isinstance(run, Path | str):
-        run = open_run(run)
+    run = ensemble_of(run)
     simulation = run if isinstance(run, Simulation) else run.simulation
     diverged = frozenset[int]() if isinstance(run, Simulation) else run.diverged
-    sequences = simulation.program.training.evaluate_batch if sequences is None else sequences
+    if sequences is None:
+        sequences = simulation.program.training.evaluate_batch
+    sequences = whole_number("sequences", sequences, 1)
     weight = next(simulation.parameters())
     each = evaluation_memory(simulation.program, simulation.networks, weight.element_size())
     require_memory(each, sequences, weight.device)

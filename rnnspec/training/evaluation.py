@@ -13,11 +13,12 @@ from torch import Tensor
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Outcome
 from rnnspec.runtime.memory import working_memory
+from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.simulation import Simulation
 
 #: The iterations whose random numbers evaluating and simulating a run use: training never gets there.
-EVALUATION = 2**29 - 1
-SIMULATION = 2**29 - 2
+EVALUATION = LAST_ITERATION
+SIMULATION = LAST_ITERATION - 1
 
 #: Bytes that networks evaluated side by side may take.  No property of the machine: how networks are grouped
 #: may show in the last digit.

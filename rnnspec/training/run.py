@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,9 +78,7 @@ class Run:
         append_line(self.folder / TIMING, to_json({**row, "seconds": seconds}))
 
 
-def create_run(
-    specification: Specification, simulation: Simulation, out: Path, methods: Iterable[str] = ()
-) -> Run:
+def create_run(specification: Specification, simulation: Simulation, out: Path) -> Run:
     """Make a new run folder below `out` and write what is known before training.
 
     It is called NAME-METHODS-IDENTITY, with a number behind it if there is one already: no run is ever
@@ -89,7 +86,7 @@ def create_run(
     """
     hexadecimal = identity(specification.text)
     program = simulation.program
-    words = [re.sub(r"[^A-Za-z0-9_.+]+", "_", method)[:64] for method in methods]
+    words = [re.sub(r"[^A-Za-z0-9_.+]+", "_", method)[:64] for method in specification.methods]
     # A part of an ensemble has the identity of the whole.
     if simulation.networks != program.training.networks:
         words.append(f"network_{simulation.first_network}")
@@ -100,7 +97,7 @@ def create_run(
     manifest: dict[str, object] = {
         "format": FORMAT,
         "name": program.name,
-        "methods": words,
+        "methods": list(specification.methods),
         "identity": hexadecimal,
         "versions": versions(),
         "seed": simulation.seed,

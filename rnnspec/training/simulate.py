@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
+from rnnspec.runtime.arguments import choice, whole_number
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.memory import recorded_memory, recording_memory, require_memory, require_room
 from rnnspec.runtime.simulation import Simulation, true_dynamics
 from rnnspec.training.evaluation import SIMULATION
 from rnnspec.training.recording import Recording, record
 from rnnspec.training.stages import stage_at
-from rnnspec.training.stored import StoredRun, open_run
+from rnnspec.training.stored import StoredRun, ensemble_of
 
 Dynamics = Literal["true", "stage"]
+DYNAMICS: tuple[Dynamics, ...] = get_args(Dynamics)
 
 
 def simulate(
@@ -33,8 +35,8 @@ def simulate(
     iteration: picks the trials and the noise, so other numbers give other trials.  folder: where the
     recording is going to be saved.  RequestError if there is no memory, or no room in that folder, for it.
     """
-    if isinstance(run, Path | str):
-        run = open_run(run)
+    run = ensemble_of(run)
+    sequences = whole_number("sequences", sequences, 1)
     simulation = run if isinstance(run, Simulation) else run.simulation
     stage = _stage(run, simulation, dynamics)
     weight = next(simulation.parameters())
@@ -51,7 +53,7 @@ def simulate(
 def _stage(run: Simulation | StoredRun, simulation: Simulation, dynamics: Dynamics | Stage) -> Stage:
     if isinstance(dynamics, Stage):
         return dynamics
-    if dynamics == "true":
+    if choice("dynamics", dynamics, DYNAMICS) == "true":
         return true_dynamics(simulation.program)
     updates = 0 if isinstance(run, Simulation) else run.iterations
     return stage_at(simulation.program, max(updates - 1, 0)).stage

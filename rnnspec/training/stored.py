@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnspec.check.examine import Specification, load
+from rnnspec.diagnostics import closest
 from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256
@@ -89,12 +90,27 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
     return StoredRun(folder, specification, simulation, int(result["iterations"]), diverged)
 
 
+def ensemble_of(run: Simulation | StoredRun | Path | str) -> Simulation | StoredRun:
+    """Return networks as they are, or read those of a run folder."""
+    if isinstance(run, Path | str):
+        return open_run(run)
+    if not isinstance(run, Simulation | StoredRun):
+        raise TypeError(
+            f"run takes the path of a run folder or a Simulation, not {type(run).__name__}; "
+            "of a Result, give its folder."
+        )
+    return run
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest, as far as its shape can be trusted afterwards."""
     if not folder.exists():
+        meant = _meant(folder)
         raise RequestError(
             f"There is no run folder {folder}.",
-            f"Check the spelling; relative paths start in {Path.cwd()}.",
+            f"Did you mean {meant}?"
+            if meant
+            else f"Check the spelling; relative paths start in {Path.cwd()}.",
         )
     if not folder.is_dir():
         raise RequestError(f"{folder} is a file, not a run folder.", _MADE)
@@ -115,9 +131,21 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"{LANGUAGE_VERSION}.",
             f"Use the rnnspec that wrote it, {manifest['versions'].get('rnnspec', 'of an unknown version')}.",
         )
+    if (folder / "graph.py").exists():
+        raise RequestError(f"{folder} is what 'rnnspec compile' wrote; it has no trained networks.", _MADE)
     if not isinstance(manifest, dict) or not _readable(manifest):
         raise RequestError(f"{folder / MANIFEST} was not written by this version of rnnspec.", _RESTORE)
     return manifest
+
+
+def _meant(folder: Path) -> Path | None:
+    """Return the run folder whose name is nearest, beside a folder that is not there or in `runs`."""
+    runs = {
+        weights.parent.name: weights.parent
+        for place in (Path("runs"), folder.parent)
+        for weights in sorted(place.glob(f"*/{WEIGHTS}"))
+    }
+    return runs.get(closest(folder.name, runs))
 
 
 def _language(manifest: object) -> object:

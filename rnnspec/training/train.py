@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from rnnspec.check.examine import Specification, load
+from rnnspec.check.examine import Specification, specification_of
+from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
-from rnnspec.runtime.errors import RequestError, refuse_text
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
 from rnnspec.training.events import Evaluated, Event, Observer, Started, Status, Stopping
@@ -42,14 +43,11 @@ def train(
 
     Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved.
     """
-    refuse_text(overlays=overlays, settings=settings)
-    overlays = tuple(overlays)
-    specification = spec if isinstance(spec, Specification) else load(spec, overlays, settings)
+    specification = specification_of(spec, overlays, settings)
     require_loss(specification)
     with listening() as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
-        methods = [Path(overlay).stem for overlay in overlays]
-        run = None if out is None else create_run(specification, simulation, Path(out), methods)
+        run = None if out is None else create_run(specification, simulation, Path(out))
 
         def observe(event: Event) -> None:
             nonlocal observer
@@ -85,7 +83,7 @@ def _ensemble(
     dtype: torch.dtype,
 ) -> Simulation:
     networks = specification.program.training.networks
-    if only_network is not None and not 0 <= only_network < networks:
+    if only_network is not None and whole_number("only_network", only_network, 0) >= networks:
         raise RequestError(
             f"There is no network {only_network}.", f"The spec has networks 0 to {networks - 1}."
         )

@@ -32,6 +32,38 @@ def test_no_run_folder(folder: Path) -> None:
     )
 
 
+def test_a_run_folder_of_another_name(folder: Path) -> None:
+    assert rnnspec("train", "tiny.yaml", "--target", TARGET, "-q").code == 0
+    (run,) = (folder / "runs").iterdir()
+    for name in (f"runs/{run.name[:-1]}", run.name, f"run/{run.name}"):
+        assert rnnspec("evaluate", name).err == (
+            f"rnnspec: There is no run folder {name}.\n  Did you mean runs/{run.name}?\n"
+        )
+
+
+def test_a_build_is_no_run(folder: Path) -> None:
+    assert rnnspec("compile", "tiny.yaml", "-o", "build").code == 0
+    assert rnnspec("evaluate", "build").err == (
+        "rnnspec: build is what 'rnnspec compile' wrote; it has no trained networks.\n"
+        "  Give the folder that 'rnnspec train' made.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--networks", "4"], "No such option: --networks (Possible options: --only-network)"),
+        (["--set", "training.networks", "4"], "Got unexpected extra argument(s) (4)"),
+    ],
+)
+def test_values_of_the_spec_are_no_options(folder: Path, words: list[str], what: str) -> None:
+    answer = rnnspec("train", "tiny.yaml", *words)
+    assert answer.code == 2
+    how = "A value of the spec is set like this: --set training.networks=10."
+    assert answer.err.endswith(f"Error: {what}. {how}\n")
+    assert "--set" not in rnnspec("evaluate", "runs", "--networks", 4).err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_read_only_folder(folder: Path) -> None:
     (folder / "runs").mkdir(mode=0o500)

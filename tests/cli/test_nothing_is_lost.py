@@ -252,6 +252,10 @@ def test_outputs_are_checked_before_the_work(
     answer = rnnspec(words[0], run, *words[1:])
     assert answer.code == 2
     assert "There is no folder" in answer.err
+    Path("no").touch()
+    answer = rnnspec(words[0], run, *words[1:])
+    assert answer.code == 2
+    assert "no is a file, not a folder for x." in answer.err
 
 
 def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path, run: Path) -> None:

@@ -469,7 +469,10 @@ def test_files(tmp_path: Path) -> None:
     missing = "1:1 RS001 there is no such file"
     assert refused_file(tmp_path / "delayed_goo.yaml") == [f"{missing}; did you mean 'delayed_go.yaml'?"]
     assert refused_file(tmp_path / "nowhere" / "x.yaml") == [missing]
-    assert refused_file(tmp_path) == ["1:1 RS001 this is a folder, not a file"]
+    folder = "1:1 RS001 this is a folder, not a file"
+    assert refused_file(tmp_path) == [f"{folder}; give one of the files in it"]
+    (tmp_path / "spec.yaml").touch()
+    assert refused_file(tmp_path) == [f"{folder}; did you mean '{tmp_path}/spec.yaml'?"]
     assert refused_file("a\0b") == ["1:1 RS001 the file cannot be read: embedded null byte"]
     assert refused_file("x" * 5000)[0].startswith("1:1 RS001 the file cannot be read: File name too long")
 

@@ -6,7 +6,6 @@ import inspect
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,10 +69,3 @@ def test_a_loss_of_ones_own(tmp_path: Path) -> None:
 def test_an_unknown_device(tmp_path: Path) -> None:
     with pytest.raises(rnnspec.RequestError, match="There is no device 'abacus' on this machine"):
         rnnspec.compile(write_tiny(tmp_path), device="abacus")
-
-
-@pytest.mark.parametrize("key", ["settings", "overlays"])
-@pytest.mark.parametrize("function", [rnnspec.compile, rnnspec.train])
-def test_one_text_is_no_list(tmp_path: Path, function: Callable[..., object], key: str) -> None:
-    with pytest.raises(TypeError, match=rf"{key} takes a list: write {key}=\['fast'\]\."):
-        function(write_tiny(tmp_path), **{key: "fast"})

@@ -121,6 +121,8 @@ def test_one_network_of_an_ensemble(tmp_path: Path) -> None:
     whole, alone = train(tmp_path), train(tmp_path, only_network=2)
     assert alone.folder is not None
     assert "-network_2-" in alone.folder.name
+    manifest = json.loads((alone.folder / "manifest.json").read_text())
+    assert (manifest["networks"], manifest["first_network"], manifest["methods"]) == (1, 2, ["fast"])
     for name, weights in alone.simulation.named_parameters():
         torch.testing.assert_close(weights[0], dict(whole.simulation.named_parameters())[name][2])
     assert alone.performance == pytest.approx(whole.performance[2:])
