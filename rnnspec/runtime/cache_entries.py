@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -115,8 +114,10 @@ def discard(folder: Path, name: str, files: Collection[str]) -> None:
             read_entry(folder, name, files)
         except BrokenEntryError:
             away = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
-            (folder / name).rename(away / name)
-            remove(away)
+            try:
+                (folder / name).rename(away / name)
+            finally:
+                remove(away)
 
 
 def sweep(folder: Path) -> None:
@@ -193,6 +194,9 @@ def _write(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Let one process after the other do this in a folder."""
+    # Windows has none; the torch target works there, and imports this.
+    import fcntl
+
     handle = os.open(folder, os.O_RDONLY)
     try:
         # Some network drives have no locks.

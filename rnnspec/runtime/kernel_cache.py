@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import tempfile
 import time
@@ -10,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rnnspec.runtime.cache_entries import BrokenEntryError, cache_folder, discard, publish, read_entry, remove
+from rnnspec.runtime.cache_entries import (
+    LEFT_BEHIND,
+    BrokenEntryError,
+    cache_folder,
+    discard,
+    publish,
+    read_entry,
+    remove,
+)
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256, to_json
 from rnnspec.runtime.toolchain import (
     FLAGS,
@@ -40,6 +50,12 @@ class Library:
     note: str | None
 
 
+_PREFIX = "rnnspec-kernel-"
+_ATTEMPTS = 5
+
+#: The temporary folders of this process, and its id.
+_folders: dict[Path, int] = {}
+
 #: The libraries that only this process has, by fingerprint.
 _own: dict[str, Library] = {}
 
@@ -66,10 +82,19 @@ def library(source: str, *, flags: Sequence[str] = (), facts: Mapping[str, str])
             return Library(folder / mark / LIBRARY, mark, True, time.perf_counter() - started, note)
     except OSError as error:
         folder, note = None, _unusable(error)
-    path, lost = _build(compiler, source, flags, folder, mark)
-    made = Library(path, mark, False, time.perf_counter() - started, lost or note)
-    if folder is None or lost:
+    built = _compile(compiler, source, flags, folder, mark)
+    path = built
+    if folder is not None:
+        try:
+            _publish(folder, mark, {SOURCE: source.encode(), LIBRARY: built.read_bytes()})
+            path = folder / mark / LIBRARY
+        except OSError as error:
+            note = _unusable(error)
+    made = Library(path, mark, False, time.perf_counter() - started, note)
+    if path == built:
         _own[mark] = made
+    else:
+        _forget(built.parent)
     return made
 
 
@@ -93,46 +118,32 @@ def _look(folder: Path, mark: str) -> tuple[bool, str | None]:
         return False, f"The cached kernel {folder / mark} was built again: {broken}."
 
 
-def _build(
-    compiler: Compiler, source: str, flags: Sequence[str], folder: Path | None, mark: str
-) -> tuple[Path, str | None]:
-    """Compile in a temporary folder; publish in the cache, if there is one.
-
-    Returns the library, and why it could not be published.
-    """
-    temporary = Path(tempfile.mkdtemp(prefix="rnnspec-"))
-    keep = False
+def _compile(compiler: Compiler, source: str, flags: Sequence[str], folder: Path | None, mark: str) -> Path:
+    """Return the library, in a temporary folder that goes with this process."""
     try:
-        built = temporary / LIBRARY
-        try:
-            compile_library(compiler, source, built, flags)
-        except CompilationFailed as failed:
-            kept = _keep_source(folder, f"{mark}.failed", source)
-            keep = kept is None
-            raise CompilationFailed(failed.what, failed.output, kept or failed.source) from None
-        note = None
-        if folder is not None:
-            try:
-                _publish(folder, mark, {SOURCE: source.encode(), LIBRARY: built.read_bytes()})
-                return folder / mark / LIBRARY, None
-            except OSError as error:
-                note = _unusable(error)
-        keep = True
-        atexit.register(_remove_own, temporary, os.getpid())
-        return built, note
-    finally:
-        if not keep:
-            remove(temporary)
+        temporary = _temporary()
+        compile_library(compiler, source, temporary / LIBRARY, flags)
+    except CompilationFailed as failed:
+        kept = _keep_source(folder, f"{mark}.failed", source)
+        if kept is None:
+            del _folders[temporary]
+        else:
+            _forget(temporary)
+        raise CompilationFailed(failed.what, failed.output, kept or failed.source) from None
+    except OSError as error:
+        raise RequestError(
+            f"A kernel cannot be compiled: {error.filename or tempfile.gettempdir()}: {error.strerror}.",
+            "Set TMPDIR to a folder that temporary files can be written to.",
+        ) from None
+    return temporary / LIBRARY
 
 
 def _publish(folder: Path, mark: str, files: Mapping[str, bytes]) -> None:
     """Put a library into the cache, or leave that of a process that was quicker."""
-    while not publish(folder, mark, files):
-        try:
-            if read_entry(folder, mark, (SOURCE, LIBRARY)) is not None:
-                return
-        except BrokenEntryError:
-            discard(folder, mark, (SOURCE, LIBRARY))
+    for _ in range(_ATTEMPTS):
+        if publish(folder, mark, files) or _look(folder, mark)[0]:
+            return
+    raise OSError(None, "its entries change all the time", str(folder))
 
 
 def _keep_source(folder: Path | None, name: str, source: str) -> Path | None:
@@ -147,10 +158,41 @@ def _keep_source(folder: Path | None, name: str, source: str) -> Path | None:
     return kept if kept.is_file() else None
 
 
-def _remove_own(folder: Path, process: int) -> None:
-    """Remove a folder when its process ends, not when one that was forked from it does."""
-    if os.getpid() == process:
-        remove(folder)
+def _temporary() -> Path:
+    """Make a private folder that is removed when this process ends; remove those of killed processes."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            old = time.time() - status.st_mtime > LEFT_BEHIND
+            if old and status.st_uid == os.getuid() and not _runs(path):
+                remove(path)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    _folders[folder] = os.getpid()
+    return folder
+
+
+def _runs(folder: Path) -> bool:
+    """Return whether the process that made a temporary folder may still need it."""
+    try:
+        os.kill(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OverflowError, OSError):
+        pass
+    return True
+
+
+def _forget(folder: Path) -> None:
+    remove(folder)
+    _folders.pop(folder, None)
+
+
+@atexit.register
+def _remove_folders() -> None:
+    for folder, process in _folders.items():
+        # Not when a process ends that was forked from the one that needs it.
+        if process == os.getpid():
+            remove(folder)
 
 
 def _unusable(error: OSError) -> str:

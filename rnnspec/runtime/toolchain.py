@@ -36,6 +36,7 @@ SLOW = 0.01
 _NAMES = ("c++", "g++", "clang++")
 _IDENTITY = "identity.txt"
 _LAST_LINES = 12
+_LONGEST = 300
 
 #: What shared libraries begin with: those of Linux and the BSDs, those of macOS.
 _MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
@@ -78,7 +79,7 @@ class CompilationFailed(RequestError):  # noqa: N818
         self.what = what
         self.output = output
         self.source = source
-        lines = output.strip().splitlines()[-_LAST_LINES:]
+        lines = [_printable(line) for line in output.strip().splitlines()[-_LAST_LINES:]]
         said = "".join(f"\n  {line}" for line in lines) or " It said nothing."
         super().__init__(
             f"{what}{said}", f"If the compiler works otherwise, please report this with {source}."
@@ -110,7 +111,7 @@ def _find(cxx: str, path: str) -> Compiler:
         if about is None:
             tried.append(f"{what} does not answer")
             continue
-        return Compiler(command, f"{about}; {shlex.join(words[1:])}; {_processor()}")
+        return Compiler(command, "; ".join((about, *words[1:], _processor())))
     raise NoCompiler(tried)
 
 
@@ -123,7 +124,6 @@ def compile_library(compiler: Compiler, source: str, target: Path, flags: Sequen
     written.write_text(source, encoding="utf-8")
     name = Path(compiler.command[0]).name
     what = output = ""
-    # Some compilers refuse to be native, or know instructions that their assembler does not.
     for native in ((NATIVE,), ()):
         target.unlink(missing_ok=True)
         # Names without folders, so that none can reach the library.
@@ -137,7 +137,15 @@ def compile_library(compiler: Compiler, source: str, target: Path, flags: Sequen
         what = f"{name} could not compile a kernel (exit status {status})."
         if status == 0:
             what = f"{name} says that it compiled a kernel, but wrote no shared library."
+        # Some compilers refuse to be native, or know instructions that their assembler does not.
+        if not any(word in output for word in ("native", "instruction")):
+            break
     raise CompilationFailed(what, output, written)
+
+
+def _printable(line: str) -> str:
+    """Return a line that does nothing to a terminal, and fits it more or less."""
+    return "".join(c if c.isprintable() else "?" for c in line.expandtabs())[:_LONGEST]
 
 
 def _is_library(path: Path) -> bool:
