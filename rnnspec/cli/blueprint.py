@@ -14,7 +14,7 @@ from rnnspec.runtime.cpu_engine import CpuEngine
 from rnnspec.runtime.schedule import gradient_hops, mean_durations, mean_steps
 from rnnspec.runtime.targets import SUMMARIES, Chosen
 from rnnspec.runtime.tiles import TILES, fastest_tile
-from rnnspec.runtime.toolchain import find_compiler, flags
+from rnnspec.runtime.toolchain import FLAGS, find_compiler
 from rnnspec.syntax.quantity import decimal
 from rnnspec.training.stages import stage_at
 
@@ -46,7 +46,7 @@ def toolchain(chosen: Chosen) -> Iterator[tuple[str, str]]:
     if not isinstance(chosen.engine, CpuEngine):
         return
     kernel, program = chosen.engine.kernel(), chosen.engine.program
-    yield "compiler", shlex.join((*find_compiler().command, *flags(), *kernel.tile.options))
+    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, *kernel.tile.options))
     yield "kept in", str(kernel.library.path.parent)
     tiles = [
         f"{tile} {1e6 * s:.1f} us" for tile, s in zip(TILES, fastest_tile(program).seconds, strict=False)

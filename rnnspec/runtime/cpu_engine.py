@@ -16,8 +16,8 @@ from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
 from rnnspec.runtime.noise import Purpose, jitter, key
-from rnnspec.runtime.tiles import Tile
 from rnnspec.runtime.schedule import Timetable, durations, timetable
+from rnnspec.runtime.tiles import Tile
 
 
 class CpuEngine:
@@ -177,7 +177,8 @@ def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> 
     if "readout_bias" in weights:
         x = x + weights["readout_bias"][:, None]
     pieces = [activate(c.activation, x[..., c.start : c.stop]) for c in program.network.outputs]
-    return torch.cat([*pieces, x[..., :0]], -1).unflatten(1, rates.shape[1:3])
+    every = torch.cat([*pieces, x[..., :0]], -1)
+    return every.view(*rates.shape[:3], every.shape[-1])
 
 
 # --- coefficients, computed in float64 ------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,6 +73,11 @@ class Kernel:
         return seconds
 
 
+def users_flags() -> tuple[str, ...]:
+    """Return the flags that a user adds to those of the compiler."""
+    return tuple(shlex.split(os.environ.get("RNNSPEC_CXXFLAGS", "")))
+
+
 #: Loaded kernels by name: what the torch operator finds them by.
 KERNELS: dict[str, Kernel] = {}
 
@@ -79,12 +86,12 @@ KERNELS: dict[str, Kernel] = {}
 def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) -> Kernel:
     """Return the kernel of a program, from the cache of kernels or newly compiled.
 
-    tile: the fastest of this machine if not given.  Raises CompilerError.
+    tile: the fastest of this machine if not given.  Raises RequestError if there is no compiler that can.
     """
     if tile is None:
         tile = fastest_tile(program).tile if dtype == torch.float32 else USUAL
     source = emit_cpu(program, "float" if dtype == torch.float32 else "double")
-    built = library(source, options=tile.options)
+    built = library(source, flags=(*tile.options, *users_flags()), facts={"target": "cpu"})
     functions = ctypes.CDLL(str(built.path))
     functions.rnnspec_arguments.restype = ctypes.c_int64
     if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):

@@ -35,14 +35,13 @@ def simulate(
 ) -> list[Tensor]:
     """Simulate one batch of the networks of a kernel; see `templates/cpu/arguments.cpp.j2`.
 
-    kernel: its name.  weights: effective, (K, ...), in the order of WEIGHTS.  coefficients: alpha (N), noise_gain
-    (N), clock (T + 1), betas.  timetable: segment (tables, segments, 6), landing_first, landing (.., 5).
-    numbers: dt, noise_start, noise_keep, rate_points.  counts: first_network, sequences, threads, seed, the keys
-    of noise, white inputs and draws, steps of the longest sequence.
+    kernel: its name.  weights: effective, (K, ...), in the order of WEIGHTS.  coefficients: alpha (N),
+    noise_gain (N), clock (T + 1), betas.  timetable: segment (tables, segments, 6), landing_first,
+    landing (.., 5).  numbers: dt, noise_start, noise_keep, rate_points.  counts: those of COUNTS.
 
     Returns loss (K), right (K, B, trials, phases), points and steps (B, trials, phases), success and
-    scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C), and the gradient
-    of each weight; what is not asked for is empty.
+    scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C), and the
+    gradient of each weight; what is not asked for is empty.
     """
     found = KERNELS[kernel]
     results = _results(kernel, weights, counts, gradient, record, torch.zeros)

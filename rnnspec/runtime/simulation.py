@@ -45,8 +45,8 @@ class Simulation(nn.Module):
         """Draw the initial weights of an ensemble.
 
         networks, seed: the spec's if not given.  first_network: network 0 of this ensemble gets the
-        weights and noise of that network of a larger one.  target: the best that the machine has if not given;
-        wanted: the same, if this one cannot be had.  dtype: float32 or float64.
+        weights and noise of that network of a larger one.  target: the best that the machine has if not
+        given; wanted: likewise, if this one cannot be had.  dtype: float32 or float64.
         """
         super().__init__()
         self.program = program

@@ -8,15 +8,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
-import os
-import tempfile
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from rnnspec.codegen.cpu import emit_probe
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.cache_entries import BrokenEntryError, cache_folder, publish, read_entry
 from rnnspec.runtime.errors import RequestError
-from rnnspec.runtime.kernel_cache import cache_folder, library
+from rnnspec.runtime.files import to_json
+from rnnspec.runtime.kernel_cache import library
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ TILES = (Tile(8, 4, 4), Tile(8, 4, 3), Tile(16, 4, 4), Tile(4, 4, 4))
 USUAL = TILES[0]
 #: Units below which no tile is worth a search.
 WORTH = 32
+_FILE = "tiles.json"
 #: How often each is tried; a millisecond or so each time.
 _ROUNDS = 60
 
@@ -58,34 +59,32 @@ def fastest_tile(program: Program) -> Search:
     if program.network.units < WORTH:
         return Search(USUAL, ())
     try:
-        probe = library(emit_probe(program, [asdict(tile) for tile in TILES]), options=("-O2",))
+        probe = library(emit_probe(program, [asdict(tile) for tile in TILES]), flags=("-O2",), facts={})
     except RequestError:
         return Search(USUAL, ())
-    place = cache_folder() / f"tiles-{probe.fingerprint[:32]}.json"
-    seconds = _remembered(place)
+    seconds = _remembered(probe.fingerprint)
     if seconds is None:
         found = (ctypes.c_double * len(TILES))()
         ctypes.CDLL(str(probe.path)).rnnspec_probe(_ROUNDS, found)
         seconds = tuple(found)
-        _remember(place, seconds)
+        _remember(probe.fingerprint, seconds)
     return Search(TILES[seconds.index(min(seconds))], seconds)
 
 
-def _remembered(place: os.PathLike[str]) -> tuple[float, ...] | None:
-    """Return what was measured before; a file that makes no sense is not there."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        with open(place, "rb") as file:
-            found = json.load(file)
-        seconds = tuple(float(value) for value in found["seconds"])
-        if found["tiles"] == [list(astuple(tile)) for tile in TILES] and len(seconds) == len(TILES):
-            return seconds
+def _remembered(name: str) -> tuple[float, ...] | None:
+    """Return what was measured before; what makes no sense was not."""
+    with contextlib.suppress(OSError, BrokenEntryError, ValueError, TypeError, KeyError):
+        files = read_entry(cache_folder("tiles"), name, (_FILE,))
+        if files is not None:
+            found = json.loads(files[_FILE])
+            seconds = tuple(float(value) for value in found["seconds"])
+            if len(seconds) == len(TILES):
+                return seconds
     return None
 
 
-def _remember(place: os.PathLike[str], seconds: tuple[float, ...]) -> None:
+def _remember(name: str, seconds: tuple[float, ...]) -> None:
     # A cache that cannot be written costs the search again.
     with contextlib.suppress(OSError):
-        number, name = tempfile.mkstemp(dir=cache_folder(), prefix="building-")
-        with open(number, "w") as file:
-            json.dump({"tiles": [astuple(tile) for tile in TILES], "seconds": seconds}, file)
-        os.replace(name, place)
+        text = to_json({"tiles": [str(tile) for tile in TILES], "seconds": seconds})
+        publish(cache_folder("tiles"), name, {_FILE: text.encode()})
