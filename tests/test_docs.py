@@ -368,7 +368,12 @@ def test_the_python_page_works(desk: Path, capsys: pytest.CaptureFixture[str]) -
     assert isinstance(weights := names["weights"], dict)
     for name, value in trained.weights().items():
         assert torch.equal(weights[name], value)
-    outcome, graph, batch = trained(8, record=True), names["graph"], names["batch"]
+    specification = names["specification"]
+    assert isinstance(specification, package.Specification)
+    plain = package.compile(specification, target="torch")
+    plain.load_state_dict(trained.state_dict())
+    outcome, graph, batch = plain(8, record=True), names["graph"], names["batch"]
+    torch.testing.assert_close(trained(8).loss, outcome.loss)
     assert torch.equal(graph.loss(batch, weights), outcome.loss)  # type: ignore[attr-defined]
     assert torch.equal(graph.performance(batch), outcome.performance)  # type: ignore[attr-defined]
     assert torch.equal(names["rates"], outcome.rates)  # type: ignore[arg-type]

@@ -88,5 +88,5 @@ def command(
     for label, text in lines:
         print(textwrap.fill(f"{label:<10} {text}", width, subsequent_indent=" " * 11))
     if output is not None:
-        names = write_build(specification, Path(output), chosen.target)
+        names = write_build(specification, Path(output))
         print(f"{'wrote':<10} {', '.join(names)} in {output}")

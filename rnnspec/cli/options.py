@@ -38,7 +38,7 @@ TargetName = Annotated[
     typer.Option(
         "--target",
         metavar="TARGET",
-        help="What simulates: cpu (the default on a CPU), torch, torchscript, or reference (slow, the oracle).",
+        help="What simulates: cpu (the default on a CPU), torch, torchscript, or reference (the oracle).",
         show_default=False,
     ),
 ]

@@ -48,9 +48,8 @@ class Progress:
                 self.program = simulation.program
                 self.place = f" -> {folder}" if folder else ""
                 weight = next(simulation.parameters())
-                self.title += (
-                    f": {count(simulation.networks, 'network')}, {simulation.target} on {weight.device}"
-                )
+                networks = count(simulation.networks, "network")
+                self.title += f": {networks} on {weight.device}, target {simulation.target}"
             case Updated(completed=completed, loss=loss):
                 self.completed, self.loss = completed, loss
                 if completed >= _WARM_UP:

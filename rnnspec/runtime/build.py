@@ -19,14 +19,13 @@ from rnnspec.codegen.torch import emit
 from rnnspec.program.printer import print_program
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256, to_json, write_file
-from rnnspec.runtime.targets import Target
 from rnnspec.spec.document import LANGUAGE_VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 
 
-def write_build(specification: Specification, folder: Path, target: Target) -> tuple[str, ...]:
+def write_build(specification: Specification, folder: Path) -> tuple[str, ...]:
     """Write the build folder of a spec and return the names of its files.
 
     The same spec gives the same bytes: there are no dates, no paths and no version but the language's.
@@ -42,7 +41,6 @@ def write_build(specification: Specification, folder: Path, target: Target) -> t
         "format": FORMAT,
         "language": LANGUAGE_VERSION,
         "name": specification.program.name,
-        "target": target,
         "sha256": {name: sha256(text.encode()) for name, text in files.items()},
     }
     files[MANIFEST] = f"{to_json(manifest, indent=2)}\n"

@@ -26,7 +26,8 @@ def compile(
     """Compile a spec to a torch module that holds an ensemble with its initial weights.
 
     spec: a specification, or the path of one, with the overlays and settings of `rnnspec.load`.
-    networks: K, as many as the spec trains if not given.  target: the best that the machine has if not given.  Call the module to simulate a batch of trials:
+    networks: K, as many as the spec trains if not given.  target: the best that the
+    machine has if not given.  Call the module to simulate a batch of trials:
 
         outcome = rnnspec.compile("specs/go.yaml", networks=4)(sequences=8, record=True)
         outcome.rates                            # (K, B, T, N), differentiable

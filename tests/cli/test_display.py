@@ -81,7 +81,7 @@ def test_the_stage_says_when_it_changes(tmp_path: Path) -> None:
         "beta 0.75 until iteration 4",
         "beta 1",
     ]
-    assert progress.title == "tiny: 3 networks, torch on cpu"
+    assert progress.title == "tiny: 3 networks on cpu, target cpu"
     assert (progress.completed, len(progress.history), progress.finished) == (6, 3, True)
     assert progress.speed > 0
 
@@ -108,7 +108,7 @@ def test_plain_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train(load_tiny(tmp_path, "training.evaluate=none"), out=None, observer=display)
     display(Stopping("terminated"))
     lines = capfd.readouterr().err.splitlines()
-    assert lines[0] == "tiny: 3 networks, torch on cpu"
+    assert lines[0] == "tiny: 3 networks on cpu, target cpu"
     assert lines[-2].startswith("iteration 6/6  loss 0.")
     assert lines[-1] == "Stopping after this iteration; Ctrl-C now saves nothing."
 

@@ -268,8 +268,8 @@ def test_compile(folder: Path) -> None:
     assert lines["steps"] == "9 per sequence, all with gradient"
     # Skips of two steps restart with each epoch: 1 + 2 hops for 5 steps, 2 for 4.
     assert lines["gradient"].startswith("9 hops at least from the end back to the start; 5 with the")
-    assert lines["target"].startswith("torch, the default: ")
-    names = ["graph.py", "manifest.json", "program.txt", "spec.yaml"]
+    assert lines["target"].startswith("cpu, the default: ")
+    names = ["graph.py", "kernel.cpp", "manifest.json", "program.txt", "spec.yaml"]
     assert sorted(path.name for path in (folder / "build").iterdir()) == names
     manifest = json.loads((folder / "build" / "manifest.json").read_text())
     for name, digest in manifest["sha256"].items():
@@ -288,10 +288,11 @@ def test_the_same_spec_gives_the_same_bytes(folder: Path) -> None:
 def test_emit(folder: Path) -> None:
     assert rnnspec("compile", folder / "tiny.yaml", "--emit", "program").out.startswith("program tiny\n")
     compile(rnnspec("compile", folder / "tiny.yaml", "--emit", "graph").out, "graph.py", "exec")
+    assert "rnnspec_simulate" in rnnspec("compile", folder / "tiny.yaml", "--emit", "kernel").out
     assert rnnspec("compile", folder / "tiny.yaml", "--emit", "picture").code == 2
 
 
 def test_an_unknown_target(folder: Path) -> None:
     answer = rnnspec("compile", folder / "tiny.yaml", "--target", "abacus")
     assert answer.code == 2
-    assert "'abacus' is none of: reference, torch, torchscript." in answer.err
+    assert "'abacus' is none of: cpu, torch, torchscript, reference." in answer.err

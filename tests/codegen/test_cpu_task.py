@@ -63,8 +63,8 @@ task:
     nested: where(where(flag, a > 1, b > 1), where(c > 1, a, b), -(-c)) ** 2
     history: previous(c, level) + previous(right, 0.25)
     right: answered == 1
-    endless: (1e60 ** 6) * (a > 0) + -(1e60 ** 6) * (a < 0)
-    nothing: sqrt(-1 - abs(a))
+    endless: where(a > 0, 1e60 ** 6, -(1e60 ** 6))
+    nothing: where(a > 1e9, 0, sqrt(-1 - abs(a)))
     places: angled + largest
   success: right or a > 0
   scored: not (a > 2)

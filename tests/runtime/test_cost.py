@@ -26,7 +26,7 @@ def simulation(name: str, *settings: str) -> Simulation:
     short += [f"task.epochs.{epoch}.jitter=0 ms" for epoch in (*late, *whole)]
     short += [f"task.epochs.{epoch}.grace=25 ms" for epoch in late]
     short += ["training.networks=2", "training.batch=8", "training.evaluate.batch=8", *settings]
-    return Simulation(load(SPECS / f"{name}.yaml", settings=short).program)
+    return Simulation(load(SPECS / f"{name}.yaml", settings=short).program, target="torch")
 
 
 @pytest.mark.parametrize("name", TASKS)
