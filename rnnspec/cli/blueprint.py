@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -9,15 +10,18 @@ from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
 from rnnspec.runtime.cost import iteration_cost
+from rnnspec.runtime.cpu_engine import CpuEngine
 from rnnspec.runtime.schedule import gradient_hops, mean_durations, mean_steps
-from rnnspec.runtime.targets import SUMMARIES, Target
+from rnnspec.runtime.targets import SUMMARIES, Chosen
+from rnnspec.runtime.tiles import TILES, fastest_tile
+from rnnspec.runtime.toolchain import find_compiler, flags
 from rnnspec.syntax.quantity import decimal
 from rnnspec.training.stages import stage_at
 
 _TRUE = Fraction(1)
 
 
-def blueprint(program: Program, target: Target, *, given: bool) -> Iterator[tuple[str, str]]:
+def blueprint(program: Program, chosen: Chosen, *, given: bool) -> Iterator[tuple[str, str]]:
     """Yield labels and lines about a program.  given: whether the target was asked for."""
     yield "spec", program.name + (f": {program.summary}" if program.summary else "")
     yield from _network(program)
@@ -29,7 +33,25 @@ def blueprint(program: Program, target: Target, *, given: bool) -> Iterator[tupl
     yield "gradient", _path(program)
     yield from _cost(program)
     why = "as asked" if given else "the default"
-    yield "target", f"{target}, {why}: {SUMMARIES[target]}"
+    yield "target", f"{chosen.target}, {why}: {SUMMARIES[chosen.target]}"
+    if chosen.note:
+        yield "note", chosen.note
+    if isinstance(chosen.engine, CpuEngine):
+        built = chosen.engine.kernel().library
+        yield "kernel", "found in the cache" if built.cached else f"compiled in {built.seconds:.1f} s"
+
+
+def toolchain(chosen: Chosen) -> Iterator[tuple[str, str]]:
+    """Yield how the kernels of a cpu target were compiled."""
+    if not isinstance(chosen.engine, CpuEngine):
+        return
+    kernel, program = chosen.engine.kernel(), chosen.engine.program
+    yield "compiler", shlex.join((*find_compiler().command, *flags(), *kernel.tile.options))
+    yield "kept in", str(kernel.library.path.parent)
+    tiles = [
+        f"{tile} {1e6 * s:.1f} us" for tile, s in zip(TILES, fastest_tile(program).seconds, strict=False)
+    ]
+    yield "tile", f"{kernel.tile}" + (f", the fastest here of: {'; '.join(tiles)}" if tiles else "")
 
 
 def _network(program: Program) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ import typer
 from rnnspec.cli.console import show_diagnostics
 from rnnspec.cli.options import Set, SpecFile, TargetName, With, one_of, target_of
 
-FORMS = ("program", "graph")
+FORMS = ("program", "graph", "kernel")
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
             "--output",
             "-o",
             metavar="DIR",
-            help="Write spec.yaml, program.txt, graph.py and manifest.json into this folder.",
+            help="Write spec.yaml, program.txt, graph.py, kernel.cpp and manifest.json into this folder.",
             show_default=False,
         ),
     ] = None,
@@ -35,18 +35,22 @@ def command(
         str | None,
         typer.Option(
             "--emit",
-            metavar="program|graph",
-            help="Print only the program, or the source of the torch module.",
+            metavar="program|graph|kernel",
+            help="Print only the program, or the source of the torch module or of the CPU kernels.",
             show_default=False,
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say how the kernels were compiled, and where they are.")
+    ] = False,
 ) -> None:
     """Compile a spec and say what was built.
 
     Prints the network, the trial, the skips, the shortest gradient path with and without them, and what an
     iteration costs: 2 operations for each multiply-add of every matrix product. The build folder holds
-    the resolved spec, the program that it means, and a torch module that needs nothing but torch
-    (graph.py). The same spec gives the same bytes everywhere.
+    the resolved spec, the program that it means, a torch module that needs nothing but torch (graph.py)
+    and the kernels of the cpu target (kernel.cpp). The same spec gives the same bytes everywhere. The kernels
+    are compiled, so that a training finds them.
 
     \b
     Example:
@@ -67,14 +71,22 @@ def command(
     if form == "graph":
         print(emit_graph(specification.program), end="")
         return
+    if form == "kernel":
+        from rnnspec.codegen.cpu import emit_cpu
 
-    from rnnspec.cli.blueprint import blueprint
+        print(emit_cpu(specification.program), end="")
+        return
+
+    from rnnspec.cli.blueprint import blueprint, toolchain
     from rnnspec.runtime.build import write_build
+    from rnnspec.runtime.targets import choose
 
     width = shutil.get_terminal_size().columns
-    chosen = target_of(target)
-    for label, text in blueprint(specification.program, chosen, given=target is not None):
+    chosen = choose(specification.program, target_of(target))
+    lines = [*blueprint(specification.program, chosen, given=target is not None)]
+    lines += toolchain(chosen) if verbose else []
+    for label, text in lines:
         print(textwrap.fill(f"{label:<10} {text}", width, subsequent_indent=" " * 11))
     if output is not None:
-        names = write_build(specification, Path(output), chosen)
+        names = write_build(specification, Path(output), chosen.target)
         print(f"{'wrote':<10} {', '.join(names)} in {output}")

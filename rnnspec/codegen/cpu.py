@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rnnspec.codegen.constants import literal
@@ -40,51 +40,70 @@ _GROUPS = ((128, 4), (256, 8), (1 << 30, 16))
 
 def emit_cpu(program: Program, real: Literal["float", "double"] = "float") -> str:
     """Return the source of `kernel.cpp`; the same program gives the same bytes."""
+    return render("cpu/kernel.cpp.j2", {**_facts(program, real), **task_context(program)})
+
+
+def emit_probe(program: Program, tiles: Sequence[Mapping[str, int]]) -> str:
+    """Return the source of a library that measures some tiles on networks as large as a program's.
+
+    What it measures is the same for all programs with networks of that size, so it knows nothing else of one.
+    """
+    facts = _facts(program, "float")
+    activation = _activations(replace(program.network, outputs=()))
+    plain = {"title": "", "inputs": 1, "outputs": 1, "epochs": 1, "trials": 1, "phases": [], "fed": (0, 1)}
+    plain |= {"read": (0, 1), "bands": [Band(0, "", False, ["one"], [0], 1)], "activations": activation}
+    plain |= {
+        "channels": [],
+        "epoch_phases": [0],
+        "targeted": ["true"],
+        "aims": ["{1, 0}"],
+        "errors": ["{0}"],
+    }
+    plain |= {"aimed": [], "any_weighted": "false", "weights_read": "false", "tiles": tiles}
+    return render("cpu/probe.cpp.j2", {**facts, **plain})
+
+
+def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, object]:
     network, timeline = program.network, program.timeline
     bands = _bands(network.outputs)
-    activations = _activations(network)
-    return render(
-        "cpu/kernel.cpp.j2",
-        {
-            "title": textwrap.fill(title(program), WIDTH, initial_indent="// ", subsequent_indent="// "),
-            "real": real,
-            "units": network.units,
-            "inputs": network.input_units,
-            "outputs": network.output_units,
-            "epochs": len(timeline.epochs),
-            "trials": timeline.trials,
-            "phases": [checked(phase) for phase in timeline.phases],
-            "group": group_size(program),
-            "fed": _range(network.w_in, rows=True),
-            "read": _range(network.w_out, rows=False),
-            "bands": bands,
-            "channels": [
-                {"name": checked(name), "band": number, "offset": offset}
-                for number, band in enumerate(bands)
-                for name, offset in zip(band.names, band.offsets, strict=True)
-            ],
-            "activations": activations,
-            "activation": _name(network.activation),
-            "switched": _bool(network.activation.name == "relu"),
-            "noise": _noise(network),
-            "penalised": any(p.quantity == "rate" for p in program.training.penalties),
-            "rate_l1": _penalty(program, "l1"),
-            "rate_l2": _penalty(program, "l2"),
-            "weight_penalties": [
-                {
-                    "quantity": p.quantity,
-                    "power": 1 if p.norm == "l1" else 2,
-                    "coefficient": literal(p.coefficient),
-                    "rows": getattr(network, p.quantity).rows,
-                    "columns": getattr(network, p.quantity).columns,
-                }
-                for p in program.training.penalties
-                if p.quantity != "rate"
-            ],
-            **_objective(program, bands),
-            **task_context(program),
-        },
-    )
+    return {
+        "title": textwrap.fill(title(program), WIDTH, initial_indent="// ", subsequent_indent="// "),
+        "real": real,
+        "units": network.units,
+        "inputs": network.input_units,
+        "outputs": network.output_units,
+        "epochs": len(timeline.epochs),
+        "trials": timeline.trials,
+        "phases": [checked(phase) for phase in timeline.phases],
+        "group": group_size(program),
+        "fed": _range(network.w_in, rows=True),
+        "read": _range(network.w_out, rows=False),
+        "bands": bands,
+        "channels": [
+            {"name": checked(name), "band": number, "offset": offset}
+            for number, band in enumerate(bands)
+            for name, offset in zip(band.names, band.offsets, strict=True)
+        ],
+        "activations": _activations(network),
+        "activation": _name(network.activation),
+        "switched": _bool(network.activation.name == "relu"),
+        "noise": _noise(network),
+        "penalised": any(p.quantity == "rate" for p in program.training.penalties),
+        "rate_l1": _penalty(program, "l1"),
+        "rate_l2": _penalty(program, "l2"),
+        "weight_penalties": [
+            {
+                "quantity": p.quantity,
+                "power": 1 if p.norm == "l1" else 2,
+                "coefficient": literal(p.coefficient),
+                "rows": getattr(network, p.quantity).rows,
+                "columns": getattr(network, p.quantity).columns,
+            }
+            for p in program.training.penalties
+            if p.quantity != "rate"
+        ],
+        **_objective(program, bands),
+    }
 
 
 def group_size(program: Program) -> int:
@@ -126,8 +145,10 @@ def _bands(channels: Sequence[OutputChannel]) -> list[Band]:
 def _activations(network: Network) -> list[dict[str, object]]:
     used = (network.activation, *(channel.activation for channel in network.outputs))
     each = {_name(a): a for a in used if a.name != "softmax"}
-    return [{"name": name, "lines": [line.format(a=_argument(a)) for line in _ACTIVATIONS[a.name]]}
-            for name, a in each.items()]
+    return [
+        {"name": name, "lines": [line.format(a=_argument(a)) for line in _ACTIVATIONS[a.name]]}
+        for name, a in each.items()
+    ]
 
 
 def _name(activation: Activation) -> str:
@@ -170,7 +191,9 @@ def _objective(program: Program, bands: Sequence[Band]) -> dict[str, object]:
     phases = list(timeline.phases)
     weights = [epoch.weight for epoch in timeline.epochs if epoch.targets and epoch.weight is not None]
     return {
-        "epoch_phases": [phases.index(e.phase) if e.phase in phases else len(phases) for e in timeline.epochs],
+        "epoch_phases": [
+            phases.index(e.phase) if e.phase in phases else len(phases) for e in timeline.epochs
+        ],
         "targeted": [_bool(bool(epoch.targets)) for epoch in timeline.epochs],
         "aims": [_braces(_aims(program, epoch)) for epoch in timeline.epochs],
         "errors": [_braces(_errors(program, epoch, bands)) for epoch in timeline.epochs],
@@ -201,7 +224,8 @@ def _errors(program: Program, epoch: Epoch, bands: Sequence[Band]) -> list[int]:
     channels = {c.name: c for c in program.network.outputs}
     aimed = {target.channel for target in epoch.targets}
     return [
-        int(_by_entropy(program, channels[band.names[0]])) if aimed & set(band.names) else -1 for band in bands
+        int(_by_entropy(program, channels[band.names[0]])) if aimed & set(band.names) else -1
+        for band in bands
     ] or [-1]
 
 

@@ -126,7 +126,7 @@ class CppWriter:
         if constant is not None:
             return _constant(node, constant)
         if self._leaves_loop(node):
-            return self._local("double", self._number(node))
+            return self._once("double", node, self._number)
         return self._number(node)
 
     def _number(self, node: Expression) -> Piece:
@@ -226,7 +226,7 @@ class CppWriter:
         if constant is not None:
             return Piece("true" if constant != 0 else "false")
         if self._leaves_loop(node):
-            return self._local("bool", self._truth(node))
+            return self._once("bool", node, self._truth)
         return self._truth(node)
 
     def _truth(self, node: Expression) -> Piece:
@@ -272,6 +272,13 @@ class CppWriter:
                 for part in walk(node)
             )
         )
+
+    def _once(self, kind: str, node: Expression, write: Callable[[Expression], Piece]) -> Piece:
+        """Write an expression as a local variable before the loop, all of it at once."""
+        units, self.units = self.units, 1
+        piece = write(node)
+        self.units = units
+        return self._local(kind, piece)
 
     def _simple(self, node: Expression) -> Piece:
         """Return a number as something that may be repeated."""

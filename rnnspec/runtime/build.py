@@ -3,6 +3,7 @@
 spec.yaml       the resolved document
 program.txt     what it means
 graph.py        the torch module, which needs nothing but torch
+kernel.cpp      the kernels of the cpu target
 manifest.json   the hashes of the files
 """
 
@@ -13,6 +14,7 @@ import json
 from pathlib import Path
 
 from rnnspec.check.examine import Specification
+from rnnspec.codegen.cpu import emit_cpu
 from rnnspec.codegen.torch import emit
 from rnnspec.program.printer import print_program
 from rnnspec.runtime.errors import RequestError
@@ -34,6 +36,7 @@ def write_build(specification: Specification, folder: Path, target: Target) -> t
         "spec.yaml": specification.text,
         "program.txt": print_program(specification.program),
         "graph.py": emit(specification.program),
+        "kernel.cpp": emit_cpu(specification.program),
     }
     manifest = {
         "format": FORMAT,

@@ -16,19 +16,21 @@ from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
 from rnnspec.runtime.noise import Purpose, jitter, key
+from rnnspec.runtime.tiles import Tile
 from rnnspec.runtime.schedule import Timetable, durations, timetable
 
 
 class CpuEngine:
     """Runs the kernels of a program: one for each dtype, compiled when it is first needed."""
 
-    def __init__(self, program: Program, flags: tuple[str, ...] | None = None) -> None:
+    def __init__(self, program: Program, tile: Tile | None = None) -> None:
+        """tile: how the arithmetic is cut into vectors; the fastest of this machine if not given."""
         self.program = program
-        self.flags = ("-DPANEL=4",) if flags is None else flags
+        self.tile = tile
 
     def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
         """Return the compiled kernel for weights of a dtype."""
-        return load_kernel(self.program, dtype, self.flags)
+        return load_kernel(self.program, dtype, self.tile)
 
     def run(
         self,
@@ -47,13 +49,21 @@ class CpuEngine:
         results = simulate(
             kernel.name,
             given,
-            [*_coefficients(program, batch.stage.theta, kernel.dtype), _clock(program, batch.stage.theta, longest), _numbers(batch.stage.betas)],
+            [
+                *_coefficients(program, batch.stage.theta, kernel.dtype),
+                _clock(program, batch.stage.theta, longest),
+                _numbers(batch.stage.betas),
+            ],
             _pack(tables),
             [
                 float(program.network.dt * batch.stage.theta),
                 program.network.noise.scale,
                 _keep(program, batch.stage.theta),
-                float(repeated * sum(s.steps for t in tables for s in t.segments if s.gradient) * program.network.units),
+                float(
+                    repeated
+                    * sum(s.steps for t in tables for s in t.segments if s.gradient)
+                    * program.network.units
+                ),
             ],
             [
                 batch.first_network,

@@ -14,6 +14,7 @@ from rnnspec.codegen.cpu import emit_cpu
 from rnnspec.codegen.cpu_task import variable_names
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.kernel_cache import Library, library
+from rnnspec.runtime.tiles import USUAL, Tile, fastest_tile
 
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
@@ -46,6 +47,7 @@ class Kernel:
 
     program: Program
     dtype: torch.dtype
+    tile: Tile
     library: Library
     functions: ctypes.CDLL
     variables: tuple[str, ...]
@@ -74,13 +76,18 @@ KERNELS: dict[str, Kernel] = {}
 
 
 @lru_cache(maxsize=256)
-def load_kernel(program: Program, dtype: torch.dtype, flags: tuple[str, ...]) -> Kernel:
-    """Return the kernel of a program, from the cache of kernels or newly compiled."""
+def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) -> Kernel:
+    """Return the kernel of a program, from the cache of kernels or newly compiled.
+
+    tile: the fastest of this machine if not given.  Raises CompilerError.
+    """
+    if tile is None:
+        tile = fastest_tile(program).tile if dtype == torch.float32 else USUAL
     source = emit_cpu(program, "float" if dtype == torch.float32 else "double")
-    built = library(source, flags=flags, facts={"target": "cpu"})
+    built = library(source, options=tile.options)
     functions = ctypes.CDLL(str(built.path))
     functions.rnnspec_arguments.restype = ctypes.c_int64
     if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):
         raise RuntimeError("the kernel and its caller disagree about their arguments")
-    kernel = Kernel(program, dtype, built, functions, variable_names(program))
+    kernel = Kernel(program, dtype, tile, built, functions, variable_names(program))
     return KERNELS.setdefault(built.fingerprint, kernel)

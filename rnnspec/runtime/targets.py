@@ -49,7 +49,10 @@ def choose(
     """
     on_cpu = torch.device(device).type == "cpu"
     if target == "cpu" and not on_cpu:
-        raise RequestError(f"The target cpu is not for the device '{device}'.", "Ask for the target torch, or the device cpu.")
+        raise RequestError(
+            f"The target cpu is not for the device '{device}'.",
+            "Ask for the target torch, or the device cpu.",
+        )
     usual: Target = "cpu" if on_cpu else "torch"
     sure = target or (usual if wanted in (None, "cpu") else wanted)
     if sure != "cpu":
