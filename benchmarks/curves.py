@@ -212,7 +212,7 @@ def _plot(
     rows: Sequence[dict], key: str, unit: float, curve: Curve, title: str, label: str, file: Path
 ) -> Path:
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     figure = Figure(figsize=(4.8, 3.4), layout="constrained")
     axes = figure.add_subplot()
@@ -237,10 +237,9 @@ def _plot(
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
-    if high < 10 * low:
-        # At least a decade, so that the axis has numbers, and small differences look small.
-        middle = (low * high) ** 0.5
-        axes.set_ylim(middle / 10**0.6, middle * 10**0.6)
+    if high < 30 * low:
+        # Powers of ten alone would leave this axis with a number or none.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.set_xlabel(curve.label)
     axes.set_ylabel(label)
     axes.set_title(title, fontsize=9, color="0.35", loc="left")

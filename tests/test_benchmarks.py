@@ -219,7 +219,7 @@ def test_every_point_of_the_curves_is_a_spec(quick: bool) -> None:
 def test_a_point_is_measured_in_a_fresh_process() -> None:
     small = replace(SMALL, networks=1)
     good = curves.Point("networks", 1, str(SPEC), tuple(small.settings()), "torch", 1)
-    bad = replace(good, curve="steps", target="fortran")
+    bad = replace(good, curve="steps", spec="nonsense.yaml", target="cpu")
     rows = curves.measure_all([good, bad, replace(bad, x=2)])
     assert len(rows) == 2
     assert len(rows[0]["seconds"]) == curves.REPEATS
