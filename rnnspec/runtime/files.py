@@ -57,7 +57,9 @@ def check_output(path: Path | str, suffix: str) -> Path:
     path = Path(path)
     folder = ordinary(path).parent
     if path.suffix.lower() != suffix:
-        raise RequestError(f"{path} does not end in {suffix}.", f"Write {path}{suffix}, or another name.")
+        raise RequestError(
+            f"{path} does not end in {suffix}.", f"Write {path.with_suffix(suffix)}, or another name."
+        )
     if folder.is_file():
         raise RequestError(f"{folder} is a file, not a folder for {path.name}.", "Choose a folder.")
     if not folder.is_dir():

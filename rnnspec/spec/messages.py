@@ -118,6 +118,9 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
         key = str(path[-1])
         field = keys_of(annotation_at(model, location[:-1])).get(key)
         help = f"{key}: {field.description}" if field else ""
+        # A kind has one word in each of its models, but there are several models.
+        if field and key != "kind" and len(only := words_of(field.annotation)) == 1:
+            help = f"write '{key}: {only[0]}'"
         message = f"{subject(path[:-1])} has no '{key}'"
         return _Finding("RS011", path[:-1], message, f"a key '{key}'", help, key=True)
     if kind == "extra_forbidden":

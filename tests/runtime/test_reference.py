@@ -1,9 +1,9 @@
-"""The reference engine against equations written out for one network and one sequence in plain numpy."""
+"""The reference engine against equations written out for one network and one sequence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from runtime.builders import batch as make_batch
 from runtime.builders import between, epoch, event, every, ms
+from runtime.by_hand import ALPHA, CLOSE, Array, array, batch, judged, normals, run, steps_of
 from runtime.programs import (
     apply,
     draw,
     drive,
     kind,
-    number,
     output,
     previous,
     random,
@@ -38,72 +37,8 @@ from torch import Tensor
 
 from rnnspec.program.nodes import Activation, Drive, Duration, Network, Noise, Penalty, Population, Program
 from rnnspec.runtime.activations import activate
-from rnnspec.runtime.batch import Batch, Outcome, Stage
-from rnnspec.runtime.noise import INITIAL, SHARED, philox
+from rnnspec.runtime.noise import INITIAL, SHARED
 from rnnspec.runtime.reference import Reference
-
-Array = NDArray[np.float64]
-ALPHA = 5 / 100
-CLOSE = {"rtol": 1e-11, "atol": 1e-13}
-
-
-def batch(
-    program: Program, sequences: int = 2, betas: float = 0.6, theta: object = 1, **changes: Any
-) -> Batch:
-    """Return a batch in which each skip has the same beta."""
-    stage = Stage(Fraction(theta), (betas,) * len(program.skips))  # type: ignore[arg-type]
-    return make_batch(sequences, stage=stage, **changes)
-
-
-def run(
-    program: Program, weights: Mapping[str, Tensor] | None = None, of: Batch | None = None, **options: Any
-) -> Outcome:
-    weights = random_weights(program) if weights is None else weights
-    return Reference(program).run(weights, of or batch(program), record=True, **options)
-
-
-def array(tensor: Tensor | None) -> Array:
-    assert tensor is not None
-    return tensor.detach().numpy()
-
-
-def relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
-def normals(step: int, units: int, sequence: int, network: int, purpose: int = 0, base: int = 0) -> Array:
-    """Return the standard normals of some units (or input columns) at one step, from their counters."""
-    values = []
-    for unit in range(units):
-        words = philox((step, base + unit // 4, sequence, network), (7, 8 * 11 + purpose))
-        a, b = ((word // 256 + 0.5) / 2**24 for word in words[unit % 4 // 2 * 2 :][:2])
-        circle = math.cos if unit % 2 == 0 else math.sin
-        values.append(math.sqrt(-2 * math.log(a)) * circle(2 * math.pi * b))
-    return np.array(values)
-
-
-def steps_of(
-    weights: Mapping[str, Tensor],
-    inputs: Array,
-    k: int,
-    alpha: Array | float = ALPHA,
-    noise: Callable[[int], Array | float] = lambda step: 0.0,
-    landings: Mapping[int, list[tuple[str, int, int]]] | None = None,
-    beta: float = 0.6,
-) -> Array:
-    """Simulate network k by hand, (T, N): landings by state, each (kind, source, step of the increment)."""
-    w_rec, w_in, bias = (array(weights[name])[k] for name in ("w_rec", "w_in", "bias"))
-    states, increments = [np.zeros(len(bias))], []
-    for step, u in enumerate(inputs):
-        r = states[-1]
-        increments.append(alpha * (-r + relu(w_rec @ r + bias + w_in @ u + noise(step))))
-        new = r + increments[-1]
-        for name, source, origin in (landings or {}).get(step + 1, []):
-            jump = states[source] + (name == "dasc") * (step + 1 - source) * increments[origin]
-            new = (1 - beta) * jump + beta * new
-        states.append(new)
-    return np.array(states[1:])
-
 
 # --- the base step -----------------------------------------------------------------------------------
 
@@ -464,193 +399,6 @@ def test_a_linear_network_converges_to_the_matrix_exponential_with_order_one() -
     assert errors[0] < 0.05
     for coarse, fine in pairwise(errors):
         assert coarse / fine == pytest.approx(2, abs=0.06)
-
-
-# --- loss --------------------------------------------------------------------------------------------
-
-
-def judged(**changes: Any) -> Program:
-    """Return a task of two trials with two phases, weights, grace and both kinds of error."""
-    cue = (target("y", apply("mul", variable("x"), time())),)
-    bump = apply("ring", variable("x"), 0.5, size=3)
-    choice = (target("z", apply("onehot", variable("k"), size=2)), target("v", bump))
-    weight = apply("where", apply("gt", time(), 0.012), apply("add", 1, variable("x")), 0)
-    epochs = (
-        epoch("context", 10, gradient=False, phase="hold"),
-        epoch("fixate", 20, phase="hold", targets=cue, grace=5),
-        epoch("wait", 15, phase="hold", targets=cue, weight=weight),
-        epoch("answer", 25, phase="respond", targets=choice, grace=10, weight=variable("x")),
-    )
-    draws = (
-        draw("x", random("uniform", 1, 2, name="x")),
-        draw("k", random("choice", 0, 1, name="k")),
-    )
-    net = wired(3, outputs={"z": (2, "softmax"), "y": (1, "sigmoid"), "v": (3, "linear")})
-    return task(*epochs, net=net, draws=draws, trials=2, **changes)
-
-
-@pytest.mark.parametrize("softmax", ["cross_entropy", "squared_error"])
-def test_loss(softmax: str) -> None:
-    program = judged(loss="auto" if softmax == "cross_entropy" else "squared_error")
-    found = run(program)
-    y, xs, ks = array(found.outputs), array(found.variables["x"]), array(found.variables["k"])
-    for k in range(2):
-        hold, respond, entropy = [], [], []
-        for b in range(2):
-            for trial in range(2):
-                x, choice = xs[0, b, trial], int(ks[0, b, trial])
-                first = trial * 14 + 2
-                errors = [(y[k, b, first + s, 2] - x * (s + 1) * 0.005) ** 2 for s in range(1, 4)]
-                # The weight is 0 up to 12 ms, so only the third step counts.
-                errors += [(1 + x) * (y[k, b, first + 4 + 2, 2] - x * 0.015) ** 2]
-                hold.append(sum(errors) / 4)
-                preferred = 2 * math.pi * np.arange(3) / 3
-                apart = np.minimum(abs(x - preferred), 2 * math.pi - abs(x - preferred))
-                bump = np.exp(-0.5 * (apart / 0.5) ** 2)
-                wanted = np.eye(2)[choice]
-                squares, logs = [], []
-                for s in range(2, 5):
-                    point = y[k, b, first + 7 + s]
-                    squares += list(x * (point[3:] - bump) ** 2)
-                    if softmax == "cross_entropy":
-                        logs.append(-x * math.log(point[choice]))
-                    else:
-                        squares += list(x * (point[:2] - wanted) ** 2)
-                respond.append(np.mean(squares))
-                entropy += [np.mean(logs)] if logs else []
-        expected = np.mean(hold) + np.mean(respond) + (np.mean(entropy) if entropy else 0)
-        assert found.loss[k].item() == pytest.approx(expected, rel=1e-11)
-
-
-def test_trials_without_a_counted_point_are_left_out_of_the_mean() -> None:
-    counted = apply("gt", variable("x"), 0.5)
-    only = epoch("only", 20, targets=(target("y", 1),), weight=counted)
-    program = task(only, net=wired(), draws=(draw("x", 0, 1, 1, scope="sequence"),), trials=3)
-    found = run(program)
-    y = array(found.outputs)[..., 0]
-    expected = np.mean((y[:, :, 4:] - 1) ** 2, (1, 2))
-    np.testing.assert_allclose(array(found.loss), expected, rtol=1e-12)
-
-
-def test_weights_may_depend_on_what_each_network_answered() -> None:
-    first = epoch("first", 20, reads=(read("seen", apply("gt", output("y"), 0)),))
-    second = epoch("second", 10, targets=(target("y", 1),), weight=variable("seen", reads=True))
-    program = task(first, second, net=wired())
-    seen = torch.tensor([[[1.0], [0.0]], [[1.0], [1.0]], [[0.0], [0.0]]], dtype=torch.float64)
-    found = run(program, random_weights(program, 3), forced_reads={"seen": seen})
-    error = np.mean((array(found.outputs)[:, :, 4:, 0] - 1) ** 2, 2)
-    expected = [error[0, 0], (error[1, 0] + error[1, 1]) / 2, 0]
-    np.testing.assert_allclose(array(found.loss), expected, rtol=1e-12)
-
-
-def test_penalties_are_means() -> None:
-    penalties = tuple(
-        Penalty((), quantity, norm, 0.5)  # type: ignore[arg-type]
-        for quantity in ("rate", "w_rec", "w_in", "w_out")
-        for norm in ("l1", "l2")
-    )
-    program = task(epoch("context", 10, gradient=False), epoch("only", 20), net=wired(inputs={"cue": 2}))
-    for penalty in penalties:
-        with_penalty = replace(program, training=replace(program.training, penalties=(penalty,)))
-        weights = random_weights(program)
-        found = run(with_penalty, weights)
-        if penalty.quantity == "rate":
-            values = array(found.rates)[:, :, 2:].reshape(2, -1)
-        else:
-            values = array(weights[penalty.quantity]).reshape(2, -1)
-        values = abs(values) if penalty.norm == "l1" else values**2
-        np.testing.assert_allclose(array(found.loss), 0.5 * values.mean(1), rtol=1e-12)
-
-
-# --- score -------------------------------------------------------------------------------------------
-
-
-def scored(**changes: Any) -> Program:
-    """Return a task of two trials whose phases take 4 + 3 and 5 steps, and one that is not scored."""
-    right = apply("gt", output("y"), apply("mul", variable("x"), time()))
-    epochs = (
-        epoch("context", 10, phase="hold"),
-        epoch("fixate", 20, phase="hold", correct=right, grace=10),
-        epoch("wait", 15, phase="hold", correct=right),
-        epoch("answer", 25, phase="respond", correct=apply("lt", output("y"), 0.15), grace=5),
-    )
-    draws = (draw("x", random("uniform", 0, 9, name="x")),)
-    return task(*epochs, net=wired(), draws=draws, trials=2, **changes)
-
-
-def scored_weights(program: Program) -> dict[str, Tensor]:
-    weights = random_weights(program, 3)
-    # Answers that rise through the thresholds.
-    return {**weights, "w_out": weights["w_out"].abs() * 0.5}
-
-
-def correctness(found: Outcome, k: int, b: int, trial: int) -> tuple[float, float]:
-    y, x = array(found.outputs)[k, b, :, 0], array(found.variables["x"])[0, b, trial]
-    first = trial * 14
-    hold = [y[first + 2 + s] > x * (s + 1) * 0.005 for s in (2, 3)]
-    hold += [y[first + 6 + s] > x * (s + 1) * 0.005 for s in range(3)]
-    return float(np.mean(hold)), float(np.mean([y[first + 9 + s] < 0.15 for s in range(1, 5)]))
-
-
-def test_performance_weighs_phases_by_their_steps() -> None:
-    program = scored()
-    found = run(program, scored_weights(program))
-    trials, phases = np.zeros((3, 2, 2)), np.zeros((2, 3, 2, 2))
-    for k in range(3):
-        for b in range(2):
-            for trial in range(2):
-                hold, respond = correctness(found, k, b, trial)
-                phases[:, k, b, trial] = hold, respond
-                trials[k, b, trial] = (7 * hold + 5 * respond) / 12
-    assert len(np.unique(trials)) > 4
-    np.testing.assert_allclose(array(found.trial_performance), trials, rtol=1e-12)
-    np.testing.assert_allclose(array(found.performance), trials.mean((1, 2)), rtol=1e-12)
-    assert list(found.phase_performance) == ["hold", "respond"]
-    for place, name in enumerate(found.phase_performance):
-        np.testing.assert_allclose(
-            array(found.phase_performance[name]), phases[place].mean((1, 2)), rtol=1e-12
-        )
-
-
-def test_trials_that_are_not_scored_are_left_out() -> None:
-    program = scored(scored=apply("gt", variable("x"), 4))
-    found = run(program, scored_weights(program), batch(program, 4))
-    chosen = array(found.variables["x"])[0] > 4
-    assert 0 < chosen.sum() < 8
-    trials = array(found.trial_performance)
-    assert (np.isnan(trials) == ~chosen).all()
-    for k in range(3):
-        cases = [(b, trial) for b in range(4) for trial in range(2) if chosen[b, trial]]
-        pairs = [correctness(found, k, *case) for case in cases]
-        expected = np.mean([(7 * hold + 5 * respond) / 12 for hold, respond in pairs])
-        assert found.performance[k].item() == pytest.approx(expected)
-        assert found.phase_performance["hold"][k].item() == pytest.approx(np.mean([p[0] for p in pairs]))
-
-
-def test_success_replaces_the_score_of_points() -> None:
-    program = scored(success=apply("gt", variable("x"), 4))
-    found = run(program)
-    expected = array(found.variables["x"])[0] > 4
-    np.testing.assert_array_equal(array(found.trial_performance), [expected, expected])
-    np.testing.assert_allclose(array(found.performance), [expected.mean()] * 2)
-
-
-def test_without_a_scored_trial_there_is_no_performance() -> None:
-    for program in (task(epoch("only", 20), net=wired()), scored(scored=number(0))):
-        found = run(program)
-        assert found.performance.isnan().all()
-        assert found.trial_performance.isnan().all()
-
-
-def test_a_trial_without_a_point_is_not_scored() -> None:
-    lasting = Duration((), None, variable("wait"))
-    only = replace(epoch("only", 50, correct=apply("lt", output("y"), 9)), duration=lasting)
-    wait = draw("wait", 0.02, 0, 0.01, scope="sequence")
-    program = task(only, net=wired(), draws=(wait,), trials=3)
-    found = run(program)
-    np.testing.assert_array_equal(array(found.trial_performance), [[[1, np.nan, 1]] * 2] * 2)
-    assert found.performance.tolist() == [1, 1]
-    assert found.phase_performance["only"].tolist() == [1, 1]
 
 
 # --- reads -------------------------------------------------------------------------------------------

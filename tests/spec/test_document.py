@@ -136,7 +136,7 @@ def test_one_mistake_is_one_diagnostic(text: str, said: str) -> None:
         ("duration: 500 ms, ", "", "fixation: RS011 'fixation' has no 'duration'; expected a key 'duration'; "
          "duration: A time such as '500 ms', or an expression over draws in seconds: '300 ms + wait'."),
         ("rnnspec: 1\n", "", "name: RS011 the document has no 'rnnspec'; expected a key 'rnnspec'; "
-         "rnnspec: Version of the language."),
+         "write 'rnnspec: 1'"),
         ("rnnspec: 1", "rnnspec: 2", "2: RS019 this is written in version 2 of the language; "
          "expected version 1; update rnnspec"),
         ("rnnspec: 1", "rnnspec: '1'", "'1': RS019 'rnnspec' is the text '1'; expected version 1; "

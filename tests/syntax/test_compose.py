@@ -1,64 +1,19 @@
-"""Several files and settings to one document: what wins, where it comes from, what is refused; dump."""
+"""Several files to one document: what wins, where it comes from, what is refused."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from syntax.composing import Write, composed, merged, reread, told
 
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.syntax.compose import Document, compose, compose_text, dump
-from rnnspec.syntax.source import read_text
-from rnnspec.syntax.tree import Scalar, excerpt, plain_value
+from rnnspec.syntax.tree import Scalar, excerpt
 
 SPECS = Path(__file__).parents[2] / "specs"
-
-Write = Callable[..., None]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Write files given as `name=text` (`__` for a folder) into the current folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def files(**texts: str) -> None:
-        for name, text in texts.items():
-            file = tmp_path / (name.replace("__", "/") + ".yaml")
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text)
-
-    return files
-
-
-def composed(
-    path: str, overlays: tuple[str, ...] = (), settings: tuple[str, ...] = ()
-) -> tuple[object, list[str]]:
-    """Return the value of a composed document, ... if there is none, and its problems, each on one line."""
-    problems = Problems()
-    document = compose(path, overlays, settings, problems=problems)
-    assert document is not None or problems.failed
-    return ... if document is None else document.value, told(problems)
-
-
-def told(problems: Problems) -> list[str]:
-    lines = []
-    for d in problems.sorted():
-        text = f"{d.span.source.name}:{d.span.line}:{d.span.column} {d.code} {d.message}"
-        text += f"; expected {d.expected}" if d.expected else ""
-        lines.append(text + (f"; {d.help}" if d.help else ""))
-    return lines
-
-
-def merged(write: Write, base: str, over: str) -> object:
-    write(base=base, over=over)
-    value, problems = composed("base.yaml", ("over.yaml",))
-    assert problems == []
-    return value
-
 
 # --- merging -----------------------------------------------------------------------------------------
 
@@ -289,115 +244,6 @@ def test_a_fragment_may_name_an_epoch_of_its_future_base(write: Write) -> None:
     assert composed("over.yaml") == ({"task": {"epochs": {"delay": {"d": 1}}}}, [])
 
 
-# --- settings ----------------------------------------------------------------------------------------
-
-SPEC = """name: x
-network: {connections: {exc->inh: {density: 1}}}
-task: {input: {rule: onehot(2)}, sequence: {rule: [1, 2]}, epochs: {a: {d: 1}, b: {d: 2}}}
-training: {networks: 100, stop: {performance: 0.99}}
-"""
-
-
-@pytest.mark.parametrize(
-    ("setting", "path", "value"),
-    [
-        ("training.networks=10", "training.networks", 10),
-        (" training . networks = 10 ", "training.networks", 10),
-        ("training.lists=[1, [2, x]]", "training.lists", [1, [2, "x"]]),
-        ("training.stop={trim: 0.1}", "training.stop", {"performance": 0.99, "trim": 0.1}),
-        ("training.label=''", "training.label", ""),
-        ("training.a.b.c=1e-3", "training.a.b.c", 0.001),
-        ("training=5", "training", 5),
-        ("network.connections.exc -> inh.density=0.1", "network.connections.exc -> inh", {"density": 0.1}),
-        ("network.connections.exc->inh.density=0.1", "network.connections.exc -> inh", {"density": 0.1}),
-        ("network.connections.inh->exc=none", "network.connections.inh -> exc", "none"),
-        ("task.input.rule=ring(0, 1) * (x == 2)", "task.input.rule", "ring(0, 1) * (x == 2)"),
-        ("task.draw.ünit=x  # a comment", "task.draw.ünit", "x"),
-        ("task.epochs.c={after: a, d: 3}", "task.epochs", {"a": {"d": 1}, "c": {"d": 3}, "b": {"d": 2}}),
-        ("task.epochs.a.after=b", "task.epochs", {"b": {"d": 2}, "a": {"d": 1}}),
-    ],
-)
-def test_settings(write: Write, setting: str, path: str, value: object) -> None:
-    write(spec=SPEC)
-    found, problems = composed("spec.yaml", settings=(setting,))
-    assert problems == []
-    for key in path.split("."):
-        assert isinstance(found, dict)
-        found = found[key]
-    assert found == value
-    assert str(found) == str(value)
-
-
-def test_null_removes(write: Write) -> None:
-    write(spec=SPEC)
-    value, problems = composed("spec.yaml", settings=("training.stop=null", "task=~", "network=NULL"))
-    assert (value, problems) == ({"name": "x", "training": {"networks": 100}}, [])
-
-
-LIKE = "write it like training.networks=10"
-
-
-@pytest.mark.parametrize(
-    ("setting", "problem"),
-    [
-        ("training", f"1:1 RS018 a setting needs a '='; expected key=value; {LIKE}"),
-        ("", f"1:1 RS018 a setting needs a '='; expected key=value; {LIKE}"),
-        ("=3", f"1:1 RS018 a key is missing here; {LIKE}"),
-        ("a..b=3", f"1:3 RS018 a key is missing here; {LIKE}"),
-        ("a.=3", f"1:3 RS018 a key is missing here; {LIKE}"),
-        ("é.b=", "1:4 RS018 a value is missing after the '='; write 'é.b=null' to remove the key"),
-        ("a=  # x", "1:2 RS018 a value is missing after the '='; write 'a=null' to remove the key"),
-        (
-            "training.networks.x=1",
-            "1:19 RS018 'training.networks' is a single value and has no 'x'; "
-            "set all of it: 'training.networks=...'",
-        ),
-        (
-            "task.sequence.rule.0=1",
-            "1:20 RS018 'task.sequence.rule' is a list and has no '0'; "
-            "set all of it: 'task.sequence.rule=...'",
-        ),
-        ("extends=x.yaml", "1:1 RS018 'extends' cannot be set; use '--with' and a file"),
-        (".".join("a" * 17) + "=1", "1:1 RS018 a setting leads through at most 16 keys"),
-        ("é=[1", "1:3 RS003 this '[' is never closed; close it with ']'"),
-        ("é=.nan", "1:3 RS008 the number .nan is not finite"),
-        ("é=" + "[" * 65, "1:67 RS004 the document is nested more than 64 deep"),
-        (
-            "a=\udcff",
-            "1:3 RS003 the character U+DCFF may not stand in a spec; "
-            "delete it; it may be invisible in your editor",
-        ),
-    ],
-)
-def test_settings_that_do_not_fit(write: Write, setting: str, problem: str) -> None:
-    write(spec=SPEC)
-    assert composed("spec.yaml", settings=(setting,)) == (..., [f"--set:{problem}"])
-
-
-def test_what_is_wrong_with_settings_is_told_together(write: Write) -> None:
-    write(spec=SPEC)
-    assert composed("spec.yaml", settings=("b", "training.networks.x=1", "a={x: 1, x: 2}", "c=")) == (
-        ...,
-        [
-            f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
-            "--set:1:2 RS018 a value is missing after the '='; write 'c=null' to remove the key",
-            "--set:1:10 RS005 the key 'x' stands already in line 1; delete one of the two",
-        ],
-    )
-
-
-def test_removing_what_is_not_there_is_worth_a_warning(write: Write) -> None:
-    write(spec=SPEC)
-    problems = Problems()
-    document = compose("spec.yaml", settings=["training.stpo=null", "trainin.stop=null"], problems=problems)
-    assert document is not None
-    assert not problems.failed
-    assert told(problems) == [
-        "--set:1:1 RS018 there is no 'trainin' here to remove; did you mean 'training'?",
-        "--set:1:10 RS018 there is no 'stpo' here to remove; did you mean 'stop'?",
-    ]
-
-
 # --- files -------------------------------------------------------------------------------------------
 
 
@@ -509,7 +355,7 @@ def test_all_files_are_read_before_giving_up(write: Write) -> None:
     assert composed("spec.yaml", ("over.yaml", "more.yaml"), ("a",)) == (
         ...,
         [
-            f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
+            "--set:1:1 RS018 a setting needs a '='; expected key=value; write it like training.networks=10",
             f"--with:1:1 RS016 there is no file 'more.yaml', {NO_METHOD}; did you mean 'over.yaml'?",
             "over.yaml:1:4 RS003 this '{' is never closed; close it with '}'",
             "spec.yaml:1:4 RS003 this '[' is never closed; close it with ']'",
@@ -537,134 +383,6 @@ def test_a_text_without_a_file(write: Write) -> None:
     assert told(problems) == [
         "<text>:1:1 RS009 the document is a list; expected keys and values; start it with 'rnnspec: 1'"
     ]
-
-
-def test_printed_with_the_setting_it_came_from(write: Write) -> None:
-    write(spec=SPEC)
-    problems = Problems()
-    compose("spec.yaml", settings=["training.networks.few=1"], problems=problems)
-    assert render_text(problems.sorted()) == "\n".join(
-        [
-            "--set:1:19: error[RS018] 'training.networks' is a single value and has no 'few'",
-            "    1 | training.networks.few=1",
-            "      |                   ^^^",
-            "  help: set all of it: 'training.networks=...'",
-        ]
-    )
-
-
-# --- dump --------------------------------------------------------------------------------------------
-
-
-def test_dump() -> None:
-    value = {
-        "rnnspec": 1,
-        "summary": "a: b",
-        "text": "two\nlines",
-        "tiny": 1e-5,
-        "exact": 0.1,
-        "on": True,
-        "absent": None,
-        "5": "5",
-        "<<": "no",
-        "exc -> inh": {"density": 0.5, "deep": {}},
-        "balanced": [[1, 2], ["choice(1, 2)", "x"], [], {"a": 1, "b": [{"c": 2}]}],
-        "expressions": ["-x**2", "a < b", "normal(0", "x # y", "onehot(2)"],
-        "long": ["x" * 60, "y" * 60],
-        "none": "null",
-        "ring": "0.8 * ring(direction) * (modality == 1)",
-        "percent": "50 %",
-        "hidden": "\u2028",
-        "curly": "“a”",
-    }
-    text = """rnnspec: 1
-summary: "a: b"
-text: "two\\nlines"
-tiny: 1e-05
-exact: 0.1
-on: true
-absent: null
-5: "5"
-"<<": no
-exc -> inh:
-  density: 0.5
-  deep: {}
-balanced:
-  - [1, 2]
-  - ["choice(1, 2)", x]
-  - []
-  - a: 1
-    b:
-      - c: 2
-expressions: [-x**2, a < b, "normal(0", "x # y", onehot(2)]
-long:
-  - xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-  - yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
-none: "null"
-ring: 0.8 * ring(direction) * (modality == 1)
-percent: 50 %
-hidden: "\\u2028"
-curly: "“a”"
-"""
-    assert dump(value) == text
-    assert reread(text) == value
-    assert dump({}) == "{}\n"
-
-
-def test_dump_takes_only_values_of_documents() -> None:
-    with pytest.raises(ValueError, match="nan is not a finite number"):
-        dump({"a": math.nan})
-    with pytest.raises(TypeError, match="set is not a value of a document"):
-        dump({"a": {1}})
-
-
-def reread(text: str) -> object:
-    problems = Problems()
-    node = read_text(text, "dump.yaml", problems)
-    assert not problems.found, render_text(problems.sorted())
-    assert node is not None
-    return plain_value(node)
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text(
-    "a1 :#-,[]{}()'\"&*!|>%@`\n\t\\?<~.", max_size=8
-)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**60), 10**60)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXTS
-    | st.sampled_from(
-        ["null", "~", "1e-3", ".nan", "0x1", "1e999", "9" * 70, "---", "...", "- a", "a: b", "%TAG", "é"]
-    )
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXTS, below, max_size=4),
-    max_leaves=20,
-)
-
-
-@given(st.dictionaries(TEXTS, VALUES, max_size=5))
-@example({"": {"": [[[]]]}})
-@example({"---": "...", "...": "---", "%a": "? b"})
-@settings(max_examples=300, deadline=None)
-def test_dump_reads_as_the_same_value(value: dict[str, object]) -> None:
-    text = dump(value)
-    assert reread(text) == value
-    assert repr(reread(text)) == repr(value)
-    assert dump(reread(text)) == text  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_specs_of_the_project_dump_and_reread(path: Path) -> None:
-    problems = Problems()
-    document = compose(path, problems=problems)
-    assert document is not None
-    assert not problems.found
-    assert "extends" not in document.value
-    assert reread(dump(document.value)) == document.value
 
 
 # --- properties --------------------------------------------------------------------------------------
