@@ -27,10 +27,15 @@ class CpuEngine:
         """tile: how the arithmetic is cut into vectors; the fastest of this machine if not given."""
         self.program = program
         self.tile = tile
+        # Remembered here and not by program, which takes long to compare.
+        self._kernels: dict[torch.dtype, Kernel] = {}
+        self._coefficients: dict[tuple[Fraction, torch.dtype], tuple[Tensor, Tensor]] = {}
 
     def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
         """Return the compiled kernel for weights of a dtype."""
-        return load_kernel(self.program, dtype, self.tile)
+        if dtype not in self._kernels:
+            self._kernels[dtype] = load_kernel(self.program, dtype, self.tile)
+        return self._kernels[dtype]
 
     def run(
         self,
@@ -50,7 +55,7 @@ class CpuEngine:
             kernel.name,
             given,
             [
-                *_coefficients(program, batch.stage.theta, kernel.dtype),
+                *self._per_unit(batch.stage.theta, kernel.dtype),
                 _clock(program, batch.stage.theta, longest),
                 _numbers(batch.stage.betas),
             ],
@@ -82,6 +87,11 @@ class CpuEngine:
         return self._outcome(kernel, weights, tables, results, record)
 
     # --- what goes in ----------------------------------------------------------------------------------
+
+    def _per_unit(self, theta: Fraction, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        if (theta, dtype) not in self._coefficients:
+            self._coefficients[theta, dtype] = _coefficients(self.program, theta, dtype)
+        return self._coefficients[theta, dtype]
 
     def _timetables(self, kernel: Kernel, batch: Batch) -> list[Timetable]:
         """Return the timetable of all sequences, or if they differ that of each."""
@@ -158,7 +168,6 @@ class CpuEngine:
             **outcome,
         )
 
-    @lru_cache(maxsize=256)  # noqa: B019
     def _own(self, name: str) -> bool:
         """Whether each network has its own value of a variable."""
         draws = {draw.name: draw for draw in self.program.timeline.draws}
@@ -184,7 +193,6 @@ def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> 
 # --- coefficients, computed in float64 ------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
 def _coefficients(program: Program, theta: Fraction, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return alpha = dt theta / tau of each unit, and what a normal number adds to its noise."""
     network, step = program.network, program.network.dt * theta
