@@ -127,7 +127,8 @@ def _results(
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     ctx.set_materialize_grads(False)
-    ctx.gradients = output[len(_RESULTS) :]
+    # Detached, or results would hold the node of the graph that holds them, for ever.
+    ctx.gradients = [gradient.detach() for gradient in output[len(_RESULTS) :]]
     ctx.inputs = inputs
 
 

@@ -55,7 +55,7 @@ def test_train(folder: Path) -> None:
     assert lines[2].startswith("               lowest 0.")
     assert lines[-1] == f"  run          runs/{run.name}"
     progress = answer.err.splitlines()
-    assert progress[0] == f"tiny with fast: 3 networks, {TARGET} on cpu -> runs/{run.name}"
+    assert progress[0] == f"tiny with fast: 3 networks on cpu, target {TARGET} -> runs/{run.name}"
     assert progress[-1].startswith("iteration 6/6  loss 0.")
     assert "\x1b" not in answer.err + answer.out
 
@@ -128,7 +128,7 @@ def test_a_task_without_a_score(folder: Path) -> None:
 def test_one_iteration_of_one_network(folder: Path) -> None:
     answer = rnnspec(*train("--set", "training.iterations=1", "--set", "training.networks=1"))
     assert answer.out.startswith("tiny made its one iteration.\n")
-    assert answer.err.startswith("tiny: 1 network, ")
+    assert answer.err.startswith("tiny: 1 network on cpu, ")
     assert (
         rnnspec("evaluate", next((folder / "runs").iterdir()), "--sequences", 1)
         .out.split(": ")[1]

@@ -35,7 +35,7 @@ def simulation(specification: Specification) -> Simulation:
         (
             {"target": "refrence"},
             ValueError,
-            "target takes one of reference, torch, .*'refrence'; did you mean 'reference'?",
+            "target takes one of cpu, torch, .*'refrence'; did you mean 'reference'?",
         ),
         ({"networks": 0}, ValueError, "networks takes a whole number of at least 1, not 0."),
         ({"networks": 2.5}, TypeError, "networks takes a whole number, not 2.5."),
