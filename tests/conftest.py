@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
+
+import pytest
 
 # Small tensors gain nothing from threads, and on a machine with other work the threads of one test wait
 # for each other, spinning, a hundred times longer than they compute. Read when torch is imported, also by
 # the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A cache of kernels for this session, shared by the processes of pytest-xdist, which inherit the variable.
+if "RNNSPEC_CACHE" not in os.environ:
+    os.environ["RNNSPEC_CACHE"] = tempfile.mkdtemp(prefix="rnnspec-tests-")
+    atexit.register(shutil.rmtree, os.environ["RNNSPEC_CACHE"], ignore_errors=True)
+
+# A kernel takes 2 s to compile instead of 3, with the same vectors and the same order of sums.
+os.environ.setdefault("RNNSPEC_CXXFLAGS", "-O1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked slow, unless it is asked for by `-m`."""
+    if config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]

@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from comparison import assert_agree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.nodes import Program
 from rnnspec.program.printer import print_program
 from rnnspec.runtime.batch import Batch, Stage
+from rnnspec.runtime.targets import Target
 from rnnspec.syntax.compose import compose_text
 from rnnspec.syntax.dump import dump
 
@@ -31,15 +33,44 @@ def lowered(document: dict[str, Any]) -> tuple[Program | None, Problems]:
     return (examine(read, problems) if read else None), problems
 
 
-@settings(relaxed, max_examples=25)
-@given(specs(), st.sampled_from(["train", "evaluate"]), st.booleans())
-def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, modified: bool) -> None:
+def compare(target: Target, document: dict[str, Any], purpose: Any, modified: bool, sequences: int) -> None:
     program, problems = lowered(document)
     assert program is not None, render_text(problems.sorted())
     betas = tuple(float(s.beta.start) if modified else 1.0 for s in program.skips)
     theta = program.coarsening.start if modified and program.coarsening else Fraction(1)
-    batch = Batch(4, program.training.seed, 3, purpose, Stage(theta, betas))
-    assert_agree(program, "torch", batch)
+    batch = Batch(sequences, program.training.seed, 3, purpose, Stage(theta, betas))
+    assert_agree(program, target, batch)
+
+
+PURPOSES = st.sampled_from(["train", "evaluate"])
+
+
+@settings(relaxed, max_examples=25)
+@given(specs(), PURPOSES, st.booleans())
+def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, modified: bool) -> None:
+    compare("torch", document, purpose, modified, 4)
+
+
+# Numbers of sequences that fill a tile, leave some of it empty, and need more than one.
+SEQUENCES = st.integers(1, 6)
+
+
+@settings(relaxed, max_examples=8)
+@given(specs(), PURPOSES, st.booleans(), SEQUENCES)
+def test_cpu_agrees_with_the_oracle(
+    document: dict[str, Any], purpose: Any, modified: bool, sequences: int
+) -> None:
+    """Few examples, since each is a kernel to compile; the next test has many."""
+    compare("cpu", document, purpose, modified, sequences)
+
+
+@pytest.mark.slow
+@settings(relaxed, max_examples=60, derandomize=False, print_blob=True)
+@given(specs(), PURPOSES, st.booleans(), SEQUENCES)
+def test_cpu_agrees_with_the_oracle_on_many(
+    document: dict[str, Any], purpose: Any, modified: bool, sequences: int
+) -> None:
+    compare("cpu", document, purpose, modified, sequences)
 
 
 @settings(relaxed, max_examples=60)
