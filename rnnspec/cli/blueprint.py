@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Iterator
 from fractions import Fraction
 
+import torch
+
 from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
-from rnnspec.runtime.cost import iteration_cost
+from rnnspec.runtime.cost import iteration_cost, kernel_memory
 from rnnspec.runtime.cpu_engine import CpuEngine
 from rnnspec.runtime.schedule import gradient_hops, mean_durations, mean_steps
 from rnnspec.runtime.targets import SUMMARIES, Chosen
@@ -31,7 +33,7 @@ def blueprint(program: Program, chosen: Chosen, *, given: bool) -> Iterator[tupl
     yield from _skips(program)
     yield "steps", _steps(program)
     yield "gradient", _path(program)
-    yield from _cost(program)
+    yield from _cost(program, chosen)
     why = "as asked" if given else "the default"
     yield "target", f"{chosen.target}, {why}: {SUMMARIES[chosen.target]}"
     if chosen.note:
@@ -132,14 +134,15 @@ def _path(program: Program) -> str:
     return f"{text}; {hops:,} {how}" if hops is not None else text
 
 
-def _cost(program: Program) -> Iterator[tuple[str, str]]:
+def _cost(program: Program, chosen: Chosen) -> Iterator[tuple[str, str]]:
     cost = iteration_cost(program)
     networks = program.training.networks
     each = f"{scaled(cost.forward, 'FLOP')} forward, {scaled(cost.backward, 'FLOP')} backward"
     total = (
         f"{scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
     )
-    yield "iteration", (total if networks > 1 else each) + f"; about {scaled(cost.memory, 'B')} of memory"
+    memory = kernel_memory(program, torch.get_num_threads()) if chosen.target == "cpu" else cost.memory
+    yield "iteration", (total if networks > 1 else each) + f"; about {scaled(memory, 'B')} of memory"
 
 
 def scaled(number: float, unit: str) -> str:

@@ -18,18 +18,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from rnnspec.codegen.cpu import group_size
 from rnnspec.program.nodes import Epoch, Program, Rate
-from rnnspec.runtime.schedule import Segment, mean_durations, timetable
+from rnnspec.runtime.schedule import Segment, mean_durations, mean_steps, timetable
 
 #: Numbers held at every step with gradient, as multiples of the units, and of the outputs that are read.
-#: Measured on the torch target; other targets may do with less.
+#: Measured on the torch target.
 KEPT_PER_UNIT = 4
 KEPT_PER_OUTPUT = 6
+#: How often the weights are held while the cpu target trains: raw and effective ones, gradients of both, what
+#: the optimiser keeps and works with.  Measured.
+KERNEL_COPIES = 11
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one iteration.  forward, backward: operations of one network.  memory: bytes, all networks."""
+    """Of one iteration.  forward, backward: operations of one network.  memory: bytes, all networks, on torch."""
 
     forward: int
     backward: int
@@ -46,6 +50,13 @@ def iteration_cost(program: Program, theta: Fraction = Fraction(1), bytes_per_nu
     # The weights, their gradient, and the two averages that Adam keeps.
     numbers = training.networks * (training.batch * kept + 4 * _weights(program))
     return Cost(training.batch * forward, training.batch * backward, numbers * bytes_per_number)
+
+
+def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> int:
+    """Return the bytes that training on the cpu target takes: weights, and a few sequences for each thread."""
+    steps = max(mean_steps(program), 1)
+    each = group_size(program) * (steps + 1) * 2 * program.network.units
+    return bytes_per_number * (program.training.networks * KERNEL_COPIES * _weights(program) + threads * each)
 
 
 def evaluation_operations(program: Program) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from rnnspec.check.examine import load
-from rnnspec.runtime.cost import evaluation_operations, iteration_cost
+from rnnspec.runtime.cost import evaluation_operations, iteration_cost, kernel_memory
 from rnnspec.runtime.simulation import Simulation
 
 #: The epochs of two tasks with a grace, and those without.
@@ -71,3 +71,11 @@ def test_memory(name: str) -> None:
         module(purpose="train")
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
     assert 0.5 < sum(storages.values()) / iteration_cost(module.program).memory < 1.0
+
+
+def test_kernels_take_memory_for_weights_and_threads() -> None:
+    few, many = (simulation("go", f"training.networks={n}").program for n in (2, 4))
+    weights = 50 * 50 + 85 * 50 + 33 * 50 + 50
+    assert kernel_memory(many, 1) - kernel_memory(few, 1) == 2 * 11 * weights * 4
+    # 80 steps of a group of four sequences.
+    assert kernel_memory(few, 3) - kernel_memory(few, 2) == 4 * 81 * 2 * 50 * 4
