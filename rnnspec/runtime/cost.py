@@ -33,7 +33,7 @@ KERNEL_COPIES = 11
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one iteration.  forward, backward: operations of one network.  memory: bytes, all networks, on torch."""
+    """Of one iteration.  forward, backward: operations of one network.  memory: bytes, of all, on torch."""
 
     forward: int
     backward: int
@@ -53,7 +53,7 @@ def iteration_cost(program: Program, theta: Fraction = Fraction(1), bytes_per_nu
 
 
 def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> int:
-    """Return the bytes that training on the cpu target takes: weights, and a few sequences for each thread."""
+    """Return the bytes that training on the cpu target takes: weights, and some sequences for each thread."""
     steps = max(mean_steps(program), 1)
     each = group_size(program) * (steps + 1) * 2 * program.network.units
     return bytes_per_number * (program.training.networks * KERNEL_COPIES * _weights(program) + threads * each)

@@ -19,7 +19,7 @@ def resident() -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
 def test_results_are_given_back() -> None:
-    """40 iterations of gradients of 3 MB: a node of the graph that its own results held would keep them all."""
+    """40 iterations with 3 MB of gradients, all kept by a node of the graph that its own results held."""
     settings = ["network.dt=50 ms", "training.networks=100", "training.batch=1"]
     simulation = Simulation(load(SPECS / "go.yaml", settings=settings).program, target="cpu")
 
