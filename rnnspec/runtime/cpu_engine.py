@@ -16,8 +16,8 @@ from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
 from rnnspec.runtime.noise import Purpose, jitter, key
-from rnnspec.runtime.tiles import Tile
 from rnnspec.runtime.schedule import Timetable, durations, timetable
+from rnnspec.runtime.tiles import Tile
 
 
 class CpuEngine:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import platformdirs
 
-from rnnspec.runtime.toolchain import CompilerError, Compiler, compile_library, find_compiler, flags
+from rnnspec.runtime.toolchain import Compiler, CompilerError, compile_library, find_compiler, flags
 
 #: Where the cache is, if not in the user's cache folder.
 PLACE = "RNNSPEC_CACHE"
@@ -103,7 +103,7 @@ def _root() -> Path:
     for left in root.glob(f"{_BUILDING}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.lstat().st_mtime > _ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
+                _clear(left)
     return root
 
 
@@ -140,7 +140,7 @@ def _defect(folder: Path) -> str | None:
 def _why_not(error: _Unusable | OSError | CompilerError) -> str:
     """Return what is wrong with the cache folder; a compiler that fails for another reason fails."""
     if isinstance(error, CompilerError):
-        room = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+        room = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
         found = [os.strerror(code) for code in room if os.strerror(code) in error.output]
         if not found:
             raise error
@@ -186,7 +186,14 @@ def _compile(folder: Path, compiler: Compiler, source: str, options: Sequence[st
 
 def _private(fingerprint: str, compiler: Compiler, source: str, options: Sequence[str]) -> Path:
     """Compile for this process alone."""
-    folder = Path(tempfile.mkdtemp(prefix=f"rnnspec-{fingerprint[:8]}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _compile(folder, compiler, source, options)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"rnnspec-{fingerprint[:8]}-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _compile(folder, compiler, source, options)
+    except OSError as error:
+        place = error.filename or tempfile.gettempdir()
+        raise CompilerError(
+            f"There is no room for a kernel, in {cache_folder()} or elsewhere: {place}: {error.strerror}.",
+            f"Name a folder that can be written to in the environment variable {PLACE}.",
+        ) from error
     return folder

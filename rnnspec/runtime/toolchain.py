@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,8 +64,14 @@ def find_compiler() -> Compiler:
 
 
 def flags() -> tuple[str, ...]:
-    """Return the flags of every compilation, with those of the user."""
-    return (*FLAGS, *shlex.split(os.environ.get(MORE_FLAGS, "")))
+    """Return the flags of every compilation, with those of the user; raises CompilerError."""
+    more = os.environ.get(MORE_FLAGS, "")
+    try:
+        return (*FLAGS, *shlex.split(more))
+    except ValueError as error:
+        raise CompilerError(
+            f"{MORE_FLAGS} cannot be read as flags: {more}", "Close its quotes, or unset it."
+        ) from error
 
 
 def compile_library(compiler: Compiler, source: Path, library: Path, more: Sequence[str] = ()) -> None:
@@ -70,16 +79,43 @@ def compile_library(compiler: Compiler, source: Path, library: Path, more: Seque
     command = [*compiler.command, *flags(), *more, str(source), "-o", str(library)]
     name = shlex.join(compiler.command)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, cwd=library.parent, check=False)
+        status, printed = _run(command, library.parent)
     except subprocess.TimeoutExpired as error:
         raise CompilerError(f"The compiler {name} did not end within {PATIENCE} s.", _ANOTHER) from error
     except OSError as error:
         raise CompilerError(f"The compiler {name} cannot be run: {error.strerror}.", _ANOTHER) from error
-    if done.returncode or not library.is_file():
-        said = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
-        first = next((line for line in said if "error" in line), said[0] if said else "it said nothing")
+    if status or not library.is_file():
+        said = printed.decode(errors="replace").strip().splitlines()
+        silence = f"signal {-status}" if status < 0 else "it said nothing"
+        first = next((line for line in said if "error" in line), said[0] if said else silence)
         output = "\n".join(said[-20:])
         raise CompilerError(f"The compiler {name} failed: {first.strip()[:200]}.", _ANOTHER, output)
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        reason = str(error).removeprefix(f"{library}: ")
+        raise CompilerError(
+            f"The compiler {name} made no library that can be loaded: {reason}.", _ANOTHER, reason
+        ) from error
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[int, bytes]:
+    """Return the exit status of a command and what it said; one that hangs ends, with all that it started."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        start_new_session=True,
+    ) as process:
+        try:
+            said, complained = process.communicate(timeout=PATIENCE)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return process.returncode, complained + said
 
 
 _ANOTHER = "Name another compiler in the environment variable CXX, or ask for the target torch."
@@ -89,7 +125,7 @@ _ANOTHER = "Name another compiler in the environment variable CXX, or ask for th
 def _find(chosen: str, path: str) -> Compiler:
     tried = [*([chosen] if chosen.strip() else []), *_NAMES]
     failed = []
-    for words in map(shlex.split, tried):
+    for words in map(_words, tried):
         found = shutil.which(words[0], path=path)
         if found is None:
             continue
@@ -106,6 +142,14 @@ def _find(chosen: str, path: str) -> Compiler:
         failed.append(words[0])
     broken = f" ({', '.join(failed)} is there and does not run)" if failed else ""
     raise CompilerError(f"There is no C++ compiler: none of {', '.join(tried)} works{broken}.", _INSTALL)
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command; one that cannot be taken apart is a name that does not exist."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return [command]
 
 
 @lru_cache(maxsize=1)
