@@ -89,7 +89,7 @@ def library(source: str, *, flags: Sequence[str] = (), facts: Mapping[str, str])
             _publish(folder, mark, {SOURCE: source.encode(), LIBRARY: built.read_bytes()})
             path = folder / mark / LIBRARY
         except OSError as error:
-            note = _unusable(error)
+            note = _unusable(error, folder)
     made = Library(path, mark, False, time.perf_counter() - started, note)
     if path == built:
         _own[mark] = made
@@ -195,8 +195,9 @@ def _remove_folders() -> None:
             remove(folder)
 
 
-def _unusable(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
+def _unusable(error: OSError, folder: Path | None = None) -> str:
+    place = error.filename or folder
+    where = f"{place}: " if place else ""
     return (
         f"The kernel cache is not used ({where}{error.strerror}): every process compiles its kernels again."
     )

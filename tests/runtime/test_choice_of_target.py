@@ -1,0 +1,71 @@
+"""Which target simulates: the best that there is, the one asked for, or none."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from support import SPECS
+
+from rnnspec.check.examine import load
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.targets import choose
+
+_numbers = itertools.count(1)
+
+
+def new_program() -> Program:
+    """A program whose kernel nobody has compiled or loaded yet."""
+    return load(SPECS / "go.yaml", settings=[f"network.noise.scale=0.{next(_numbers)}17"]).program
+
+
+LACKING = {"none": "There is no C++ compiler", "fails": "failed", "garbage": "library"}
+
+
+@pytest.fixture(params=LACKING)
+def said(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A machine whose compiler is missing or broken; returns what is said of it."""
+    kind = request.param
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    if kind != "none":
+        compiler = tmp_path / "c++"
+        action = "echo 'error: bad luck' >&2; exit 1" if kind == "fails" else 'echo rubbish > "$out"'
+        find = 'while [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; shift; done'
+        version = '[ "$1" = --version ] && { echo "c++ 1.0"; exit 0; }'
+        compiler.write_text(f"#!/bin/sh\n{version}\n{find}\n{action}\n")
+        compiler.chmod(0o755)
+    return LACKING[kind]
+
+
+def test_torch_takes_the_place_of_cpu(said: str) -> None:
+    for wanted in (None, "cpu"):
+        chosen = choose(new_program(), wanted=wanted)  # type: ignore[arg-type]
+        assert chosen.target == "torch"
+        assert chosen.note is not None
+        assert said in chosen.note
+        assert "The target torch takes its place, which is many times slower." in chosen.note
+        assert "\n" not in chosen.note
+
+
+def test_cpu_is_refused_where_it_is_insisted_on(said: str) -> None:
+    with pytest.raises(RequestError) as error:
+        choose(new_program(), "cpu")
+    assert said in error.value.reason
+    assert error.value.remedy
+
+
+def test_other_targets_need_no_compiler(said: str) -> None:
+    found = new_program()
+    for target in ("torch", "reference"):
+        assert choose(found, target).note is None  # type: ignore[arg-type]
+        assert choose(found, wanted=target).target == target  # type: ignore[arg-type]
+
+
+def test_cpu_is_refused_on_another_device() -> None:
+    with pytest.raises(RequestError, match="The target cpu is not for the device 'cuda'"):
+        choose(new_program(), "cpu", "cuda")
+    assert choose(new_program(), None, torch.device("cuda")).target == "torch"
