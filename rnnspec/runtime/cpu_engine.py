@@ -177,7 +177,7 @@ def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> 
     if "readout_bias" in weights:
         x = x + weights["readout_bias"][:, None]
     pieces = [activate(c.activation, x[..., c.start : c.stop]) for c in program.network.outputs]
-    return torch.cat([*pieces, x[..., :0]], -1).unflatten(1, rates.shape[1:3])
+    return torch.cat([*pieces, x[..., :0]], -1).view(*rates.shape[:3], x.shape[-1])
 
 
 # --- coefficients, computed in float64 ------------------------------------------------------------------
