@@ -65,7 +65,8 @@ def choose(
     except RequestError as error:
         if target is not None:
             raise
-        note = f"{error.reason} The target torch takes its place, which is many times slower. {error.remedy}"
+        instead = "The target torch takes its place, which is many times slower."
+        note = " ".join(f"{error.reason} {instead} {error.remedy}".split())
         return Chosen("torch", make_engine(program, "torch"), note)
     return Chosen("cpu", engine, kernel.library.note)
 

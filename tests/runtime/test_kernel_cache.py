@@ -368,7 +368,7 @@ def test_a_failure_keeps_its_source_once(
 ) -> None:
     monkeypatch.setenv("CXX", str(script(tmp_path / "bad", ANSWERS, "echo no; exit 1")))
     for _ in range(2):
-        with pytest.raises(CompilationFailed, match="exit status 1.*\n  no\n") as caught:
+        with pytest.raises(CompilationFailed, match=r"exit status 1.*\n  no\n") as caught:
             library(source(1), facts=FACTS)
         assert caught.value.source.read_text() == source(1)
         assert str(caught.value.source) in caught.value.remedy
