@@ -15,6 +15,7 @@ from torch import Tensor
 from rnnspec.codegen.cpu import emit_cpu
 from rnnspec.codegen.cpu_task import variable_names
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.kernel_cache import Library, library
 from rnnspec.runtime.tiles import USUAL, Tile, fastest_tile
 
@@ -92,7 +93,12 @@ def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) 
         tile = fastest_tile(program).tile if dtype == torch.float32 else USUAL
     source = emit_cpu(program, "float" if dtype == torch.float32 else "double")
     built = library(source, flags=(*tile.options, *users_flags()), facts={"target": "cpu"})
-    functions = ctypes.CDLL(str(built.path))
+    try:
+        functions = ctypes.CDLL(str(built.path))
+    except OSError as error:
+        raise RequestError(
+            f"The compiled kernel cannot be loaded: {error}.", "Try another compiler: set CXX to its command."
+        ) from None
     functions.rnnspec_arguments.restype = ctypes.c_int64
     if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):
         raise RuntimeError("the kernel and its caller disagree about their arguments")

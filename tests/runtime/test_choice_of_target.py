@@ -22,7 +22,7 @@ def new_program() -> Program:
     return load(SPECS / "go.yaml", settings=[f"network.noise.scale=0.{next(_numbers)}17"]).program
 
 
-LACKING = {"none": "No C++ compiler was found", "fails": "failed", "garbage": "library"}
+LACKING = {"none": "No C++ compiler was found", "fails": "could not", "garbage": "wrote no shared library"}
 
 
 @pytest.fixture(params=LACKING)
