@@ -121,7 +121,8 @@ class Worker:
         return statistics.median(self.seconds)
 
     def measure(self) -> None:
-        """Time one more iteration."""
+        """Time one more iteration, after one that wakes the process up: its memory was idle meanwhile."""
+        self._advance()
         seconds = self._advance()
         if self.failure is None:
             self.seconds.append(seconds)

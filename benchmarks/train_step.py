@@ -2,9 +2,10 @@
 
     python benchmarks/train_step.py --networks 100 --repeats 5 --json benchmark.json
 
-Every peer runs in a process of its own with as many threads.  They take turns, one iteration each, so that a
-machine with other work slows all alike; what is shown is the median of the turns after warm-up.  What each
-computes is in workload.py, and that all compute the same is tested in tests/test_benchmarks.py.
+Every peer runs in a process of its own with as many threads.  They take turns, one iteration each after one
+that is not timed, so that a machine with other work slows all alike; what is shown is the median of the
+turns after warm-up.  What each computes is in workload.py, and that all compute the same is tested in
+tests/test_benchmarks.py.
 
 Operations are counted as rnnspec/runtime/cost.py says: 2 for each multiply-add of every matrix product,
 matrices taken as full.  The matrix rate is that of float32 products of size 2048 in torch, measured in turn
