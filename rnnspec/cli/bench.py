@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnspec.cli.console import count, is_terminal, note, show_diagnostics
-from rnnspec.cli.options import Json, Set, SpecFile, With, one_of
+from rnnspec.cli.options import Json, Set, SpecFile, Threads, With, one_of
 
 if TYPE_CHECKING:
     from rnnspec.check.examine import Specification
@@ -34,10 +34,7 @@ def command(
     repeats: Annotated[
         int, typer.Option("--repeats", metavar="N", min=1, help="Iterations to time on each target.")
     ] = 3,
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", min=1, help="Processor threads; torch decides if not given."),
-    ] = None,
+    threads: Threads = None,
     target: Annotated[
         list[str] | None,
         typer.Option(

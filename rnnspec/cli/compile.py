@@ -57,6 +57,7 @@ def command(
       rnnspec compile specs/delayed_go.yaml --with dasc40 -o build/
     """
     from rnnspec.check.examine import load
+    from rnnspec.codegen.cpu import emit_cpu
     from rnnspec.codegen.torch import emit as emit_graph
     from rnnspec.program.printer import print_program
 
@@ -65,16 +66,9 @@ def command(
         raise typer.BadParameter("--emit prints, and -o writes a folder: give one of them.")
     specification = load(spec, overlays or (), settings or ())
     show_diagnostics(specification.warnings, sys.stderr)
-    if form == "program":
-        print(print_program(specification.program), end="")
-        return
-    if form == "graph":
-        print(emit_graph(specification.program), end="")
-        return
-    if form == "kernel":
-        from rnnspec.codegen.cpu import emit_cpu
-
-        print(emit_cpu(specification.program), end="")
+    if form is not None:
+        write = {"program": print_program, "graph": emit_graph, "kernel": emit_cpu}[form]
+        print(write(specification.program), end="")
         return
 
     from rnnspec.cli.blueprint import blueprint, toolchain

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rnnspec.cli.console import count, note
-from rnnspec.cli.options import Device, Json, RunFolder, TargetName, target_of
+from rnnspec.cli.options import Device, Json, RunFolder, TargetName, open_stored
 
 
 def command(
@@ -50,13 +50,10 @@ def command(
     from rnnspec.runtime.files import check_output, to_json, write_file
     from rnnspec.training.evaluate import evaluate
     from rnnspec.training.evaluation import is_scored
-    from rnnspec.training.stored import open_run
     from rnnspec.training.tables import evaluation_summary, trial_table
 
     table = None if trials is None else check_output(trials, ".csv")
-    stored = open_run(run, target=target_of(target), device=device)
-    if stored.simulation.note:
-        note(stored.simulation.note)
+    stored = open_stored(run, target, device)
     evaluation = evaluate(stored, sequences=sequences)
     if table is not None:
         write_file(table, trial_table(stored.simulation, evaluation).encode())

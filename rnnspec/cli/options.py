@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from rnnspec.cli.console import note
+
 if TYPE_CHECKING:
     from rnnspec.runtime.targets import Target
+    from rnnspec.training.stored import StoredRun
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -45,7 +48,21 @@ TargetName = Annotated[
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where the networks live: cpu, cuda, cuda:1, mps.")
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="Processor threads; torch decides if not given."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+def open_stored(run: str, target: str | None, device: str) -> StoredRun:
+    """Read a run folder, and say if its networks are not simulated as usual."""
+    from rnnspec.training.stored import open_run
+
+    stored = open_run(run, target=target_of(target), device=device)
+    if stored.simulation.note:
+        note(stored.simulation.note)
+    return stored
 
 
 def one_of(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rnnspec.cli.console import note
-from rnnspec.cli.options import Device, RunFolder, TargetName, one_of, target_of
+from rnnspec.cli.options import Device, RunFolder, TargetName, one_of, open_stored
 
 
 def command(
@@ -45,13 +44,10 @@ def command(
     """
     from rnnspec.runtime.files import check_output
     from rnnspec.training.simulate import DYNAMICS, simulate
-    from rnnspec.training.stored import open_run
 
     file = check_output(output, ".npz")
     how = one_of("--dynamics", dynamics, DYNAMICS)
-    stored = open_run(run, target=target_of(target), device=device)
-    if stored.simulation.note:
-        note(stored.simulation.note)
+    stored = open_stored(run, target, device)
     recording = simulate(stored, sequences, dynamics=how, folder=file.parent)
     recording.save(file)
     print(output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
-from rnnspec.cli.options import Device, Json, Set, SpecFile, TargetName, With, one_of, target_of
+from rnnspec.cli.options import Device, Json, Set, SpecFile, TargetName, Threads, With, one_of, target_of
 
 if TYPE_CHECKING:
     from rnnspec.cli.live import LiveDisplay
@@ -26,10 +26,7 @@ def command(
     device: Device = "cpu",
     target: TargetName = None,
     dtype: Annotated[str, typer.Option("--dtype", metavar="TYPE", help="float32 or float64.")] = "float32",
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", min=1, help="Processor threads; torch decides if not given."),
-    ] = None,
+    threads: Threads = None,
     only_network: Annotated[
         int | None,
         typer.Option(

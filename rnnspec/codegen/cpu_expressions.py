@@ -316,18 +316,6 @@ def is_test(node: Expression) -> bool:
     return node.function in _COMPARISONS or node.function in ("and", "or", "not", "onehot")
 
 
-def with_callees(functions: set[str]) -> list[str]:
-    """Return functions of the language and all that they call, sorted."""
-    found: set[str] = set()
-    waiting = set(functions)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= set(CALLS[name]) - found
-    # Sorted: set order differs between processes and would reach the source.
-    return sorted(found)
-
-
 def _constant(node: Expression, value: float) -> Piece:
     """Return a constant; its arithmetic is kept where it can be read."""
     if isinstance(node, Apply) and node.function in _ARITHMETIC and math.isfinite(value):

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rnnspec.codegen.constants import value_of
-from rnnspec.codegen.cpu_expressions import CppWriter, is_test, variable, with_callees
+from rnnspec.codegen.cpu_expressions import CALLS, CppWriter, is_test, variable
+from rnnspec.codegen.functions import listed
+from rnnspec.codegen.language import with_callees
 from rnnspec.codegen.pieces import WIDTH
 from rnnspec.program.nodes import (
     Clock,
@@ -100,7 +102,7 @@ def task_context(program: Program) -> dict[str, object]:
     """Return what the templates language.cpp.j2 and task.cpp.j2 need: `calls` and `task`."""
     author = _Author(program)
     task = author.task()
-    return {"calls": with_callees(author.calls), "task": task}
+    return {"calls": with_callees(author.calls, CALLS), "task": task}
 
 
 class _Author:
@@ -197,7 +199,7 @@ class _Author:
         functions: list[CppFunction] = []
         for key, function in written.items():
             names = [self.timeline.epochs[number].name for number in users[key]]
-            functions.append(replace(function, doc=function.doc.format(_listed(names))))
+            functions.append(replace(function, doc=function.doc.format(listed(names))))
             cases[key[0]] += (Case(tuple(users[key]), function.call),)
         return functions, cases
 
@@ -334,7 +336,3 @@ def _wrapped(line: str) -> list[str]:
     return textwrap.wrap(
         line, WIDTH - 4, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

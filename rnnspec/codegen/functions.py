@@ -162,7 +162,7 @@ class _Author:
                 known = written.setdefault((role, function.parameters, function.lines), function)
                 names[place][role] = known.name
                 users.setdefault(known.name, []).append(epoch.name)
-        functions = (replace(f, doc=f.doc.format(_listed(users[f.name]))) for f in written.values())
+        functions = (replace(f, doc=f.doc.format(listed(users[f.name]))) for f in written.values())
         return tuple(functions), tuple(names)
 
     def _epoch(self, place: int, epoch: Epoch) -> Iterator[tuple[str, Function]]:
@@ -327,5 +327,6 @@ def _truth(code: Code) -> Code:
     return Code(f"torch.tensor([{code.text}])") if code.python else code
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names as words: `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 #: Each function, and the others that it calls; templates/torch/language.py.j2 defines them.
 CALLS = {
@@ -27,13 +27,13 @@ CALLS = {
 }
 
 
-def with_callees(functions: Iterable[str]) -> list[str]:
-    """Return functions and all that they call, sorted."""
+def with_callees(functions: Iterable[str], calls: Mapping[str, tuple[str, ...]] = CALLS) -> list[str]:
+    """Return functions and all that they call, sorted.  calls: which each of a language calls itself."""
     found: set[str] = set()
     waiting = set(functions)
     while waiting:
         name = waiting.pop()
         found.add(name)
-        waiting |= set(CALLS[name]) - found
+        waiting |= set(calls[name]) - found
     # Sorted: set order differs between processes and would reach the source.
     return sorted(found)

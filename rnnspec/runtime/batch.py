@@ -10,6 +10,8 @@ from typing import Literal, Protocol, get_args
 
 from torch import Tensor
 
+from rnnspec.program.nodes import Program
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -73,6 +75,12 @@ class Outcome:
     rates: Tensor | None = None
     outputs: Tensor | None = None
     inputs: Tensor | None = None
+
+
+def inputs_differ(program: Program) -> bool:
+    """Whether networks may be driven differently."""
+    drives = [drive for epoch in program.timeline.epochs for drive in epoch.drives]
+    return program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
-from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
 from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
 from rnnspec.runtime.noise import Purpose, jitter, key
@@ -57,7 +57,7 @@ class CpuEngine:
             [
                 *self._per_unit(batch.stage.theta, kernel.dtype),
                 _clock(program, batch.stage.theta, longest),
-                _numbers(batch.stage.betas),
+                torch.tensor(batch.stage.betas, dtype=torch.float64),
             ],
             _pack(tables),
             [
@@ -149,7 +149,7 @@ class CpuEngine:
             outcome = {
                 "rates": rates,
                 "outputs": _outputs(program, weights, rates),
-                "inputs": inputs if _differ(program) else inputs[:1],
+                "inputs": inputs if inputs_differ(program) else inputs[:1],
             }
         return Outcome(
             loss=loss,
@@ -172,12 +172,6 @@ class CpuEngine:
         """Whether each network has its own value of a variable."""
         draws = {draw.name: draw for draw in self.program.timeline.draws}
         return self.program.training.independent_trials or name not in draws or draws[name].type.reads
-
-
-def _differ(program: Program) -> bool:
-    """Whether networks may be driven differently."""
-    drives = [drive for epoch in program.timeline.epochs for drive in epoch.drives]
-    return program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
 
 def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> Tensor:
@@ -215,10 +209,6 @@ def _clock(program: Program, theta: Fraction, steps: int) -> Tensor:
     """Return the seconds after 0 .. `steps` steps, each rounded once."""
     step = program.network.dt * theta
     return torch.arange(steps + 1, dtype=torch.float64) * step.numerator / step.denominator
-
-
-def _numbers(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
 
 
 @lru_cache(maxsize=64)

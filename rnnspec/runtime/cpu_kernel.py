@@ -19,6 +19,7 @@ from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.kernel_cache import Library, library
 from rnnspec.runtime.tiles import USUAL, Tile, fastest_tile
 
+_USERS_FLAGS = "RNNSPEC_CXXFLAGS"
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
@@ -45,7 +46,7 @@ class Arguments(ctypes.Structure):
 class Kernel:
     """The loaded library of one program and dtype.
 
-    variables: the draws and reads, in the order of the kernel.  phases: of a trial, likewise.
+    variables: the draws and reads, in the order of the kernel.
     """
 
     program: Program
@@ -75,8 +76,13 @@ class Kernel:
 
 
 def users_flags() -> tuple[str, ...]:
-    """Return the flags that a user adds to those of the compiler."""
-    return tuple(shlex.split(os.environ.get("RNNSPEC_CXXFLAGS", "")))
+    """Return the flags that a user adds to those of the compiler; raises RequestError."""
+    try:
+        return tuple(shlex.split(os.environ.get(_USERS_FLAGS, "")))
+    except ValueError as error:
+        raise RequestError(
+            f"{_USERS_FLAGS} cannot be read as flags: {str(error).lower()}.", f"Mend or unset {_USERS_FLAGS}."
+        ) from None
 
 
 #: Loaded kernels by name: what the torch operator finds them by.

@@ -81,19 +81,8 @@ _RESULTS = ("loss", "right", "points", "steps", "success", "scored", "variables"
 
 
 @simulate.register_fake
-def _(
-    kernel: str,
-    weights: Sequence[Tensor],
-    coefficients: Sequence[Tensor],
-    timetable: Sequence[Tensor],
-    numbers: Sequence[float],
-    counts: Sequence[int],
-    forced: Tensor | None,
-    scale: Tensor | None,
-    of_rates: Tensor | None,
-    gradient: bool,
-    record: bool,
-) -> list[Tensor]:
+def _(kernel: str, weights: Sequence[Tensor], *others: Any) -> list[Tensor]:
+    _, _, _, counts, *_, gradient, record = others
     return _results(kernel, weights, counts, gradient, record, torch.empty)
 
 
@@ -129,7 +118,10 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     ctx.set_materialize_grads(False)
     # Detached, or results would hold the node of the graph that holds them, for ever.
     ctx.gradients = [gradient.detach() for gradient in output[len(_RESULTS) :]]
-    ctx.inputs = inputs
+    kernel, weights, *others = inputs
+    # Told to autograd, which says so if one of them is changed before it is needed.
+    ctx.save_for_backward(*weights)
+    ctx.kernel, ctx.others = kernel, others
 
 
 def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
@@ -137,11 +129,11 @@ def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
     if rates is None:
         scaled = [None if loss is None else loss.view(-1, *(1,) * (g.dim() - 1)) * g for g in ctx.gradients]
     else:
-        kernel, weights, *others, _, _, _, _ = ctx.inputs
+        *same, _, _, _, _ = ctx.others
         scale = torch.zeros_like(rates[:, 0, 0, 0]) if loss is None else loss
-        results = simulate(kernel, weights, *others, scale.detach(), rates.detach(), True, False)
+        results = simulate(ctx.kernel, ctx.saved_tensors, *same, scale.detach(), rates.detach(), True, False)
         scaled = list(results[len(_RESULTS) :])
-    coefficients, timetable = ctx.inputs[2:4]
+    coefficients, timetable = ctx.others[:2]
     return (None, scaled, [None] * len(coefficients), [None] * len(timetable), *(None,) * 7)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.batch import inputs_differ
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.schedule import mean_steps
 
@@ -46,7 +47,7 @@ def recorded_memory(program: Program, networks: int, theta: Fraction, bytes_per_
     """Return the size of the activity, outputs and inputs of one sequence of an ensemble."""
     network = program.network
     numbers = networks * (network.units + network.output_units)
-    numbers += network.input_units * (networks if program.training.independent_trials else 1)
+    numbers += network.input_units * (networks if inputs_differ(program) else 1)
     return mean_steps(program, theta) * numbers * bytes_per_number
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnspec.program.nodes import Drive, Network, Program
 from rnnspec.runtime.activations import activate
-from rnnspec.runtime.batch import Batch
+from rnnspec.runtime.batch import Batch, inputs_differ
 from rnnspec.runtime.interpret import Environment, evaluate, settle
 from rnnspec.runtime.noise import white_input
 from rnnspec.runtime.schedule import Segment, Timetable
@@ -171,12 +171,6 @@ class SequenceSimulation:
                 trajectory.trials[trial][draw.name] = settle(
                     self.program, self.batch, draw, trial, trajectory.trials, bias.shape[0], bias.device, own
                 )
-
-
-def inputs_differ(program: Program) -> bool:
-    """Whether networks may be driven differently."""
-    drives = [drive for epoch in program.timeline.epochs for drive in epoch.drives]
-    return program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
 
 def clock(program: Program, batch: Batch, segment: Segment, first: int, device: torch.device) -> Tensor:

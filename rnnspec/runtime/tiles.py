@@ -16,7 +16,7 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.cache_entries import BrokenEntryError, cache_folder, publish, read_entry
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import to_json
-from rnnspec.runtime.kernel_cache import library
+from rnnspec.runtime.kernel_cache import Library, library
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,19 @@ def fastest_tile(program: Program) -> Search:
         return Search(USUAL, ())
     try:
         probe = library(emit_probe(program, [asdict(tile) for tile in TILES]), flags=("-O2",), facts={})
-    except RequestError:
+        seconds = _remembered(probe.fingerprint) or _measured(probe)
+    except (RequestError, OSError):
+        # What is wrong with the compiler, or with what it makes, the kernel itself will tell.
         return Search(USUAL, ())
-    seconds = _remembered(probe.fingerprint)
-    if seconds is None:
-        found = (ctypes.c_double * len(TILES))()
-        ctypes.CDLL(str(probe.path)).rnnspec_probe(_ROUNDS, found)
-        seconds = tuple(found)
-        _remember(probe.fingerprint, seconds)
     return Search(TILES[seconds.index(min(seconds))], seconds)
+
+
+def _measured(probe: Library) -> tuple[float, ...]:
+    found = (ctypes.c_double * len(TILES))()
+    ctypes.CDLL(str(probe.path)).rnnspec_probe(_ROUNDS, found)
+    seconds = tuple(found)
+    _remember(probe.fingerprint, seconds)
+    return seconds
 
 
 def _remembered(name: str) -> tuple[float, ...] | None:

@@ -439,16 +439,4 @@ def _check_height(tree: Tree) -> None:
         if height > MAX_HEIGHT:
             message = f"more than {MAX_HEIGHT} operators apply to each other here"
             raise ExpressionError(message, tree.start, tree.end, help="name its parts in 'draw'")
-        level = [below for above in level for below in _children(above)]
-
-
-def _children(tree: Tree) -> tuple[Tree, ...]:
-    match tree:
-        case Call(arguments=arguments):
-            return arguments
-        case Unary(operand=operand):
-            return (operand,)
-        case Binary(left=left, right=right):
-            return (left, right)
-        case _:
-            return ()
+        level = [below for above in level for below in children(above)]

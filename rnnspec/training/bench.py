@@ -14,6 +14,7 @@ from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.training.loop import iterate
 from rnnspec.training.optimize import Updater
 from rnnspec.training.stages import stage_at
 from rnnspec.training.train import require_loss
@@ -71,13 +72,8 @@ class Trainee:
         self.updater = Updater(simulation)
 
     def iterate(self, iteration: int) -> tuple[float, ...]:
-        """Make one iteration, as `loop.Loop` does; return the loss of every network before it."""
-        simulation = self.updater.simulation
-        stage = stage_at(simulation.program, iteration).stage
-        batch = simulation.program.training.batch
-        outcome = simulation(batch, purpose="train", iteration=iteration, stage=stage)
-        self.updater.update(outcome.loss, iteration)
-        return tuple(outcome.loss.detach().double().tolist())
+        """Make one iteration; return the loss of every network before it."""
+        return iterate(self.updater, iteration)[1]
 
 
 def compare(

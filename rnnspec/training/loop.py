@@ -15,8 +15,20 @@ from rnnspec.training.events import (
     Updated,
 )
 from rnnspec.training.interruption import Interruption
-from rnnspec.training.optimize import Updater
+from rnnspec.training.optimize import Divergence, Updater
 from rnnspec.training.stages import Moment, stage_at
+
+
+def iterate(updater: Updater, completed: int) -> tuple[Moment, tuple[float, ...], list[Divergence]]:
+    """Make the iteration after `completed` others: fresh trials in the stage that it is in, and an update.
+
+    Returns the stage, the loss of every network before the update, and the networks that diverged in it.
+    """
+    simulation = updater.simulation
+    training, moment = simulation.program.training, stage_at(simulation.program, completed)
+    outcome = simulation(training.batch, purpose="train", iteration=completed, stage=moment.stage)
+    lost = updater.update(outcome.loss, completed + 1)
+    return moment, tuple(outcome.loss.detach().double().tolist()), lost
 
 
 class Loop:
@@ -50,13 +62,8 @@ class Loop:
 
     def _advance(self) -> None:
         """Make one update, and evaluate if it is time to."""
-        moment = stage_at(self.simulation.program, self.completed)
-        outcome = self.simulation(
-            self.training.batch, purpose="train", iteration=self.completed, stage=moment.stage
-        )
+        moment, loss, lost = iterate(self.updater, self.completed)
         self.completed += 1
-        lost = self.updater.update(outcome.loss, self.completed)
-        loss = tuple(outcome.loss.detach().double().tolist())
         if lost:
             self._observer(Diverged(tuple(lost)))
         self._observer(Updated(self.completed, moment, loss))
