@@ -117,6 +117,10 @@ skips:
     "coarsening": (*edge("kind: dasc, every: 8 steps"), "coarsening: {from: 2.5}"),
     "burn-in": (NOISY, "task: {burn_in: 200 ms}"),
     "epoch without gradient": (*TRIALS, "task: {epochs: {fixation: {gradient: false}}}"),
+    "score before what is learned": (
+        NOISY,
+        "task: {epochs: {fixation: {gradient: false, phase: early, correct: fixation > 0.5}}}",
+    ),
     "jitter": (NOISY, "task: {epochs: {fixation: {jitter: 100 ms}, response: {jitter: 80 ms}}}"),
     "drawn durations": (
         *TRIALS,

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import SPECS
+from support import SPECS, program
 
 from rnnspec.check.examine import load
 from rnnspec.program.nodes import Program
+from rnnspec.runtime import cpu_kernel, tiles
 from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.kernel_cache import Library
 from rnnspec.runtime.targets import choose
+from rnnspec.runtime.tiles import TILES, USUAL, Search, fastest_tile
 
 _numbers = itertools.count(1)
 
@@ -69,3 +72,38 @@ def test_cpu_is_refused_on_another_device() -> None:
     with pytest.raises(RequestError, match="The target cpu is not for the device 'cuda'"):
         choose(new_program(), "cpu", "cuda")
     assert choose(new_program(), None, torch.device("cuda")).target == "torch"
+
+
+def test_a_kernel_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rubbish = tmp_path / "kernel.so"
+    rubbish.write_bytes(b"\x7fELF and no more")
+    built = Library(rubbish, "0" * 64, True, 0.0, None)
+    monkeypatch.setattr(cpu_kernel, "library", lambda *_, **__: built)
+    with pytest.raises(RequestError, match="The compiled kernel cannot be loaded") as error:
+        choose(new_program(), "cpu")
+    assert "CXX" in error.value.remedy
+    assert choose(new_program()).target == "torch"
+
+
+def test_flags_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNSPEC_CXXFLAGS", "-DNAME='open")
+    with pytest.raises(RequestError, match="RNNSPEC_CXXFLAGS cannot be read as flags: no closing quotation"):
+        choose(new_program(), "cpu")
+
+
+def test_the_search_for_a_tile_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNSPEC_CACHE", str(tmp_path / "cache"))
+    found = new_program()
+    search = fastest_tile(found)
+    assert search.tile == TILES[search.seconds.index(min(search.seconds))]
+    fastest_tile.cache_clear()
+    with monkeypatch.context() as never:
+        never.setattr(tiles, "_measured", lambda probe: pytest.fail("measured again"))
+        assert fastest_tile(found) == search
+    # A file that makes no sense is measured again, and so is one that nobody can write.
+    (file,) = (tmp_path / "cache" / "tiles").glob("*/tiles.json")
+    file.write_text("[]")
+    fastest_tile.cache_clear()
+    assert len(fastest_tile(found).seconds) == len(TILES)
+    assert fastest_tile(program()) == Search(USUAL, ())
+    fastest_tile.cache_clear()

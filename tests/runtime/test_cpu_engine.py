@@ -383,3 +383,44 @@ def test_not_enough_memory() -> None:
     given[5] = counts
     with pytest.raises(MemoryError, match="there is not enough memory for the activity of a few sequences"):
         torch.ops.rnnspec.simulate(*given)
+
+
+def test_normal_numbers_in_single_precision() -> None:
+    """More than a million of them; 1 - u of a u near 1 has no digits left if it is rounded too early.
+
+    Units that do nothing but repeat their noise: r = f(noise) at dt = tau.
+    """
+    found = program(
+        """
+network:
+  dt: 100 ms
+  populations: {input: {size: 16}, output: {size: 16}}
+  activation: linear
+  noise: {kind: white, scale: 1}
+  weights: {w_rec: zeros, w_in: zeros, bias: zeros}
+task: {epochs: {stimulus: {duration: 10 s}}}
+"""
+    )
+    batch = Batch(40, 1, 7, "train", PLAIN)
+    rates = {}
+    for dtype in (torch.float32, torch.float64):
+        weights = made_effective(found, raw_weights(found, 10, dtype))
+        with torch.no_grad():
+            rates[dtype] = CpuEngine(found).run(weights, batch, record=True).rates
+    single, double = rates[torch.float32], rates[torch.float64]
+    assert single is not None
+    assert double is not None
+    assert double.numel() > 1_000_000
+    assert 1.41 < double.std() < 1.42
+    assert (single - double).abs().max() < 4e-6
+
+
+def test_weights_that_change_before_they_are_needed() -> None:
+    found = program(*RICH)
+    raw = raw_weights(found, 2, torch.float64)
+    outcome = CpuEngine(found).run(raw, Batch(4, 1, 7, "train", Stage(Fraction(1), (0.3, 0.4))), record=True)
+    assert outcome.rates is not None
+    with torch.no_grad():
+        raw["w_rec"] += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        outcome.rates.sum().backward()  # type: ignore[no-untyped-call]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import SPECS
 from training.samples import load_tiny
 
 import rnnspec
@@ -60,6 +61,13 @@ def test_the_recording_is_as_large_as_estimated(simulation: rnnspec.Simulation) 
     recording = rnnspec.simulate(simulation, 7)
     arrays = sum(recording[name].values.nbytes for name in ("activity", "inputs", "outputs"))
     assert arrays == 7 * memory.recorded_memory(simulation.program, 3, Fraction(1), 4)
+
+
+def test_inputs_that_depend_on_answers_count_for_every_network() -> None:
+    specification = rnnspec.load(SPECS / "rule_reversal.yaml", settings=["network.dt=50 ms"])
+    recording = rnnspec.simulate(rnnspec.compile(specification, networks=3), 8)
+    arrays = sum(recording[name].values.nbytes for name in ("activity", "inputs", "outputs"))
+    assert arrays == 8 * memory.recorded_memory(specification.program, 3, Fraction(1), 4)
 
 
 @pytest.mark.parametrize("settings", [(), ("training.trials=independent",)])
