@@ -202,13 +202,14 @@ class CppWriter:
 
     def _decoded(self, function: str, vector: Expression) -> Piece:
         """Return angle() or argmax() of an output, or of what is computed from one."""
-        size = Piece(str(vector.type.size or 1))
+        size = vector.type.size or 1
+        self.functions.add(function)
         if isinstance(vector, Output) and vector.type.size is not None:
-            return self._call(function, Piece(f"y + at::{variable(vector.name)}"), size)
-        units, self.units = self.units, vector.type.size or 1
+            return _call(f"{function}<{size}>", Piece(f"y + at::{variable(vector.name)}"))
+        units, self.units = self.units, size
         unit = Piece(f"[&](int i) {{ return {self.number(vector).text}; }}")
         self.units = units
-        return self._call(function, unit, size)
+        return _call(f"{function}<{size}>", unit)
 
     def _white(self, call: int, size: int | None) -> Piece:
         name = f"white{call}"

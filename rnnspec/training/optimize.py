@@ -140,6 +140,9 @@ def clip_per_network(parameters: Iterable[torch.nn.Parameter], limit: float) -> 
 
 def _not_finite(tensor: Tensor) -> Tensor:
     """Return which networks have a number that is none: (K, ...) to (K,) bool."""
+    # A sum is finite only if all that it is of is; most of the time this is all there is to do.
+    if bool(torch.isfinite(tensor.sum())):
+        return torch.zeros(len(tensor), dtype=torch.bool, device=tensor.device)
     return ~torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else ~torch.isfinite(tensor)
 
 

@@ -197,7 +197,7 @@ def test_random_specs(tmp_path_factory: pytest.TempPathFactory, documents: list[
 
 def test_it_reads_like_the_spec() -> None:
     written = source(load(SPECS / "delayed_go.yaml", [], ()).program)
-    assert "fixation_ < 0.5 && distance(angle(y + at::saccade_, 32), now.direction_) < 0.2 * PI;" in written
+    assert "fixation_ < 0.5 && distance(angle<32>(y + at::saccade_), now.direction_) < 0.2 * PI;" in written
     assert "/// The wanted output in fixation, stimulus and delay.\n" in written
     assert "    case 1: case 2: case 3:\n        target_fixation_(y);\n        break;\n" in written
     assert max(map(len, written.splitlines())) <= 110
