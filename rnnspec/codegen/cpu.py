@@ -33,6 +33,9 @@ _ACTIVATIONS = {
     ),
 }
 
+#: Those with f = 0 and f' = 0 for all that is negative.
+_RECTIFIED = ("relu", "retanh", "power")
+
 #: Sequences that are simulated together, by the number of units up to which.  The order of sums follows
 #: from it, so it is part of the meaning of the target: no machine may choose another.
 _GROUPS = ((128, 4), (256, 8), (1 << 30, 16))
@@ -86,6 +89,7 @@ def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, obje
         ],
         "activations": _activations(network),
         "activation": _name(network.activation),
+        "rectified": _bool(network.activation.name in _RECTIFIED),
         "switched": _bool(network.activation.name == "relu"),
         "noise": _noise(network),
         "penalised": any(p.quantity == "rate" for p in program.training.penalties),
