@@ -75,7 +75,8 @@ class TaskSource:
     """The functions of a task, ready for templates/cpu/task.cpp.j2.
 
     cases: for each role, which epochs call which function.  settled: the same for what draws become known
-    after some epochs.  varying: the columns of w_in that vary within some epoch.  flags: what each epoch
+    after some epochs.  varying: the columns of w_in that vary within some epoch.  same_inputs: whether they
+    do so in all networks alike, true or false.  flags: what each epoch
     has, by the name of the array that says it.
     """
 
@@ -87,6 +88,7 @@ class TaskSource:
     judges: tuple[tuple[str, CppFunction | None, str], ...]
     independent: bool
     varying: tuple[int, ...]
+    same_inputs: str
     flags: Mapping[str, str]
     epochs: str
 
@@ -149,9 +151,15 @@ class _Author:
             ),
             self.program.training.independent_trials,
             self.varying,
+            str(not self._own_inputs()).lower(),
             self._flags(),
             ", ".join(variable(epoch.name)[:-1] for epoch in self.timeline.epochs),
         )
+
+    def _own_inputs(self) -> bool:
+        """Whether what varies within an epoch may do so in each network in its own way."""
+        drives = [drive for epoch in self.timeline.epochs for drive in _changing(epoch)]
+        return self.program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
     # --- draws ---------------------------------------------------------------------------------------
 
