@@ -14,20 +14,20 @@ from rnnspec.codegen.pieces import WIDTH
 from rnnspec.codegen.render import checked, render
 from rnnspec.program.nodes import Activation, Epoch, Matrix, Network, OutputChannel, Program, walk
 
-#: f and f' of each activation, as statements about vectors.
+#: f and f' of each activation, as statements about vectors.  What is no number stays none: it is not < 0.
 _ACTIVATIONS = {
     "linear": ("y = x;", "slope = broadcast(1);"),
-    "relu": ("y = x > 0 ? x : vec();", "slope = x > 0 ? broadcast(1) : vec();"),
+    "relu": ("y = x < 0 ? vec() : x;", "slope = x > 0 ? broadcast(1) : vec();"),
     "leaky_relu": ("y = x > 0 ? x : {a} * x;", "slope = x > 0 ? broadcast(1) : broadcast({a});"),
     "tanh": ("y = hyperbolic_tangent(x);", "slope = 1 - y * y;"),
     "retanh": (
-        "y = hyperbolic_tangent(x > 0 ? x : vec());",
+        "y = hyperbolic_tangent(x < 0 ? vec() : x);",
         "slope = x > 0 ? 1 - y * y : vec();",
     ),
     "sigmoid": ("y = logistic(x);", "slope = y * (1 - y);"),
     "softplus": ("y = softplus(x);", "slope = logistic(x);"),
     "power": (
-        "vec above = x > 0 ? x : vec();",
+        "vec above = x < 0 ? vec() : x;",
         "y = power(above, {a});",
         "slope = x > 0 ? (real)({a}) * power(above, {a} - 1) : vec();",
     ),

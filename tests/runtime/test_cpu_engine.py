@@ -6,7 +6,7 @@ What it computes, feature by feature, is compared with the reference in `tests/t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -212,6 +212,45 @@ def test_units_of_all_sizes(units: int) -> None:
     assert found.network.units == units
     for sequences in (1, 2, 3, 5) if units < 130 else (1, 9) if units < 300 else (2, 17):
         assert_agree(found, "cpu", Batch(sequences, 1, 7, "train", PLAIN), networks=1)
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+def test_what_is_no_number_stays_where_it_is(number: float, threads: Callable[[int], None]) -> None:
+    """Networks take turns in the memory of a thread: neither the next one nor the next batch may find it."""
+    threads(1)
+    sizes = "network: {populations: {input: {size: 70}, output: {size: 60}}}"
+    found = program(NOISY, sizes, "network: {weights: {w_rec: 'spectral(normal(0, 1), 0.9)'}}")
+    engine = CpuEngine(found)
+
+    def of(sequences: int, broken: Sequence[int]) -> Found:
+        weights = raw_weights(found, 2, torch.float32)
+        weights["w_rec"].data[list(broken)] = number
+        outcome = engine.run(
+            made_effective(found, weights), Batch(sequences, 7, 3, "train", PLAIN), record=True
+        )
+        gradients = torch.autograd.grad(outcome.loss.sum(), list(weights.values()))
+        assert outcome.loss.isfinite().tolist() == [network not in broken for network in range(2)]
+        return outcome, dict(zip(weights, gradients, strict=True))
+
+    alone, few = bits(of(12, ()), slice(1, 2)), bits(of(4, ()))
+    assert_same_bits(alone, bits(of(12, (0,)), slice(1, 2)))
+    # Fewer sequences than are simulated together leave a part of the memory as it was.
+    of(12, (0, 1))
+    assert_same_bits(few, bits(of(4, ())))
+
+
+def test_inputs_that_vary_are_drawn_anew_for_every_batch() -> None:
+    """They are drawn once for all networks: those of another batch must not be left."""
+    found = program("task: {epochs: {stimulus: {input: {stimulus: white(0.2)}}}}")
+
+    def of(iteration: int) -> dict[str, Tensor]:
+        return bits(results(found, Batch(5, 7, iteration, "train", PLAIN)))
+
+    of(3)
+    once = of(4)
+    of(5)
+    assert_same_bits(once, of(4))
+    assert not equal(once["rates"], of(5)["rates"])
 
 
 def test_one_unit() -> None:
