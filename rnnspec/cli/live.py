@@ -58,7 +58,7 @@ class LiveDisplay:
         outer.add_row(Text(progress.title + progress.place, "bold", overflow="fold"))
         outer.add_row(table)
         if progress.stopping and not progress.finished:
-            outer.add_row(Text("Stopping after this iteration; Ctrl-C now saves nothing.", "yellow"))
+            outer.add_row(Text("Stopping after this iteration; Ctrl-C again stops at once.", "yellow"))
         return outer
 
     def _bar(self) -> RenderableType:

@@ -25,7 +25,8 @@ class PlainDisplay:
         self.progress.follow(event)
         match event:
             case Started():
-                note(self.progress.title + self.progress.place)
+                begun = f", from iteration {event.completed:,}" if event.completed else ""
+                note(self.progress.title + self.progress.place + begun)
                 self._due = time.monotonic() + 1.0
             case Diverged(networks=networks):
                 for lost in networks:
@@ -36,7 +37,7 @@ class PlainDisplay:
                 self._line()
             case Stopping():
                 # A signal may have come in the middle of a print, and those do not nest.
-                os.write(2, b"Stopping after this iteration; Ctrl-C now saves nothing.\n")
+                os.write(2, b"Stopping after this iteration; Ctrl-C again stops at once.\n")
 
     def close(self) -> None:
         pass

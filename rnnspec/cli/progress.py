@@ -33,7 +33,8 @@ class Progress:
         self.title = title
         self.place = ""
         self.program: Program | None = None
-        self.completed = 0
+        self.iterations = self.completed = 0
+        self._first = 0
         self.loss: tuple[float, ...] = ()
         self.evaluated: Evaluated | None = None
         self.history: list[float] = []
@@ -46,13 +47,16 @@ class Progress:
         match event:
             case Started(simulation=simulation, folder=folder):
                 self.program = simulation.program
+                self.iterations, self.completed = event.iterations, event.completed
+                self._first = event.completed
+                self.history += event.history
                 self.place = f" -> {folder}" if folder else ""
                 weight = next(simulation.parameters())
                 networks = count(simulation.networks, "network")
                 self.title += f": {networks} on {weight.device}, target {simulation.target}"
             case Updated(completed=completed, loss=loss):
                 self.completed, self.loss = completed, loss
-                if completed >= _WARM_UP:
+                if completed >= self._first + _WARM_UP:
                     self._tick(completed)
             case Evaluated(trimmed_mean=mean):
                 self.evaluated = event
@@ -63,10 +67,6 @@ class Progress:
                 self.stopping = status
             case Finished():
                 self.finished = True
-
-    @property
-    def iterations(self) -> int:
-        return self.program.training.iterations if self.program else 0
 
     @property
     def scored(self) -> bool:

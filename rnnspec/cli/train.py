@@ -1,25 +1,52 @@
-"""`rnnspec train`: train the networks of a spec."""
+"""`rnnspec train`: train the networks of a spec, or go on with a run."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
-from rnnspec.cli.options import Device, Json, Set, SpecFile, TargetName, Threads, With, one_of, target_of
+from rnnspec.cli.options import Device, Json, Set, TargetName, Threads, With, one_of, target_of
 
 if TYPE_CHECKING:
     from rnnspec.cli.live import LiveDisplay
     from rnnspec.cli.plain import PlainDisplay
+    from rnnspec.training.events import Observer
+    from rnnspec.training.result import Result
 
 
 def command(
-    spec: SpecFile,
+    spec: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SPEC", help="The spec, a YAML file; with --extend, a run folder.", show_default=False
+        ),
+    ] = None,
     overlays: With = None,
     settings: Set = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with this run from its last checkpoint.",
+            show_default=False,
+        ),
+    ] = None,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            "--extend",
+            metavar="N",
+            min=1,
+            help="Go on with a run for N iterations more than it has made.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         str, typer.Option("--out", metavar="RUNS", help="The folder in which the run gets its own.")
     ] = "runs",
@@ -33,31 +60,82 @@ def command(
             "--only-network", metavar="K", min=0, help="Train network K (from 0) of the ensemble alone."
         ),
     ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--checkpoint-seconds", metavar="S", min=0, help="Write a checkpoint so long after the last."
+        ),
+    ] = 60.0,
+    iterations: Annotated[
+        int | None,
+        typer.Option(
+            "--checkpoint-iterations",
+            metavar="N",
+            min=1,
+            help="Also write one so many iterations after the last.",
+            show_default=False,
+        ),
+    ] = None,
+    stop_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stop-on",
+            metavar="SIGNAL",
+            help="Save and stop at this signal too, such as USR2. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_drift: Annotated[
+        bool,
+        typer.Option("--allow-drift", help="Resume even if something has changed that changes the result."),
+    ] = False,
+    break_lock: Annotated[
+        bool,
+        typer.Option("--break-lock", help="Resume a run that a process on another machine has left locked."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: Json = False,
 ) -> None:
-    """Train the networks of a spec.
+    """Train the networks of a spec, or go on with a run.
 
     All are trained side by side, and the run is kept in a folder of its own, never over another. Progress
-    goes to stderr, the result to stdout. Ctrl-C stops after the iteration at hand and saves what has
-    been trained; a second Ctrl-C stops at once and saves nothing. A network that diverges is left
-    behind and reported; the others go on untouched (exit code 4).
+    goes to stderr, the result to stdout. Ctrl-C, SIGTERM and SIGUSR1 stop after the iteration at hand and
+    save what has been trained; a second Ctrl-C stops at once, and leaves the last checkpoint. Whatever ended
+    a run, --resume goes on with it, to the same bits as if nothing had happened. A network that diverges is
+    left behind and reported; the others go on untouched (exit code 4).
 
     \b
     Example:
       rnnspec train specs/delayed_go.yaml --with dasc40 --set training.networks=10
+      rnnspec train --resume runs/delayed_go-dasc40-1a2b3c4d
+      rnnspec train --extend 5000 runs/delayed_go-dasc40-1a2b3c4d
     """
+    if resume is None and extend is not None:
+        # The run stands where a spec does.
+        resume, spec = spec, None
+    if (spec is None) == (resume is None):
+        raise typer.BadParameter(
+            "Give a spec to train, or a run to go on with: --resume RUN.", param_hint="'SPEC'"
+        )
+    if resume is not None and (overlays or settings or target or only_network is not None):
+        raise typer.BadParameter(
+            "A run goes on as it was begun: --with, --set, --target and --only-network are for new ones.",
+            param_hint="'--resume'",
+        )
+    signals = (*_usual(), *(stop_on or ()))
+    if spec is None:
+        assert resume is not None
+        _resume(resume, extend, allow_drift, break_lock, threads, (seconds, iterations, signals), quiet, json)
     from rnnspec.check.examine import load
 
     # Before torch is imported, which takes seconds: most mistakes are in the spec.
+    assert spec is not None
     specification = load(spec, overlays or (), settings or ())
     show_diagnostics(specification.warnings, sys.stderr)
 
     import torch
 
-    from rnnspec.cli.outcome import exit_code, print_result
     from rnnspec.runtime.device import DTYPES
-    from rnnspec.training.events import Event, Started
     from rnnspec.training.train import train
 
     chosen = target_of(target)
@@ -67,25 +145,82 @@ def command(
     if chosen == "torchscript":
         note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
     methods = " + ".join(specification.methods)
-    title = specification.program.name + (f" with {methods}" if methods else "")
-    display = None if quiet else _display(title)
 
-    def observe(event: Event) -> None:
-        if isinstance(event, Started) and event.simulation.note:
-            note(event.simulation.note)
-        if display:
-            display(event)
-
-    try:
-        result = train(
+    def begin(observer: Observer) -> Result:
+        return train(
             specification,
             out=out,
             target=chosen,
             device=device,
             dtype=number,
             only_network=only_network,
-            observer=observe,
+            checkpoint_seconds=seconds,
+            checkpoint_iterations=iterations,
+            stop_on=signals,
+            observer=observer,
         )
+
+    _conduct(specification.program.name + (f" with {methods}" if methods else ""), begin, quiet, json)
+
+
+def _resume(
+    run: str,
+    extend: int | None,
+    allow_drift: bool,
+    break_lock: bool,
+    threads: int | None,
+    keeping: tuple[float, int | None, tuple[str, ...]],
+    quiet: bool,
+    json: bool,
+) -> None:
+    from pathlib import Path
+
+    import torch
+
+    from rnnspec.training.resume import resume
+    from rnnspec.training.stored import read_manifest
+
+    manifest = read_manifest(Path(run))
+    # As many as before: with some targets the last bits depend on it.
+    torch.set_num_threads(threads or int(manifest["threads"]))
+    methods = " + ".join(manifest["methods"])
+    seconds, iterations, signals = keeping
+
+    def go_on(observer: Observer) -> Result:
+        return resume(
+            run,
+            extend=extend,
+            allow_drift=allow_drift,
+            break_lock=break_lock,
+            checkpoint_seconds=seconds,
+            checkpoint_iterations=iterations,
+            stop_on=signals,
+            observer=observer,
+            on_note=note,
+        )
+
+    _conduct(manifest["name"] + (f" with {methods}" if methods else ""), go_on, quiet, json)
+
+
+def _conduct(title: str, begin: Callable[[Observer], Result], quiet: bool, json: bool) -> None:
+    """Run a training, show what it does and what came of it, and leave with its exit code."""
+    from rnnspec.cli.outcome import exit_code, print_result
+    from rnnspec.training.events import Event, Started
+
+    display: LiveDisplay | PlainDisplay | None = None
+
+    def observe(event: Event) -> None:
+        nonlocal display
+        if isinstance(event, Started):
+            if event.simulation.note:
+                note(event.simulation.note)
+            # Not before: what is said until then would be drawn over.
+            display = None if quiet else _display(title)
+        if display:
+            display(event)
+
+    try:
+        result = begin(observe)
     finally:
         if display:
             # The terminal may have gone while the training went on.
@@ -98,6 +233,12 @@ def command(
         note(f"The training is over, and its run is in {result.folder}.")
         raise
     raise typer.Exit(exit_code(result))
+
+
+def _usual() -> tuple[str, ...]:
+    from rnnspec.training.interruption import STOPPING
+
+    return STOPPING
 
 
 def _display(title: str) -> LiveDisplay | PlainDisplay:

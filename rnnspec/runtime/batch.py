@@ -8,6 +8,7 @@ from fractions import Fraction
 from numbers import Rational
 from typing import Literal, Protocol, get_args
 
+import torch
 from torch import Tensor
 
 from rnnspec.program.nodes import Program
@@ -85,6 +86,10 @@ def inputs_differ(program: Program) -> bool:
 
 class Engine(Protocol):
     """Simulates batches of one program."""
+
+    def fingerprint(self, dtype: torch.dtype) -> str | None:
+        """Return a name of what was compiled: the same name gives the same bits.  None if nothing was."""
+        ...
 
     def run(
         self,

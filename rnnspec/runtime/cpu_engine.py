@@ -37,6 +37,10 @@ class CpuEngine:
             self._kernels[dtype] = load_kernel(self.program, dtype, self.tile)
         return self._kernels[dtype]
 
+    def fingerprint(self, dtype: torch.dtype) -> str:
+        """Return a name of the kernel; see `batch.Engine`."""
+        return self.kernel(dtype).bits
+
     def run(
         self,
         weights: Mapping[str, Tensor],

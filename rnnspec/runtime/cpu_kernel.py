@@ -16,8 +16,10 @@ from rnnspec.codegen.cpu import emit_cpu
 from rnnspec.codegen.cpu_task import variable_names
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.files import sha256
 from rnnspec.runtime.kernel_cache import Library, library
 from rnnspec.runtime.tiles import USUAL, Tile, fastest_tile
+from rnnspec.runtime.toolchain import find_compiler
 
 _USERS_FLAGS = "RNNSPEC_CXXFLAGS"
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
@@ -46,13 +48,15 @@ class Arguments(ctypes.Structure):
 class Kernel:
     """The loaded library of one program and dtype.
 
-    variables: the draws and reads, in the order of the kernel.
+    bits: a hash of what its results depend on to the last bit, which tiles are not.  variables: the draws and
+    reads, in the order of the kernel.
     """
 
     program: Program
     dtype: torch.dtype
     tile: Tile
     library: Library
+    bits: str
     functions: ctypes.CDLL
     variables: tuple[str, ...]
 
@@ -98,7 +102,9 @@ def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) 
     if tile is None:
         tile = fastest_tile(program).tile if dtype == torch.float32 else USUAL
     source = emit_cpu(program, "float" if dtype == torch.float32 else "double")
-    built = library(source, flags=(*tile.options, *users_flags()), facts={"target": "cpu"})
+    flags = users_flags()
+    built = library(source, flags=(*tile.options, *flags), facts={"target": "cpu"})
+    bits = sha256("\0".join((find_compiler().identity, *flags, source)).encode())
     try:
         functions = ctypes.CDLL(str(built.path))
     except OSError as error:
@@ -108,5 +114,5 @@ def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) 
     functions.rnnspec_arguments.restype = ctypes.c_int64
     if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):
         raise RuntimeError("the kernel and its caller disagree about their arguments")
-    kernel = Kernel(program, dtype, tile, built, functions, variable_names(program))
+    kernel = Kernel(program, dtype, tile, built, bits, functions, variable_names(program))
     return KERNELS.setdefault(built.fingerprint, kernel)

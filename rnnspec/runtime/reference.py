@@ -26,6 +26,9 @@ class Reference:
     def __init__(self, program: Program) -> None:
         self.program = program
 
+    def fingerprint(self, dtype: torch.dtype) -> None:
+        """Nothing is compiled; see `batch.Engine`."""
+
     def run(
         self,
         weights: Mapping[str, Tensor],

@@ -65,6 +65,11 @@ class Simulation(nn.Module):
             self.register_parameter(name, nn.Parameter(value.to(device)))
         self.structure = structure(program, self.networks, self.seed, first_network).to(device)
 
+    @property
+    def kernel(self) -> str | None:
+        """The name of the compiled kernel: another may round otherwise.  None where nothing is compiled."""
+        return self.engine.fingerprint(next(self.parameters()).dtype)
+
     def weights(self) -> dict[str, Tensor]:
         """Return the effective weights by name: masked, signed, frozen ones detached."""
         return effective(dict(self.named_parameters()), self.structure, self.program.network.dale)

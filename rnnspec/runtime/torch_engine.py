@@ -33,6 +33,9 @@ class TorchEngine:
         self.source = emit(program) if source is None else source
         self.module = load(self.source, script)
 
+    def fingerprint(self, dtype: torch.dtype) -> None:
+        """Nothing is compiled; see `batch.Engine`."""
+
     def run(
         self,
         weights: Mapping[str, Tensor],

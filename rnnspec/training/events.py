@@ -20,10 +20,17 @@ Status = Literal["reached", "finished", "diverged", "interrupted", "terminated",
 
 @dataclass(frozen=True)
 class Started:
-    """Training is about to begin.  folder: where the run is kept, None if it is not."""
+    """Training is about to begin, or to go on.
+
+    folder: where the run is kept, None if it is not.  iterations: after how many it ends at the latest.
+    completed: the updates made before.  history: the trimmed means of the evaluations before.
+    """
 
     simulation: Simulation
     folder: Path | None
+    iterations: int
+    completed: int = 0
+    history: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,17 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The ensemble has been evaluated.  diverged: the networks that have diverged so far."""
+    """The ensemble has been evaluated.
+
+    loss, gradient_norm: of each network in the last update, before it; weight_norm: after it; nan for those
+    that have diverged.  diverged: the networks that have diverged so far.
+    """
 
     completed: int
     moment: Moment
     loss: tuple[float, ...]
+    gradient_norm: tuple[float, ...]
+    weight_norm: tuple[float, ...]
     evaluation: Evaluation
     trimmed_mean: float
     diverged: tuple[Divergence, ...]
@@ -62,6 +75,13 @@ class Stopping:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A checkpoint has been written, from which training can go on."""
+
+    completed: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """Training is over; the weights are not saved yet."""
 
@@ -69,5 +89,5 @@ class Finished:
     completed: int
 
 
-Event = Started | Updated | Diverged | Evaluated | Stopping | Finished
+Event = Started | Updated | Diverged | Evaluated | Kept | Stopping | Finished
 Observer = Callable[[Event], None]

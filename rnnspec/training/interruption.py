@@ -1,23 +1,31 @@
-"""Signals while training: the first lets the iteration finish, a second Ctrl-C does not wait."""
+"""Signals while training: the first lets the iteration finish, a second Ctrl-C does not wait.
+
+Python hears signals between two of its own instructions, and an iteration can be a single long one.  So a
+thread watches as well: when the iteration at hand has not ended in time, it ends the process, and what was
+kept before is what there is.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
+from rnnspec.runtime.errors import RequestError
+
 StopStatus = Literal["interrupted", "terminated"]
 
-_STATUS: dict[int, StopStatus] = {
-    signal.SIGINT: "interrupted",
-    signal.SIGTERM: "terminated",
-}
-if hasattr(signal, "SIGHUP"):
-    # The terminal, or the connection to it, has gone.
-    _STATUS[signal.SIGHUP] = "terminated"
+#: What stops a training unless other signals are asked for.  SLURM sends SIGTERM, or what it is told to.
+STOPPING = tuple(name for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
+#: Seconds that an iteration may take to end after a signal, of the ten in which all must be over.
+GRACE = 8.0
+
+_CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
 
 
 class Interruption:
@@ -38,23 +46,67 @@ class Interruption:
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             return
-        self.status, self.signal = _STATUS[number], signal.Signals(number).name
+        self.status, self.signal = _status(number), signal.Signals(number).name
         self.on_request(self.status)
 
 
+def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
+    """Return the signals of some names, with or without SIG.  Raises RequestError for what is none."""
+    found = []
+    for name in names:
+        full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+        if full in ("SIGKILL", "SIGSTOP") or not hasattr(signal.Signals, full):
+            raise RequestError(
+                f"'{name}' is no signal that a program can hear.", "Give names such as SIGUSR1 or SIGUSR2."
+            )
+        found.append(signal.Signals[full])
+    return tuple(dict.fromkeys(found))
+
+
 @contextmanager
-def listening() -> Iterator[Interruption]:
-    """Listen to SIGINT, SIGTERM and SIGHUP, in the main thread; no other is reached by signals."""
+def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
+    """Listen to signals, in the main thread; no other is reached by them."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
     # What is ignored stays ignored: `nohup` asks for that.
-    heard = [number for number in _STATUS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interruption.request) for number in heard}
+    wanted = [number for number in stop_signals(names) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interruption.request) for number in wanted}
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(reader, set(wanted), over), daemon=True)
+    watch.start()
     try:
         yield interruption
     finally:
+        over.set()
+        signal.set_wakeup_fd(woken)
+        writer.close()
+        watch.join()
+        reader.close()
         for number, handler in before.items():
             # None stands for a handler that was not set from Python, which cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _watch(reader: socket.socket, wanted: set[signal.Signals], over: threading.Event) -> None:
+    """End the process if it does not end by itself some seconds after a signal."""
+    heard: set[int] = set()
+    while not heard & wanted:
+        data = reader.recv(64)
+        if not data:
+            return
+        heard.update(data)
+    if not over.wait(GRACE):
+        number = next(iter(heard & wanted))
+        os.write(
+            2, b"\nThe iteration at hand takes too long: stopped without it. What was kept before is there.\n"
+        )
+        os._exit(_CODES[_status(number)])
+
+
+def _status(number: int) -> StopStatus:
+    return "interrupted" if number == signal.SIGINT else "terminated"

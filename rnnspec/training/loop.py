@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.training.checkpoint import Checkpoint, Standing
 from rnnspec.training.evaluation import evaluate_simulation, trimmed_mean
 from rnnspec.training.events import (
     Diverged,
@@ -34,31 +36,55 @@ def iterate(updater: Updater, completed: int) -> tuple[Moment, tuple[float, ...]
 class Loop:
     """Trains a simulation in place.
 
-    completed: the updates made.  last: the latest evaluation, None before the first.
+    completed: the updates made.  standing: what the networks were last found to be worth, None before the
+    first evaluation.  iterations: when training ends at the latest, and for_criterion whether it ends before.
     """
 
-    def __init__(self, simulation: Simulation, observer: Observer) -> None:
+    def __init__(
+        self,
+        simulation: Simulation,
+        observer: Observer,
+        *,
+        iterations: int | None = None,
+        for_criterion: bool = True,
+        start: Checkpoint | None = None,
+    ) -> None:
+        """start: where to go on; the initial weights if not given."""
         self.simulation = simulation
         self.training = simulation.program.training
+        self.iterations = self.training.iterations if iterations is None else iterations
+        self.for_criterion = for_criterion
         self.updater = Updater(simulation)
         self.completed = 0
-        self.last: Evaluated | None = None
+        self.standing: Standing | None = None
         self._observer = observer
+        if start is not None:
+            self.updater.restore(start.tensors, start.diverged)
+            self.completed, self.standing = start.completed, start.standing
 
     @property
     def performance(self) -> tuple[float, ...]:
         """Of each network in the latest evaluation, 0 if it has diverged; empty before the first."""
-        if self.last is None:
+        if self.standing is None:
             return ()
         alive = self.updater.alive.tolist()
-        return tuple(p if ok else 0.0 for p, ok in zip(self.last.evaluation.performance, alive, strict=True))
+        return tuple(p if ok else 0.0 for p, ok in zip(self.standing.performance, alive, strict=True))
 
-    def run(self, interruption: Interruption) -> Status:
-        """Train until the criterion is reached, the iterations are used up, or a signal comes."""
+    def run(self, interruption: Interruption, keep: Callable[[Loop], None] = lambda loop: None) -> Status:
+        """Train until the criterion is reached, the iterations are used up, or a signal comes.
+
+        keep: is called after every iteration, when all that belongs to it is done.
+        """
         while (status := self._end(interruption)) is None:
             self._advance()
+            keep(self)
         self._observer(Finished(status, self.completed))
         return status
+
+    def checkpoint(self, metrics: tuple[int, str], seconds: float) -> Checkpoint:
+        """Return all that training goes on from."""
+        diverged = tuple(self.updater.diverged)
+        return Checkpoint(self.completed, self.updater.state(), self.standing, diverged, metrics, seconds)
 
     def _advance(self) -> None:
         """Make one update, and evaluate if it is time to."""
@@ -69,7 +95,7 @@ class Loop:
         self._observer(Updated(self.completed, moment, loss))
         every = self.training.evaluate_every
         # The last weights are evaluated too, or the end of a training would not be known.
-        if every and (self.completed % every == 0 or self.completed == self.training.iterations):
+        if every and (self.completed % every == 0 or self.completed == self.iterations):
             self._evaluate(moment, loss)
 
     def _evaluate(self, moment: Moment, loss: tuple[float, ...]) -> None:
@@ -78,23 +104,32 @@ class Loop:
             self.simulation, self.training.evaluate_batch, self.completed, frozenset(dead)
         )
         trim = self.training.stop.trim if self.training.stop else 0.0
-        self.last = Evaluated(
-            self.completed,
-            moment,
-            tuple(math.nan if k in dead else value for k, value in enumerate(loss)),
-            evaluation,
-            trimmed_mean(evaluation.performance, trim),
-            tuple(self.updater.diverged),
+        mean = trimmed_mean(evaluation.performance, trim)
+        self.standing = Standing(self.completed, evaluation.performance, mean)
+
+        def of_living(values: Iterable[float]) -> tuple[float, ...]:
+            return tuple(math.nan if k in dead else value for k, value in enumerate(values))
+
+        self._observer(
+            Evaluated(
+                self.completed,
+                moment,
+                of_living(loss),
+                of_living(self.updater.gradient_norms.tolist()),
+                of_living(self.updater.weight_norms.tolist()),
+                evaluation,
+                mean,
+                tuple(self.updater.diverged),
+            )
         )
-        self._observer(self.last)
 
     def _end(self, interruption: Interruption) -> Status | None:
         """Return why training is over, None if it is not.  What has been reached counts before a signal."""
-        stop, last = self.training.stop, self.last
+        stop, last = self.training.stop, self.standing
         fresh = last is not None and last.completed == self.completed
-        if stop and last and fresh and last.trimmed_mean >= stop.performance:
+        if self.for_criterion and stop and last and fresh and last.trimmed_mean >= stop.performance:
             return "reached"
-        if self.completed >= self.training.iterations:
+        if self.completed >= self.iterations:
             return "finished"
         if not bool(self.updater.alive.any()):
             return "diverged"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +39,17 @@ class Updater:
         self.alive = torch.ones(simulation.networks, dtype=torch.bool, device=self.parameters[0].device)
         self.diverged: list[Divergence] = []
         self._finite = [parameter.detach().clone() for parameter in self.parameters]
+        self._unclipped: Tensor | None = None
+
+    @property
+    def gradient_norms(self) -> Tensor:
+        """The norm of the gradient of each network in the last update, before clipping: (K,) float64."""
+        return _norms(p.grad for p in self.parameters) if self._unclipped is None else self._unclipped
+
+    @property
+    def weight_norms(self) -> Tensor:
+        """The norm of all raw weights and biases of each network: (K,) float64."""
+        return _norms(parameter.detach() for parameter in self.parameters)
 
     def update(self, loss: Tensor, iteration: int) -> list[Divergence]:
         """Take one step down the gradient of the loss of every network, (K,), and say which diverged in it.
@@ -55,7 +66,7 @@ class Updater:
                 self._lose(_not_finite(parameter.grad), cause, causes)
         self._silence()
         if self.simulation.program.training.clip is not None:
-            clip_per_network(self.parameters, self.simulation.program.training.clip)
+            self._unclipped = clip_per_network(self.parameters, self.simulation.program.training.clip)
         self.optimizer.step()
         for name, parameter in zip(self.names, self.parameters, strict=True):
             self._lose(_not_finite(parameter.detach()), f"its {name} was not finite after the update", causes)
@@ -66,6 +77,39 @@ class Updater:
         ]
         self.diverged += new
         return new
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that updates go on from, by name: raw weights, state of the optimiser, who is alive."""
+        found = {f"weights/{name}": p.detach() for name, p in zip(self.names, self.parameters, strict=True)}
+        for name, parameter in zip(self.names, self.parameters, strict=True):
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    found[f"optimizer/{name}/{key}"] = value
+        found["alive"] = self.alive
+        return {name: value.cpu().contiguous() for name, value in found.items()}
+
+    def restore(self, state: Mapping[str, Tensor], diverged: Iterable[Divergence]) -> None:
+        """Go back to a state.  Raises ValueError if it is not one of this ensemble and optimiser."""
+        with torch.no_grad():
+            for name, parameter, finite in zip(self.names, self.parameters, self._finite, strict=True):
+                given = state.get(f"weights/{name}")
+                if given is None or (given.shape, given.dtype) != (parameter.shape, parameter.dtype):
+                    raise ValueError(f"it has other weights: {name} does not fit")
+                parameter.copy_(given)
+                finite.copy_(given)
+                prefix = f"optimizer/{name}/"
+                self.optimizer.state[parameter] = {
+                    key.removeprefix(prefix): self._placed(value, parameter)
+                    for key, value in state.items()
+                    if key.startswith(prefix)
+                }
+        self.alive = state["alive"].to(self.alive.device)
+        self.diverged = list(diverged)
+
+    @staticmethod
+    def _placed(value: Tensor, parameter: Tensor) -> Tensor:
+        """Return a part of the optimiser's state where torch keeps it: counters of steps stay on the CPU."""
+        return value.clone() if value.dim() == 0 else value.to(parameter.device)
 
     def _lose(self, bad: Tensor, cause: str, causes: dict[int, str]) -> None:
         """Count the networks that are bad, (K,) bool, as diverged if they were alive."""
@@ -130,12 +174,17 @@ def clip_per_network(parameters: Iterable[torch.nn.Parameter], limit: float) -> 
     Returns the norms before, (K,) float64: in float32 the squares of large gradients would overflow.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    squares = [gradient.double().flatten(1).square().sum(1) for gradient in gradients]
-    norms = torch.stack(squares).sum(0).sqrt()
+    norms = _norms(gradients)
     factor = torch.where(norms > limit, limit / norms, 1.0)
     for gradient in gradients:
         gradient.mul_(_like(factor, gradient).to(gradient.dtype))
     return norms
+
+
+def _norms(tensors: Iterable[Tensor | None]) -> Tensor:
+    """Return the norm of each network over some tensors (K, ...): (K,) float64."""
+    squares = [t.double().flatten(1).square().sum(1) for t in tensors if t is not None]
+    return torch.stack(squares).sum(0).sqrt()
 
 
 def _not_finite(tensor: Tensor) -> Tensor:

@@ -4,18 +4,21 @@ spec.yaml             the resolved document
 manifest.json         what made the run, and what came of it
 metrics.jsonl         one line an evaluation; the same for every run of one spec
 timing.jsonl          one line an evaluation: the wall clock, which is never the same
+checkpoints/          where training can go on
 weights.safetensors   the networks, once training is over
+lock                  who trains it, while somebody does
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,45 +28,104 @@ from rnnspec.check.examine import Specification
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.files import append_line, sha256, sync_folder, to_json, write_file
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
 from rnnspec.training.events import Evaluated
 from rnnspec.training.identity import identity, versions
+from rnnspec.training.lock import RunLock, lock_run
+from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result, divergence_row, finite, finite_list
 from rnnspec.training.weights import weights_to_bytes
 
 #: The version of this layout.
-FORMAT = 1
+FORMAT = 2
 SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
 TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
 
-#: Bytes asked of the disk beside those of the weights, before training begins.
+#: Bytes asked of the disk beside those of the networks, before training begins.
 _MARGIN = 2**20
 
 
-@dataclass
-class Run:
-    """A run folder that is being written."""
+@dataclass(frozen=True)
+class Schedule:
+    """When a checkpoint is due: so many seconds, or iterations, after the last; None for never."""
 
-    folder: Path
-    program: Program
-    manifest: dict[str, object]
-    _start: float = field(default_factory=time.monotonic)
+    seconds: float | None = 60.0
+    iterations: int | None = None
+
+
+class Run:
+    """A run folder that is being written, by this process alone.
+
+    start: the checkpoint from which it goes on; None for a new one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        program: Program,
+        manifest: dict[str, object],
+        lock: RunLock,
+        schedule: Schedule,
+        start: Checkpoint | None = None,
+    ) -> None:
+        self.folder = folder
+        self.program = program
+        self.manifest = manifest
+        self.lock = lock
+        self.kept = start.completed if start else 0
+        self._schedule = schedule
+        self._last = time.monotonic()
+        self._begun = self._last - (start.seconds if start else 0.0)
+        #: Whether the metrics have all that they should: a checkpoint without would not be exact.
+        self._whole = True
+        self._bytes = 0
+        self._hash = hashlib.sha256()
+        if start is not None:
+            self._bytes = start.metrics[0]
+            self._hash.update((folder / METRICS).read_bytes())
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that it has been trained."""
+        return round(time.monotonic() - self._begun, 3)
 
     def record(self, event: Evaluated) -> None:
         """Add one evaluation to the metrics, and its time to the times."""
-        append_line(self.folder / METRICS, to_json(metrics_row(self.program, event)))
+        line = to_json(metrics_row(self.program, event))
+        self._whole = False
+        append_line(self.folder / METRICS, line)
+        self._whole = True
+        self._bytes += len(line.encode()) + 1
+        self._hash.update(f"{line}\n".encode())
         self._time({"iteration": event.completed})
 
-    def finish(self, result: Result) -> None:
-        """Save the weights, then say in the manifest that they are there."""
+    def keep(self, loop: Loop) -> bool:
+        """Write a checkpoint if it is time to; return whether it was."""
+        seconds, iterations = self._schedule.seconds, self._schedule.iterations
+        due = seconds is not None and time.monotonic() - self._last >= seconds
+        if due or (iterations is not None and loop.completed - self.kept >= iterations):
+            self.checkpoint(loop)
+            return True
+        return False
+
+    def checkpoint(self, loop: Loop) -> None:
+        """Write a checkpoint of a training as it stands."""
+        # What it counts on must be on the disk before it is.
+        _sync_file(self.folder / METRICS)
+        save_checkpoint(self.folder, loop.checkpoint((self._bytes, self._hash.hexdigest()), self.seconds))
+        self.kept, self._last = loop.completed, time.monotonic()
+
+    def finish(self, result: Result, loop: Loop) -> None:
+        """Save the weights and a last checkpoint, then say in the manifest that they are there."""
+        if self._whole and self.kept != loop.completed:
+            self.checkpoint(loop)
         weights = weights_to_bytes(result.simulation)
         write_file(self.folder / WEIGHTS, weights)
         self.manifest |= {"status": result.status, "result": result.summary()}
         spec = (self.folder / SPEC).read_bytes()
         self.manifest["sha256"] = {SPEC: sha256(spec), WEIGHTS: sha256(weights)}
         self.write_manifest()
-        # The run is whole without it.
-        with contextlib.suppress(OSError):
-            self._time({"finished": _now()})
+        self._time({"finished": _now()})
 
     def give_up(self, status: str) -> None:
         """Say in the manifest that the training ended without weights."""
@@ -74,11 +136,12 @@ class Run:
         write_file(self.folder / MANIFEST, f"{to_json(self.manifest, indent=2)}\n".encode())
 
     def _time(self, row: dict[str, object]) -> None:
-        seconds = round(time.monotonic() - self._start, 3)
-        append_line(self.folder / TIMING, to_json({**row, "seconds": seconds}))
+        # A run is whole without it.
+        with contextlib.suppress(OSError):
+            append_line(self.folder / TIMING, to_json({**row, "seconds": self.seconds}))
 
 
-def create_run(specification: Specification, simulation: Simulation, out: Path) -> Run:
+def create_run(specification: Specification, simulation: Simulation, out: Path, schedule: Schedule) -> Run:
     """Make a new run folder below `out` and write what is known before training.
 
     It is called NAME-METHODS-IDENTITY, with a number behind it if there is one already: no run is ever
@@ -93,23 +156,19 @@ def create_run(specification: Specification, simulation: Simulation, out: Path) 
     out.mkdir(parents=True, exist_ok=True)
     _check_room(out, simulation)
     folder = _new_folder(out, "-".join([program.name, *words, hexadecimal[:8]]))
-    weight = next(simulation.parameters())
     manifest: dict[str, object] = {
         "format": FORMAT,
         "name": program.name,
         "methods": list(specification.methods),
         "identity": hexadecimal,
-        "versions": versions(),
         "seed": simulation.seed,
         "networks": simulation.networks,
         "first_network": simulation.first_network,
-        "target": simulation.target,
-        "dtype": str(weight.dtype).removeprefix("torch."),
-        "device": str(weight.device),
-        "threads": torch.get_num_threads(),
+        "iterations": program.training.iterations,
+        **circumstances(simulation),
         "status": "running",
     }
-    run = Run(folder, program, manifest)
+    run = Run(folder, program, manifest, lock_run(folder), schedule)
     write_file(folder / SPEC, specification.text.encode())
     run.write_manifest()
     (folder / METRICS).touch()
@@ -118,10 +177,46 @@ def create_run(specification: Specification, simulation: Simulation, out: Path) 
     return run
 
 
+def reopen_run(
+    folder: Path,
+    program: Program,
+    manifest: dict[str, object],
+    lock: RunLock,
+    schedule: Schedule,
+    start: Checkpoint | None,
+) -> Run:
+    """Take a run folder back to a checkpoint, or to its beginning, so that training can go on from there."""
+    size = start.metrics[0] if start else 0
+    with (folder / METRICS).open("ab") as file:
+        file.truncate(size)
+    discard_after(folder, start.completed if start else 0)
+    (folder / WEIGHTS).unlink(missing_ok=True)
+    for field in ("result", "sha256"):
+        manifest.pop(field, None)
+    manifest["status"] = "running"
+    run = Run(folder, program, manifest, lock, schedule, start)
+    run.write_manifest()
+    append_line(folder / TIMING, to_json({"resumed": _now(), "iteration": run.kept}))
+    return run
+
+
+def circumstances(simulation: Simulation) -> dict[str, object]:
+    """Return what the bits of a training depend on, beside the spec."""
+    weight = next(simulation.parameters())
+    return {
+        "versions": versions(),
+        "target": simulation.target,
+        "kernel": simulation.kernel,
+        "dtype": str(weight.dtype).removeprefix("torch."),
+        "device": str(weight.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
 def metrics_row(program: Program, event: Evaluated) -> dict[str, object]:
     """Return one line of the metrics; what is not finite becomes null.
 
-    loss, performance: of each network, in order; the loss is that of the update just made.
+    Loss, norms and performance are of each network, in order; the loss is that of the update just made.
     """
     edges = [skip.name for skip in program.skips]
     moment = event.moment
@@ -132,6 +227,8 @@ def metrics_row(program: Program, event: Evaluated) -> dict[str, object]:
         "betas": dict(zip(edges, moment.stage.betas, strict=True)),
         "theta": float(moment.stage.theta),
         "loss": finite_list(event.loss),
+        "gradient_norm": finite_list(event.gradient_norm),
+        "weight_norm": finite_list(event.weight_norm),
         "performance": finite_list(event.evaluation.performance),
         "phases": {name: finite_list(values) for name, values in event.evaluation.phases.items()},
         "trimmed_mean": finite(event.trimmed_mean),
@@ -153,10 +250,16 @@ def _new_folder(out: Path, name: str) -> Path:
 
 def _check_room(out: Path, simulation: Simulation) -> None:
     """Raise before hours of training what would be raised after them."""
-    # Twice: signed weights are stored with what is trained behind them.
-    needed = 2 * sum(p.numel() * p.element_size() for p in simulation.parameters()) + _MARGIN
+    # Twice: signed weights are stored with what is trained behind them.  Checkpoints have those, and up to
+    # three numbers of the optimiser for each; there are three of them while one is written.
+    needed = (2 + 3 * 4) * sum(p.numel() * p.element_size() for p in simulation.parameters()) + _MARGIN
     if shutil.disk_usage(out).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _now() -> str:

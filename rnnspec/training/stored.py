@@ -25,10 +25,16 @@ _MADE = "Give the folder that 'rnnspec train' made."
 _WITHOUT = {
     "running": (
         "is still running, or was cut off",
-        "If 'rnnspec train' still runs, wait until it has ended; if not, train again.",
+        "Wait until it has ended. If it does not run any more, go on with: rnnspec train --resume {run}",
     ),
-    "interrupted": ("was stopped by a second Ctrl-C, which saves nothing", "Train again."),
-    "failed": ("failed, and they could not be saved", "Train again."),
+    "interrupted": (
+        "was stopped by a second Ctrl-C, which does not wait",
+        "Go on with: rnnspec train --resume {run}",
+    ),
+    "failed": (
+        "failed, and they could not be saved",
+        "Go on with: rnnspec train --resume {run}",
+    ),
 }
 
 
@@ -62,11 +68,13 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
     run folder, the training has not ended, or a file is not the one that was written.
     """
     folder = Path(path)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if "sha256" not in manifest:
         status = manifest["status"]
         why, remedy = _WITHOUT.get(status, (f"ended as '{status}'", "Train again."))
-        raise RequestError(f"{folder} has no trained networks: its training {why}.", remedy)
+        raise RequestError(
+            f"{folder} has no trained networks: its training {why}.", remedy.format(run=folder)
+        )
     for name in (SPEC, WEIGHTS):
         if not (folder / name).is_file():
             raise RequestError(f"{folder} is not whole: {name} is missing.", _RESTORE)
@@ -102,7 +110,7 @@ def ensemble_of(run: Simulation | StoredRun | Path | str) -> Simulation | Stored
     return run
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest, as far as its shape can be trusted afterwards."""
     if not folder.exists():
         meant = _meant(folder)
@@ -156,7 +164,8 @@ def _language(manifest: object) -> object:
 
 def _readable(manifest: dict[str, Any]) -> bool:
     """Return whether a manifest has what is needed here, in the types that it is written with."""
-    kinds = {"networks": int, "first_network": int, "seed": int, "status": str}
+    kinds = {"networks": int, "first_network": int, "seed": int, "status": str, "iterations": int}
+    kinds |= {"identity": str, "versions": dict, "device": str, "threads": int}
     if manifest.get("format") != FORMAT or any(type(manifest.get(k)) is not t for k, t in kinds.items()):
         return False
     if manifest.get("target") not in TARGETS or manifest.get("dtype") not in DTYPES:

@@ -14,11 +14,12 @@ from rnnspec.runtime.device import check_device
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
-from rnnspec.training.events import Evaluated, Event, Observer, Started, Status, Stopping
-from rnnspec.training.interruption import Interruption, listening
+from rnnspec.training.checkpoint import Checkpoint
+from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping
+from rnnspec.training.interruption import STOPPING, Interruption, listening
 from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result
-from rnnspec.training.run import WEIGHTS, Run, create_run
+from rnnspec.training.run import Run, Schedule, create_run
 
 
 def train(
@@ -31,6 +32,9 @@ def train(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     only_network: int | None = None,
+    checkpoint_seconds: float | None = 60.0,
+    checkpoint_iterations: int | None = None,
+    stop_on: Iterable[str] = STOPPING,
     observer: Observer | None = None,
 ) -> Result:
     """Train all networks of a spec side by side and return what came of it.
@@ -38,31 +42,88 @@ def train(
     spec: a specification, or the path of one, with the overlays and settings of `rnnspec.load`.
     out: the folder in which the run gets a folder of its own; None keeps nothing.
     only_network: train network k of the ensemble alone; its weights, trials and noise are the same.
-    observer: is called with every event (`rnnspec.training.events`).  If it meets an OSError, because the
-    terminal or pipe it writes to has gone, it is called no more, and the training goes on.
+    checkpoint_seconds, checkpoint_iterations: write one when so much has gone by since the last; None: never
+    for that. stop_on: the signals that end it. observer: is called with every event
+    (`rnnspec.training.events`).  If it meets an OSError, because the terminal or pipe it writes to has gone,
+    it is called no more, and the training goes on.
 
-    Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved.
+    Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved;
+    `resume` goes on from there.
     """
     specification = specification_of(spec, overlays, settings)
     require_loss(specification)
-    with listening() as interruption:
+    schedule = schedule_of(checkpoint_seconds, checkpoint_iterations)
+    with listening(stop_on) as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
-        run = None if out is None else create_run(specification, simulation, Path(out))
+        run = None if out is None else create_run(specification, simulation, Path(out), schedule)
+        try:
+            return conduct(simulation, run, interruption, observer)
+        finally:
+            if run:
+                run.lock.release()
 
-        def observe(event: Event) -> None:
-            nonlocal observer
-            if run and isinstance(event, Evaluated):
-                run.record(event)
-            if observer:
-                try:
-                    observer(event)
-                except OSError:
-                    # Nobody watches any more; that must not cost the training.
-                    observer = None
 
-        interruption.on_request = lambda status: observe(Stopping(status))
-        observe(Started(simulation, run.folder if run else None))
-        return _finish(Loop(simulation, observe), interruption, run)
+def schedule_of(seconds: float | None, iterations: int | None) -> Schedule:
+    """Return when checkpoints are written.  Raises ValueError for what is no such time."""
+    if seconds is not None and not seconds >= 0:
+        raise ValueError(f"checkpoint_seconds takes seconds, or None for never, not {seconds!r}.")
+    if iterations is not None:
+        whole_number("checkpoint_iterations", iterations, 1)
+    return Schedule(seconds, iterations)
+
+
+def conduct(
+    simulation: Simulation,
+    run: Run | None,
+    interruption: Interruption,
+    observer: Observer | None,
+    *,
+    start: Checkpoint | None = None,
+    iterations: int | None = None,
+    for_criterion: bool = True,
+    history: tuple[float, ...] = (),
+) -> Result:
+    """Train a simulation from where it stands, keep what comes of it, and tell the observer.
+
+    start, iterations, for_criterion: as of a `Loop`.  history: the trimmed means of the evaluations before.
+    """
+
+    def observe(event: Event) -> None:
+        nonlocal observer
+        if run and isinstance(event, Evaluated):
+            run.record(event)
+        if observer:
+            try:
+                observer(event)
+            except OSError:
+                # Nobody watches any more; that must not cost the training.
+                observer = None
+
+    def keep(loop: Loop) -> None:
+        if run and run.keep(loop):
+            observe(Kept(loop.completed))
+
+    loop = Loop(simulation, observe, iterations=iterations, for_criterion=for_criterion, start=start)
+    interruption.on_request = lambda status: observe(Stopping(status))
+    folder = run.folder if run else None
+    observe(Started(simulation, folder, loop.iterations, loop.completed, history))
+    try:
+        status = loop.run(interruption, keep)
+        result = _result(loop, status, interruption, run)
+        if run:
+            run.finish(result, loop)
+        return result
+    except OSError as error:
+        # The run folder could not be written.  A line of metrics must not cost the networks.
+        if run:
+            error.add_note(_rescue(_result(loop, "failed", interruption, run), loop, run))
+        raise
+    except BaseException as error:
+        if run:
+            # The first error is the one to hear of, even if the disk refuses this note as well.
+            with contextlib.suppress(OSError):
+                run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
 
 
 def require_loss(specification: Specification) -> None:
@@ -97,33 +158,12 @@ def _ensemble(
     )
 
 
-def _finish(loop: Loop, interruption: Interruption, run: Run | None) -> Result:
-    """Run a loop to its end and save what came of it."""
-    try:
-        status = loop.run(interruption)
-        result = _result(loop, status, interruption, run)
-        if run:
-            run.finish(result)
-        return result
-    except OSError as error:
-        # The run folder could not be written.  A line of metrics must not cost the networks.
-        if run:
-            error.add_note(_rescue(_result(loop, "failed", interruption, run), run))
-        raise
-    except BaseException as error:
-        if run:
-            # The first error is the one to hear of, even if the disk refuses this note as well.
-            with contextlib.suppress(OSError):
-                run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-        raise
-
-
 def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | None) -> Result:
     return Result(
         simulation=loop.simulation,
         status=status,
         iterations=loop.completed,
-        evaluated=loop.last.completed if loop.last else None,
+        evaluated=loop.standing.completed if loop.standing else None,
         performance=loop.performance,
         diverged=tuple(loop.updater.diverged),
         folder=run.folder if run else None,
@@ -131,16 +171,14 @@ def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | N
     )
 
 
-def _rescue(result: Result, run: Run) -> str:
+def _rescue(result: Result, loop: Loop, run: Run) -> str:
     """Save the networks of a training whose folder could not be written, and say what came of that."""
     try:
-        run.finish(result)
+        run.finish(result, loop)
     except OSError as error:
         with contextlib.suppress(OSError):
             run.give_up("failed")
-        if (run.folder / WEIGHTS).exists():
-            return (
-                f"The networks are in {run.folder / WEIGHTS}, but no command reads them without a manifest."
-            )
-        return f"The networks could not be saved: {error.filename}: {error.strerror}."
-    return f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."
+        saved = f"The networks could not be saved: {error.filename}: {error.strerror}."
+    else:
+        saved = f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."
+    return f"{saved}\n  Go on with: rnnspec train --resume {run.folder}"

@@ -136,12 +136,15 @@ def test_a_disk_that_fills_up_while_training(folder: Path) -> None:
     (run,) = (folder / "runs").iterdir()
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["iteration"] == 2 * len(rows) > 2
-    first, remedy, saved = done.stderr.splitlines()
+    first, remedy, saved, resume = done.stderr.splitlines()
     assert first == f"rnnspec: The disk is full: 'runs/{run.name}/metrics.jsonl' could not be written."
     assert remedy.startswith("  Make room")
     last = rows[-1]["iteration"] + 2
     assert saved == f"  The networks are saved as they were after iteration {last}, in runs/{run.name}."
+    assert resume == f"  Go on with: rnnspec train --resume runs/{run.name}"
     is_trained(folder, "failed")
+    # The metrics lack the last evaluation, so what has no checkpoint before it begins anew.
+    assert not list((run / "checkpoints").glob("*")) if (run / "checkpoints").exists() else True
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "manifest.json"])
@@ -158,18 +161,19 @@ def test_a_disk_that_is_full_at_the_end(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("rnnspec.training.run.write_file", full)
     answer = rnnspec("train", "tiny.yaml", "-q")
     (run,) = (folder / "runs").iterdir()
-    weights = f"runs/{run.name}/weights.safetensors"
     assert answer.code == 2
-    first, _, networks = answer.err.splitlines()
+    first, _, networks, resume = answer.err.splitlines()
     assert first == f"rnnspec: The disk is full: 'runs/{run.name}/{name}' could not be written."
+    assert networks == f"  The networks could not be saved: runs/{run.name}/{name}: No space left on device."
+    assert resume == f"  Go on with: rnnspec train --resume runs/{run.name}"
     status = json.loads((run / "manifest.json").read_text())["status"]
-    if name == "manifest.json":
-        assert networks == f"  The networks are in {weights}, but no command reads them without a manifest."
-        assert status == "running"
-    else:
-        assert networks == f"  The networks could not be saved: {weights}: No space left on device."
-        assert status == "failed"
-        assert "failed, and they could not be saved" in rnnspec("evaluate", run).err
+    assert status == ("running" if name == "manifest.json" else "failed")
+    assert "has no trained networks" in rnnspec("evaluate", run).err
+    # The checkpoint was written before; once there is room, nothing is lost.
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert rnnspec("train", "--resume", run, "-q").code == 0
+    is_trained(folder, "finished")
 
 
 def test_the_last_time_is_of_no_consequence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

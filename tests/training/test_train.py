@@ -42,6 +42,7 @@ def test_a_run_folder(tmp_path: Path) -> None:
     assert folder is not None
     assert result.status == "finished"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoints",
         "manifest.json",
         "metrics.jsonl",
         "spec.yaml",
@@ -220,7 +221,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
     with pytest.raises(RequestError, match="was stopped by a second Ctrl-C") as refusal:
         rnnspec.load_run(folder)
-    assert refusal.value.remedy == "Train again."
+    assert refusal.value.remedy == f"Go on with: rnnspec train --resume {folder}"
 
 
 def test_training_in_a_thread(tmp_path: Path) -> None:

@@ -1,0 +1,218 @@
+"""Going on with a training that has ended, or was cut off, to the same bits as if it had never been."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rnnspec.check.examine import Specification, load
+from rnnspec.runtime.arguments import whole_number
+from rnnspec.runtime.device import DTYPES, check_device
+from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.files import sha256
+from rnnspec.runtime.simulation import Simulation
+from rnnspec.training.checkpoint import Checkpoint, Damage, load_checkpoint
+from rnnspec.training.events import Observer
+from rnnspec.training.identity import identity_of
+from rnnspec.training.interruption import STOPPING, listening
+from rnnspec.training.lock import RunLock, lock_run
+from rnnspec.training.result import Result
+from rnnspec.training.run import METRICS, SPEC, circumstances, reopen_run
+from rnnspec.training.stored import read_manifest
+from rnnspec.training.train import conduct, schedule_of
+
+#: What a training that is over has come to, in words.
+_OVER = {
+    "reached": "reached its criterion",
+    "finished": "made all its iterations",
+    "diverged": "ended when every network had diverged",
+}
+
+
+def resume(
+    run: Path | str,
+    *,
+    extend: int | None = None,
+    allow_drift: bool = False,
+    break_lock: bool = False,
+    device: str | None = None,
+    checkpoint_seconds: float | None = 60.0,
+    checkpoint_iterations: int | None = None,
+    stop_on: Iterable[str] = STOPPING,
+    observer: Observer | None = None,
+    on_note: Any = None,
+) -> Result:
+    """Go on with the training of a run folder from its last checkpoint, and return what came of it.
+
+    extend: train so many iterations more than have been made; a criterion that was reached before counts no
+    more. allow_drift: go on even if the spec, the package, the machine or the kernel would change the result;
+    the manifest says so.  break_lock: take the folder from a process on another machine, which is known not
+    to run any more. device: that of the run if not given.  on_note: is called with a line for each thing that
+    is worth a remark. The rest is as for `train`.  Raises RequestError if the training cannot go on, or not
+    to the same bits.
+    """
+    folder = Path(run)
+    schedule = schedule_of(checkpoint_seconds, checkpoint_iterations)
+    if extend is not None:
+        whole_number("extend", extend, 1)
+    say = on_note or (lambda line: None)
+    read_manifest(folder)
+    with listening(stop_on) as interruption:
+        lock = lock_run(folder, break_lock=break_lock)
+        try:
+            # Read again: now nobody else writes it.
+            resumption = _Resumption(folder, read_manifest(folder), allow_drift, device)
+            for line in (*_of_lock(lock), *resumption.prepare(extend)):
+                say(line)
+            reopened = reopen_run(
+                folder, resumption.program, resumption.manifest, lock, schedule, resumption.start
+            )
+            return conduct(
+                resumption.simulation,
+                reopened,
+                interruption,
+                observer,
+                start=resumption.start,
+                iterations=resumption.iterations,
+                for_criterion=resumption.for_criterion,
+                history=_history(folder),
+            )
+        finally:
+            lock.release()
+
+
+class _Resumption:
+    """What a run goes on from: its spec and, once `prepare` has found nothing against it, the rest."""
+
+    start: Checkpoint | None
+    simulation: Simulation
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], allow_drift: bool, device: str | None) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.allow_drift = allow_drift
+        self.device = device or str(manifest["device"])
+        self.specification: Specification = load(folder / SPEC)
+        self.program = self.specification.program
+        self.iterations = int(manifest["iterations"])
+        self.for_criterion = bool(manifest.get("for_criterion", True))
+
+    def prepare(self, extend: int | None) -> list[str]:
+        """Find the checkpoint, see whether the bits would stay, and return what is worth a remark."""
+        self.start, damages = load_checkpoint(self.folder)
+        self._check_status(extend)
+        self.simulation = self._simulation()
+        changes = self._changes()
+        if changes and not self.allow_drift:
+            raise RequestError(
+                f"{self.folder} cannot go on to the same bits:\n"
+                + "\n".join(f"  {line}" for line in changes),
+                "Resume it as it was begun. Or add --allow-drift, and its manifest will say so.",
+            )
+        completed = self.start.completed if self.start else 0
+        if changes:
+            drift = self.manifest.setdefault("drift", [])
+            drift.append({"iteration": completed, "changed": changes})
+            self.manifest |= circumstances(self.simulation)
+        if extend is not None:
+            self.iterations = completed + extend
+            self.manifest["iterations"] = self.iterations
+        self.manifest["for_criterion"] = self.for_criterion
+        return [
+            *(_of_damage(damage, completed) for damage in damages),
+            *(f"Changed: {line}" for line in changes),
+        ]
+
+    def _check_status(self, extend: int | None) -> None:
+        """Refuse what is over, unless it is to be extended; fit a checkpoint to the simulation."""
+        status = self.manifest["status"]
+        if status in _OVER and (extend is None or status == "diverged"):
+            raise RequestError(
+                f"{self.folder} has nothing left to do: its training {_OVER[status]}.",
+                "Train it further with --extend 5000."
+                if status != "diverged"
+                else "Change the spec, such as its learning rate, and train again.",
+            )
+        if status == "reached":
+            self.for_criterion = False
+        if status in _OVER and self.start is None:
+            raise RequestError(
+                f"{self.folder} has no checkpoint to go on from.", "Restore it from a copy, or train again."
+            )
+
+    def _simulation(self) -> Simulation:
+        manifest = self.manifest
+        return Simulation(
+            self.program,
+            networks=int(manifest["networks"]),
+            first_network=int(manifest["first_network"]),
+            seed=int(manifest["seed"]),
+            target=None if self.allow_drift else manifest["target"],
+            wanted=manifest["target"],
+            dtype=DTYPES[manifest["dtype"]],
+            device=check_device(self.device),
+        )
+
+    def _changes(self) -> list[str]:
+        """Return what would change the result, a line each."""
+        before, now = self.manifest, circumstances(self.simulation)
+        changes = []
+        made = before["versions"]
+        text = (self.folder / SPEC).read_text(encoding="utf-8")
+        if identity_of(text, str(made["rnnspec"])) != before["identity"]:
+            changes.append(f"{SPEC} is not the one that the training began with")
+        for name in ("rnnspec", "torch"):
+            if made.get(name) != (new := _version(now, name)):
+                changes.append(f"{name} was {made.get(name)}, and is {new} now")
+        for name in ("target", "device"):
+            if before[name] != now[name]:
+                changes.append(f"the {name} was {before[name]}, and is {now[name]} now")
+        if before["target"] == now["target"] and before.get("kernel") != now["kernel"]:
+            changes.append("the kernel was compiled for another processor, or by another compiler")
+        # The kernels of the target cpu give the same bits for any number.
+        if now["target"] != "cpu" and before["threads"] != now["threads"]:
+            changes.append(f"it had {before['threads']} threads, and has {now['threads']} now")
+        return changes + self._metrics_changed()
+
+    def _metrics_changed(self) -> list[str]:
+        """Return whether the metrics are gone; refuse those that are others."""
+        size, digest = self.start.metrics if self.start else (0, sha256(b""))
+        file = self.folder / METRICS
+        if size and not file.exists():
+            # Begun anew, as far as they are concerned.
+            assert self.start is not None
+            self.start = _without_metrics(self.start)
+            return [f"{METRICS} is gone, with what was measured before"]
+        if size and sha256(file.read_bytes()[:size]) != digest:
+            raise RequestError(
+                f"{file} is not what the training wrote.",
+                "Restore it from a copy; or move it away, and add --allow-drift to go on without it.",
+            )
+        return []
+
+
+def _without_metrics(start: Checkpoint) -> Checkpoint:
+    return Checkpoint(
+        start.completed, start.tensors, start.standing, start.diverged, (0, sha256(b"")), start.seconds
+    )
+
+
+def _version(now: Mapping[str, Any], name: str) -> object:
+    return now["versions"].get(name)
+
+
+def _of_lock(lock: RunLock) -> list[str]:
+    return [f"{lock.died} did not give the run back; it has ended."] if lock.died else []
+
+
+def _of_damage(damage: Damage, completed: int) -> str:
+    instead = f"the checkpoint of iteration {completed:,} is used" if completed else "training begins anew"
+    return f"{damage.file} {damage.reason}; {instead}."
+
+
+def _history(folder: Path) -> tuple[float, ...]:
+    """Return the trimmed means of the evaluations so far."""
+    rows = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
+    return tuple(float("nan") if row["trimmed_mean"] is None else row["trimmed_mean"] for row in rows)
