@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rnnspec.training.evaluation import Evaluation
     from rnnspec.training.recording import Recording
     from rnnspec.training.result import Result
+    from rnnspec.training.resume import resume
     from rnnspec.training.simulate import simulate
     from rnnspec.training.stored import load_run
     from rnnspec.training.train import train
@@ -48,6 +49,7 @@ _HOMES = {
     "evaluate": "rnnspec.training.evaluate",
     "load": "rnnspec.check.examine",
     "load_run": "rnnspec.training.stored",
+    "resume": "rnnspec.training.resume",
     "simulate": "rnnspec.training.simulate",
     "train": "rnnspec.training.train",
 }
@@ -67,6 +69,7 @@ __all__ = [
     "evaluate",
     "load",
     "load_run",
+    "resume",
     "simulate",
     "train",
 ]

@@ -87,6 +87,15 @@ def append_line(path: Path, text: str) -> None:
         raise _naming(error, path) from None
 
 
+def sync_file(path: Path) -> None:
+    """Make what was appended to a file survive a power cut."""
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _naming(error, path) from None
+
+
 def sync_folder(folder: Path) -> None:
     """Make what was renamed in a folder survive a power cut, where the system can."""
     with contextlib.suppress(OSError):

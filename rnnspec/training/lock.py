@@ -68,9 +68,11 @@ def lock_run(folder: Path, *, break_lock: bool = False) -> RunLock:
                 os.close(handle)
                 continue
             _sign(handle)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 os.close(handle)
+            if isinstance(error, OSError):
+                raise OSError(error.errno, error.strerror, str(path)) from None
             raise
         return RunLock(path, handle, before)
 
@@ -131,7 +133,6 @@ def _sign(handle: int) -> None:
     row = {"process": os.getpid(), "host": socket.gethostname(), "boot": _boot()}
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{to_json(row)}\n".encode(), 0)
-    os.fsync(handle)
 
 
 def _same(handle: int, path: Path) -> bool:

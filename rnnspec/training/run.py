@@ -26,7 +26,7 @@ import torch
 
 from rnnspec.check.examine import Specification
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.files import append_line, sha256, sync_folder, to_json, write_file
+from rnnspec.runtime.files import append_line, sha256, sync_file, sync_folder, to_json, write_file
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
 from rnnspec.training.events import Evaluated
@@ -111,7 +111,7 @@ class Run:
     def checkpoint(self, loop: Loop) -> None:
         """Write a checkpoint of a training as it stands."""
         # What it counts on must be on the disk before it is.
-        _sync_file(self.folder / METRICS)
+        sync_file(self.folder / METRICS)
         save_checkpoint(self.folder, loop.checkpoint((self._bytes, self._hash.hexdigest()), self.seconds))
         self.kept, self._last = loop.completed, time.monotonic()
 
@@ -168,11 +168,16 @@ def create_run(specification: Specification, simulation: Simulation, out: Path, 
         **circumstances(simulation),
         "status": "running",
     }
-    run = Run(folder, program, manifest, lock_run(folder), schedule)
-    write_file(folder / SPEC, specification.text.encode())
-    run.write_manifest()
-    (folder / METRICS).touch()
-    append_line(folder / TIMING, to_json({"started": _now()}))
+    try:
+        run = Run(folder, program, manifest, lock_run(folder), schedule)
+        write_file(folder / SPEC, specification.text.encode())
+        (folder / METRICS).touch()
+        append_line(folder / TIMING, to_json({"started": _now()}))
+        # Last: from now on there is a run.
+        run.write_manifest()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     sync_folder(out)
     return run
 
@@ -255,11 +260,6 @@ def _check_room(out: Path, simulation: Simulation) -> None:
     needed = (2 + 3 * 4) * sum(p.numel() * p.element_size() for p in simulation.parameters()) + _MARGIN
     if shutil.disk_usage(out).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _now() -> str:

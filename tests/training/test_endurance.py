@@ -1,0 +1,329 @@
+"""Whatever becomes of the machine, no run is lost and no result changes: campaigns that take minutes.
+
+    pytest -m slow tests/training/test_endurance.py
+
+Most children are forks of this process, which has everything imported, so that hundreds of them take minutes.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from support import SPECS
+from training.samples import write_tiny
+from training.test_resume import assert_same
+
+import rnnspec
+from rnnspec.runtime.errors import RequestError
+from rnnspec.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnspec.training.events import Event, Updated
+from rnnspec.training.resume import resume
+
+pytestmark = [
+    pytest.mark.slow,
+    # Forking is the point; the threads of torch are idle.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def forked(work: Callable[[], int]) -> int:
+    """Do some work in a process of its own; return its number."""
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            # Messages of what is killed on purpose would fill the screen.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            code = work()
+        finally:
+            os._exit(code)
+    return child
+
+
+def code_of(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_200_kills(tmp_path: Path) -> None:
+    """SIGKILL at random moments of training and of saving: every time a whole generation is there."""
+    spec = write_tiny(tmp_path)
+    settings = ["training.iterations=100000", "training.evaluate.every=3"]
+    random_source = random.Random(1)
+
+    def begin() -> int:
+        rnnspec.train(spec, settings=settings, out=tmp_path / "runs", target="cpu", checkpoint_iterations=1)
+        return 0
+
+    child = forked(begin)
+    while not list(tmp_path.glob("runs/*/checkpoints/*.json")):
+        time.sleep(0.01)
+    (run,) = (tmp_path / "runs").iterdir()
+    kills, reached = 0, 0
+    while kills < 200:
+        time.sleep(random_source.uniform(0.0, 0.25))
+        os.kill(child, signal.SIGKILL)
+        assert code_of(child) == -signal.SIGKILL
+        kills += 1
+        found, damages = load_checkpoint(run)
+        assert found is not None
+        assert not damages, f"kill {kills}: {damages}"
+        assert found.completed >= reached
+        reached = found.completed
+        child = forked(lambda: int(resume(run, checkpoint_iterations=1) is None))
+    os.kill(child, signal.SIGKILL)
+    code_of(child)
+    # What hundreds of processes made is what one makes.
+    whole = rnnspec.train(
+        spec,
+        settings=[*settings, f"training.iterations={reached + 5}"],
+        out=tmp_path / "whole",
+        target="cpu",
+    )
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "iterations": reached + 5}))
+    resume(run)
+    assert whole.folder is not None
+    assert_same(run, whole.folder)
+
+
+CASES = {
+    "delayed_go with dasc40": ("delayed_go.yaml", ["dasc40"], ["skips.beta.over=20 iterations"]),
+    "rule_reversal with strategic": (
+        "rule_reversal.yaml",
+        ["strategic"],
+        ["skips.beta.over=20 iterations", "network.dt=20 ms"],
+    ),
+    "delayed_go with cd10": ("delayed_go.yaml", ["cd10"], ["coarsening.over=20 iterations"]),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("case", CASES)
+def test_20_stops(tmp_path: Path, case: str, threads: int) -> None:
+    """Stopped anywhere, and gone on with in a fresh process: the same bytes."""
+    name, methods, settings = CASES[case]
+    overlays = [str(SPECS / "methods" / f"{method}.yaml") for method in methods]
+    settings = [*settings, "training.networks=4", "training.iterations=22", "training.evaluate.batch=8"]
+    torch.set_num_threads(threads)
+
+    def train(out: str, stop: int | None = None) -> Path:
+        def observe(event: Event) -> None:
+            if isinstance(event, Updated) and event.completed == stop:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        result = rnnspec.train(
+            SPECS / name, overlays=overlays, settings=settings, out=tmp_path / out, observer=observe
+        )
+        assert result.folder is not None
+        return result.folder
+
+    whole = train("whole")
+    for stop in random.Random(2).sample(range(1, 22), 20):
+        run = train("stopped", stop)
+        script = f"import torch, rnnspec; torch.set_num_threads({threads}); rnnspec.resume({str(run)!r})"
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+        assert_same(run, whole)
+        shutil.rmtree(run)
+
+
+def test_600_damages(tmp_path: Path) -> None:
+    """500 single bits flipped, 100 truncations: all noticed, the file named, the generation before used."""
+    result = rnnspec.train(
+        write_tiny(tmp_path), out=tmp_path / "runs", target="torch", checkpoint_iterations=3
+    )
+    run = result.folder
+    assert run is not None
+    files = sorted((run / "checkpoints").glob("000000006.*"))
+    sizes = [file.stat().st_size for file in files]
+    source = random.Random(3)
+    for number in range(600):
+        file = files[number % 2]
+        data = file.read_bytes()
+        if number < 500:
+            place = source.randrange(8 * len(data))
+            broken = bytearray(data)
+            broken[place // 8] ^= 1 << place % 8
+        else:
+            broken = bytearray(data[: source.randrange(len(data))])
+        file.write_bytes(broken)
+        found, damages = load_checkpoint(run)
+        file.write_bytes(data)
+        assert found is not None
+        assert found.completed == 3
+        assert [damage.file for damage in damages] == [file]
+    assert sizes == [file.stat().st_size for file in files]
+    assert load_checkpoint(run)[1] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_50_preemptions(tmp_path: Path, number: signal.Signals) -> None:
+    """Exit 75 within ten seconds at any moment, and on to the same bits."""
+    spec = write_tiny(tmp_path)
+    settings = ["training.iterations=400", "training.evaluate.every=5"]
+
+    def outcome(work: Callable[[], rnnspec.Result]) -> int:
+        return {"terminated": 75, "finished": 0}[work().status]
+
+    def begin() -> int:
+        return outcome(lambda: rnnspec.train(spec, settings=settings, out=tmp_path / "runs", target="cpu"))
+
+    whole = rnnspec.train(spec, settings=settings, out=tmp_path / "whole", target="cpu").folder
+    source = random.Random(int(number))
+    stops = 0
+    while stops < 25:
+        shutil.rmtree(tmp_path / "runs", ignore_errors=True)
+        child = forked(begin)
+        while not list(tmp_path.glob("runs/*/metrics.jsonl")):
+            time.sleep(0.001)
+        (run,) = (tmp_path / "runs").iterdir()
+        while True:
+            time.sleep(source.uniform(0.0, 0.2))
+            started = time.monotonic()
+            os.kill(child, number)
+            code = code_of(child)
+            assert time.monotonic() - started < 10
+            if code == 0:
+                break
+            assert code == 75
+            stops += 1
+            child = forked(lambda run=run: outcome(lambda: resume(run)))  # type: ignore[misc]
+        assert whole is not None
+        assert_same(run, whole)
+
+
+def test_a_disk_that_refuses_any_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever write fails: what was kept is whole, nothing lies about, and the run goes on later."""
+    spec = write_tiny(tmp_path)
+    whole = rnnspec.train(spec, out=tmp_path / "whole", target="torch", checkpoint_iterations=2).folder
+    assert whole is not None
+    real = os.fsync
+    calls = 0
+
+    def counted(handle: int) -> None:
+        nonlocal calls
+        calls += 1
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    rnnspec.train(spec, out=tmp_path / "counted", target="torch", checkpoint_iterations=2)
+    total = calls
+    assert total > 10
+    for failing in range(1, total + 1):
+        calls = 0
+
+        def full(handle: int, failing: int = failing) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", full)
+        out = tmp_path / f"out{failing}"
+        started = time.monotonic()
+        failures: list[OSError] = []
+        try:
+            rnnspec.train(spec, out=out, target="torch", checkpoint_iterations=2)
+        except OSError as error:
+            failures.append(error)
+        assert time.monotonic() - started < 5
+        monkeypatch.setattr(os, "fsync", real)
+        assert all(error.filename for error in failures)
+        if not list(out.iterdir()):
+            # It had not begun.
+            continue
+        (run,) = out.iterdir()
+        assert not [file for file in run.rglob("*") if file.name.startswith(".")]
+        assert not (run / "lock").exists()
+        if json.loads((run / "manifest.json").read_text())["status"] != "finished":
+            resume(run)
+        assert_same(run, whole)
+
+
+def test_three_of_a_hundred_diverge(tmp_path: Path) -> None:
+    """The others have the bits of a clean run; those three are named with iteration and cause."""
+    spec = write_tiny(tmp_path)
+    settings = ["training.networks=100", "training.iterations=20"]
+    clean = rnnspec.train(spec, settings=settings, out=tmp_path / "clean", target="cpu")
+    lost = {7: float("nan"), 41: float("inf"), 99: float("-inf")}
+
+    def poison(event: Event) -> None:
+        if isinstance(event, Updated) and event.completed == 10:
+            with torch.no_grad():
+                for network, value in lost.items():
+                    simulation.w_rec[network, 0, 0] = value
+
+    def remember(event: Event) -> None:
+        nonlocal simulation
+        if hasattr(event, "simulation"):
+            simulation = event.simulation
+        poison(event)
+
+    simulation = clean.simulation
+    result = rnnspec.train(
+        spec, settings=settings, out=tmp_path / "poisoned", target="cpu", observer=remember
+    )
+    assert sorted(d.network for d in result.diverged) == sorted(lost)
+    assert {d.iteration for d in result.diverged} == {11}
+    assert all("not finite" in d.cause for d in result.diverged)
+    for (name, one), (_, other) in zip(
+        clean.simulation.named_parameters(), result.simulation.named_parameters(), strict=True
+    ):
+        kept = [k for k in range(100) if k not in lost]
+        assert torch.equal(one[kept], other[kept]), name
+
+
+def test_the_cost_of_checkpoints(tmp_path: Path) -> None:
+    """Less than 2 % of training, for a hundred networks, at the interval that is usual."""
+    specification = rnnspec.load(SPECS / "delayed_go.yaml")
+    result = rnnspec.train(
+        specification.path if hasattr(specification, "path") else SPECS / "delayed_go.yaml",
+        settings=["training.iterations=3"],
+        out=tmp_path,
+    )
+    assert result.folder is not None
+    found, _ = load_checkpoint(result.folder)
+    assert found is not None
+    started = time.perf_counter()
+    for _ in range(5):
+        save_checkpoint(result.folder, found)
+    seconds = (time.perf_counter() - started) / 5
+    print(f"a checkpoint of 100 networks takes {seconds:.3f} s: {100 * seconds / 60:.2f} % of a minute")
+    assert seconds / 60 < 0.02
+
+
+def test_a_run_in_use_is_refused(tmp_path: Path) -> None:
+    spec = write_tiny(tmp_path)
+    child = forked(
+        lambda: int(
+            rnnspec.train(spec, settings=["training.iterations=100000"], out=tmp_path / "runs", target="cpu")
+            is None
+        )
+    )
+    while not list(tmp_path.glob("runs/*/metrics.jsonl")):
+        time.sleep(0.01)
+    (run,) = (tmp_path / "runs").iterdir()
+    try:
+        with pytest.raises(RequestError, match=f"in use: process {child} on "):
+            resume(run)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        code_of(child)

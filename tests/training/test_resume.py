@@ -1,0 +1,313 @@
+"""Going on with a training: to the same bits, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from training.samples import write_tiny
+
+import rnnspec
+from rnnspec.runtime.errors import RequestError
+from rnnspec.training.events import Event, Kept, Started, Updated
+from rnnspec.training.result import Result
+from rnnspec.training.resume import resume
+
+#: Beta changes in iterations 2 and 4 of `fast`; theta likewise of `coarse`.
+COARSE = "rnnspec: 1\ncoarsening: {from: 4, increments: 2, over: 6 iterations}\n"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = write_tiny(tmp_path)
+    (tmp_path / "methods" / "coarse.yaml").write_text(COARSE, encoding="utf-8")
+    return path
+
+
+def train(spec: Path, method: str = "fast", *settings: str, **options: Any) -> Result:
+    options = {"target": "torch", "out": spec.parent / "runs", **options}
+    return rnnspec.train(spec, overlays=[method], settings=settings, **options)
+
+
+def stop_at(iteration: int, number: int = signal.SIGTERM) -> Callable[[Event], None]:
+    def observe(event: Event) -> None:
+        if isinstance(event, Updated) and event.completed == iteration:
+            os.kill(os.getpid(), number)
+
+    return observe
+
+
+def folder_of(result: Result) -> Path:
+    assert result.folder is not None
+    return result.folder
+
+
+def assert_same(run: Path, whole: Path) -> None:
+    """The same weights, metrics and state of the optimiser, to the byte."""
+    last = sorted((whole / "checkpoints").glob("*.safetensors"))[-1]
+    for name in ("weights.safetensors", "metrics.jsonl", f"checkpoints/{last.name}"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+OPTIMIZERS = [
+    "{kind: adam, learning_rate: 0.01}",
+    "{kind: sgd, learning_rate: 0.1, momentum: 0.9}",
+    "{kind: sgd, learning_rate: 0.1, momentum: 0}",
+    "{kind: rmsprop, learning_rate: 0.01, momentum: 0.5}",
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("method", ["fast", "coarse"])
+def test_the_same_bits_wherever_it_stopped(spec: Path, method: str, optimizer: str) -> None:
+    setting = f"training.optimizer={optimizer}"
+    whole = folder_of(train(spec, method, setting))
+    for iteration in range(1, 6):
+        stopped = train(spec, method, setting, observer=stop_at(iteration))
+        assert (stopped.status, stopped.iterations, stopped.signal) == ("terminated", iteration, "SIGTERM")
+        result = resume(folder_of(stopped))
+        assert (result.status, result.iterations) == ("finished", 6)
+        assert_same(folder_of(stopped), whole)
+
+
+def test_kernels_go_on_to_the_same_bits(spec: Path) -> None:
+    whole = folder_of(train(spec, target="cpu"))
+    stopped = folder_of(train(spec, target="cpu", observer=stop_at(3)))
+    resume(stopped)
+    assert_same(stopped, whole)
+
+
+def test_a_run_that_was_moved(spec: Path, tmp_path: Path) -> None:
+    whole = folder_of(train(spec))
+    stopped = folder_of(train(spec, observer=stop_at(3)))
+    moved = tmp_path / "elsewhere" / "renamed"
+    moved.parent.mkdir()
+    shutil.move(stopped, moved)
+    result = resume(moved)
+    assert result.folder == moved
+    assert_same(moved, whole)
+    assert rnnspec.evaluate(moved, sequences=4).sequences == 4
+
+
+def test_cut_off_without_a_word(spec: Path) -> None:
+    """As a power cut leaves it: the metrics are ahead of the checkpoint, the manifest says running."""
+    whole = folder_of(train(spec))
+    run = folder_of(train(spec, checkpoint_iterations=1, observer=stop_at(5)))
+    (run / "weights.safetensors").unlink()
+    last = sorted((run / "checkpoints").glob("*.json"))[-1]
+    assert last.name == "000000005.json"
+    last.unlink()
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"torn": ')
+    (run / "checkpoints" / ".000000005.json.x1y2").write_text("half")
+    result = resume(run)
+    assert result.iterations == 6
+    assert_same(run, whole)
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+def test_cut_off_before_the_first_checkpoint(spec: Path) -> None:
+    whole = folder_of(train(spec))
+    run = folder_of(train(spec, observer=stop_at(2)))
+    shutil.rmtree(run / "checkpoints")
+    resume(run)
+    assert_same(run, whole)
+
+
+def test_two_generations_are_kept(spec: Path) -> None:
+    kept: list[int] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Kept):
+            kept.append(event.completed)
+
+    run = folder_of(train(spec, checkpoint_iterations=2, observer=observe))
+    assert kept == [2, 4, 6]
+    names = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert names == [f"00000000{n}.{kind}" for n in (4, 6) for kind in ("json", "safetensors")]
+
+
+def test_no_checkpoint_is_written_for_its_own_sake(spec: Path) -> None:
+    kept: list[Event] = []
+    train(spec, checkpoint_seconds=None, observer=kept.append)
+    assert not any(isinstance(event, Kept) for event in kept)
+
+
+def test_what_is_shown_goes_on(spec: Path) -> None:
+    stopped = folder_of(train(spec, observer=stop_at(4)))
+    begun: list[Started] = []
+    resume(stopped, observer=lambda e: begun.append(e) if isinstance(e, Started) else None)
+    ((start,),) = [begun]
+    assert (start.completed, start.iterations, len(start.history)) == (4, 6, 2)
+
+
+# --- further than it was to go -----------------------------------------------------------------------
+
+
+def test_a_run_that_is_over_has_nothing_left(spec: Path) -> None:
+    run = folder_of(train(spec))
+    with pytest.raises(
+        RequestError, match="nothing left to do: its training made all its iterations"
+    ) as refusal:
+        resume(run)
+    assert refusal.value.remedy == "Train it further with --extend 5000."
+
+
+def test_extending(spec: Path) -> None:
+    """The schedule of beta stays where it was: a longer training with that schedule is the same."""
+    whole = folder_of(train(spec, "fast", "training.iterations=10"))
+    run = folder_of(train(spec))
+    result = resume(run, extend=4)
+    assert (result.status, result.iterations) == ("finished", 10)
+    assert_same(run, whole)
+    # Once more, and stopped on the way: the rest is still to be done.
+    stopped = resume(run, extend=4, observer=stop_at(12))
+    assert (stopped.status, stopped.iterations) == ("terminated", 12)
+    assert resume(run).iterations == 14
+
+
+def test_a_criterion_that_was_reached_counts_no_more(spec: Path) -> None:
+    goal = "training.stop={performance: 0.01}"
+    run = folder_of(train(spec, "fast", goal))
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert (manifest["status"], manifest["result"]["iterations"]) == ("reached", 2)
+    result = resume(run, extend=3)
+    assert (result.status, result.iterations) == ("finished", 5)
+
+
+# --- what would change the result --------------------------------------------------------------------
+
+
+def drifted(run: Path, changed: str) -> None:
+    """Assert that a run is refused for what has changed, and goes on with it if that is allowed."""
+    with pytest.raises(RequestError, match="cannot go on to the same bits") as refusal:
+        resume(run)
+    assert changed in str(refusal.value)
+    assert "--allow-drift" in refusal.value.remedy
+    notes: list[str] = []
+    result = resume(run, allow_drift=True, on_note=notes.append)
+    assert result.status == "finished"
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["drift"] == [{"iteration": 3, "changed": [changed]}]
+    assert notes == [f"Changed: {changed}"]
+
+
+def rewritten(run: Path, **fields: object) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, **fields}))
+
+
+def test_another_torch(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    versions = json.loads((run / "manifest.json").read_text())["versions"]
+    rewritten(run, versions={**versions, "torch": "2.0.0"})
+    drifted(run, f"torch was 2.0.0, and is {torch.__version__} now")
+
+
+def test_another_spec(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    text = (run / "spec.yaml").read_text()
+    (run / "spec.yaml").write_text(text.replace("scale: 0.1", "scale: 0.2"))
+    drifted(run, "spec.yaml is not the one that the training began with")
+
+
+def test_another_processor(spec: Path) -> None:
+    run = folder_of(train(spec, target="cpu", observer=stop_at(3)))
+    rewritten(run, kernel="0" * 64)
+    drifted(run, "the kernel was compiled for another processor, or by another compiler")
+
+
+def test_another_number_of_threads(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    threads = torch.get_num_threads()
+    rewritten(run, threads=threads + 1)
+    drifted(run, f"it had {threads + 1} threads, and has {threads} now")
+
+
+def test_threads_are_all_the_same_to_kernels(spec: Path) -> None:
+    whole = folder_of(train(spec, target="cpu"))
+    run = folder_of(train(spec, target="cpu", observer=stop_at(3)))
+    rewritten(run, threads=17)
+    resume(run)
+    assert_same(run, whole)
+
+
+def test_metrics_that_were_changed(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    metrics = run / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace("iteration", "Iteration"))
+    with pytest.raises(RequestError, match=r"metrics\.jsonl is not what the training wrote"):
+        resume(run, allow_drift=True)
+    metrics.unlink()
+    drifted(run, "metrics.jsonl is gone, with what was measured before")
+    assert [json.loads(line)["iteration"] for line in metrics.read_text().splitlines()] == [4, 6]
+
+
+# --- checkpoints that are damaged --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_every_bit_of_a_checkpoint_counts(spec: Path, suffix: str) -> None:
+    whole = folder_of(train(spec))
+    run = folder_of(train(spec, checkpoint_iterations=1, observer=stop_at(4)))
+    file = sorted((run / "checkpoints").glob(f"*{suffix}"))[-1]
+    data = file.read_bytes()
+    for place in range(0, 8 * len(data), max(1, 8 * len(data) // 40)):
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        notes: list[str] = []
+        copy = run.parent / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(run, copy)
+        resume(copy, on_note=notes.append)
+        named = copy / "checkpoints" / file.name
+        assert notes == [f"{named} is not what was written; the checkpoint of iteration 3 is used."]
+        assert_same(copy, whole)
+
+
+def test_nothing_is_pickled(spec: Path) -> None:
+    run = folder_of(train(spec))
+    for file in (run / "checkpoints").iterdir():
+        if file.suffix == ".safetensors":
+            tensors = safetensors.torch.load(file.read_bytes())
+            assert "alive" in tensors
+        else:
+            json.loads(file.read_bytes())
+
+
+# --- networks that diverge ---------------------------------------------------------------------------
+
+
+def test_networks_that_diverged_stay_so(spec: Path) -> None:
+    settings = ("training.optimizer={kind: sgd, learning_rate: 1e30}",)
+    whole = train(spec, "fast", *settings)
+    assert whole.diverged
+    first = min(divergence.iteration for divergence in whole.diverged)
+    stopped = folder_of(train(spec, "fast", *settings, observer=stop_at(first)))
+    if whole.status == "diverged" and whole.iterations == first:
+        with pytest.raises(RequestError, match="every network had diverged"):
+            resume(stopped, extend=5)
+        return
+    result = resume(stopped)
+    assert result.diverged == whole.diverged
+    assert_same(stopped, folder_of(whole))
+
+
+def test_arguments(spec: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoint_seconds takes seconds"):
+        train(spec, checkpoint_seconds=-1.0)
+    with pytest.raises(RequestError, match="'KILL' is no signal that a program can hear"):
+        train(spec, stop_on=["KILL"])
+    with pytest.raises(RequestError, match="There is no run folder"):
+        resume(tmp_path / "none")
