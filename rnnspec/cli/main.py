@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rnnspec.cli import bench, compile, evaluate, resolve, rule, schema, simulate, train, validate
+from rnnspec.cli import bench, compile, evaluate, resolve, rule, schema, simulate, status, train, validate
 from rnnspec.cli.failures import INTERRUPTED, reported
 
 HELP = """Recurrent neural networks and their tasks from specifications that people can read.
@@ -19,12 +19,13 @@ A spec is a YAML file that states a network, a task and its training. Start with
 \b
   rnnspec validate specs/                 is everything right?
   rnnspec train specs/go.yaml             train its networks
-  rnnspec evaluate runs/go-1a2b3c4d       how good are they?
+  rnnspec status                          how do the runs stand?
+  rnnspec evaluate runs/go-1a2b3c4d       how good are the networks?
 
 \b
 Exit codes: 0 fine, 1 the spec has errors, 2 wrong usage or a file that cannot be
-used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM
-or SIGHUP, 130 stopped by Ctrl-C.
+used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM,
+SIGUSR1 or SIGHUP, 130 stopped by Ctrl-C.
 """
 
 
@@ -58,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in (validate, rule, schema, resolve, compile, train, evaluate, simulate, bench):
+for module in (validate, rule, schema, resolve, compile, train, status, evaluate, simulate, bench):
     name = module.__name__.rpartition(".")[2]
     app.command(name, cls=_Command)(reported(module.command))
 

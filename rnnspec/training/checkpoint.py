@@ -20,10 +20,11 @@ import safetensors.torch
 from torch import Tensor
 
 from rnnspec.runtime.files import sha256, sync_folder, to_json, write_file
+from rnnspec.training.layout import CHECKPOINTS
 from rnnspec.training.optimize import Divergence
 
-#: The folder of the checkpoints in that of the run, and the version of their layout.
-FOLDER, FORMAT = "checkpoints", 1
+#: The version of their layout.
+FORMAT = 1
 #: Generations that are kept.
 KEPT = 2
 
@@ -68,7 +69,7 @@ class Damage:
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     """Write a generation, then forget those before the last two.  Raises OSError; the others stay whole."""
-    folder = run / FOLDER
+    folder = run / CHECKPOINTS
     folder.mkdir(exist_ok=True)
     name = _name(checkpoint.completed)
     data = safetensors.torch.save(dict(checkpoint.tensors))
@@ -87,8 +88,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(run: Path) -> tuple[Checkpoint | None, list[Damage]]:
     """Return the newest checkpoint that is whole, None if there is none, and the newer ones that are not."""
     damages: list[Damage] = []
-    for completed in _iterations(run / FOLDER):
-        found = _read(run / FOLDER, completed)
+    for completed in _iterations(run / CHECKPOINTS):
+        found = _read(run / CHECKPOINTS, completed)
         if isinstance(found, Checkpoint):
             return found, damages
         damages.append(found)
@@ -97,7 +98,7 @@ def load_checkpoint(run: Path) -> tuple[Checkpoint | None, list[Damage]]:
 
 def discard_after(run: Path, completed: int) -> None:
     """Remove what is newer than the checkpoint that training goes on from, and the rests of broken writes."""
-    folder = run / FOLDER
+    folder = run / CHECKPOINTS
     if not folder.is_dir():
         return
     _forget(folder, [number for number in _iterations(folder) if number > completed])

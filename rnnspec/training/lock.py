@@ -17,8 +17,7 @@ from pathlib import Path
 
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import to_json
-
-LOCK = "lock"
+from rnnspec.training.layout import LOCK
 
 
 @dataclass(frozen=True)

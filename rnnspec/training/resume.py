@@ -17,9 +17,10 @@ from rnnspec.training.checkpoint import Checkpoint, Damage, load_checkpoint
 from rnnspec.training.events import Observer
 from rnnspec.training.identity import identity_of
 from rnnspec.training.interruption import STOPPING, listening
+from rnnspec.training.layout import METRICS, SPEC
 from rnnspec.training.lock import RunLock, lock_run
 from rnnspec.training.result import Result
-from rnnspec.training.run import METRICS, SPEC, circumstances, reopen_run
+from rnnspec.training.run import circumstances, reopen_run
 from rnnspec.training.stored import read_manifest
 from rnnspec.training.train import conduct, schedule_of
 

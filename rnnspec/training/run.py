@@ -1,13 +1,4 @@
-"""The run folder: everything a training leaves behind.
-
-spec.yaml             the resolved document
-manifest.json         what made the run, and what came of it
-metrics.jsonl         one line an evaluation; the same for every run of one spec
-timing.jsonl          one line an evaluation: the wall clock, which is never the same
-checkpoints/          where training can go on
-weights.safetensors   the networks, once training is over
-lock                  who trains it, while somebody does
-"""
+"""Writing a run folder."""
 
 from __future__ import annotations
 
@@ -31,15 +22,11 @@ from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
 from rnnspec.training.events import Evaluated
 from rnnspec.training.identity import identity, versions
+from rnnspec.training.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
 from rnnspec.training.lock import RunLock, lock_run
 from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result, divergence_row, finite, finite_list
 from rnnspec.training.weights import weights_to_bytes
-
-#: The version of this layout.
-FORMAT = 2
-SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
-TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
 
 #: Bytes asked of the disk beside those of the networks, before training begins.
 _MARGIN = 2**20

@@ -15,7 +15,7 @@ from rnnspec.runtime.files import sha256
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import TARGETS, Target
 from rnnspec.spec.document import LANGUAGE_VERSION
-from rnnspec.training.run import FORMAT, MANIFEST, SPEC, WEIGHTS
+from rnnspec.training.layout import FORMAT, MANIFEST, SPEC, WEIGHTS
 from rnnspec.training.weights import load_weights
 
 _RESTORE = "Restore the folder from a copy, or train again."

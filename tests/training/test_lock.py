@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from rnnspec.runtime.errors import RequestError
-from rnnspec.training.lock import LOCK, holder, lock_run
+from rnnspec.training.layout import LOCK
+from rnnspec.training.lock import holder, lock_run
 
 HOLD = """
 import sys, time

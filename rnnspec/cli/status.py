@@ -1,0 +1,142 @@
+"""`rnnspec status`: how do the runs stand?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnnspec.cli.console import is_terminal
+from rnnspec.cli.options import Json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rnnspec.training.status import RunStatus
+
+#: Seconds between looks with --watch.
+EVERY = 2.0
+
+
+def command(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUNS]...",
+            help="Run folders, or folders of runs; 'runs' if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show how runs stand, those that are training too.
+
+    A run is running, has reached its criterion, finished all its iterations, diverged (no network is left),
+    was stopped by a signal, failed, or was cut off without a word; the last three go on with
+    'rnnspec train --resume RUN'. A run that another machine may be training, which cannot be seen from here,
+    is 'unseen'. Iterations are those that have been evaluated or kept.
+
+    \b
+    Example:
+      rnnspec status runs --watch
+    """
+    from rnnspec.runtime.files import to_json
+    from rnnspec.training.status import run_statuses
+
+    paths = runs or ["runs"]
+    found = run_statuses(paths)
+    if json:
+        print(to_json({"runs": [_row(status) for status in found]}, indent=2))
+        return
+    if not watch:
+        _print(found)
+        return
+    if not is_terminal(sys.stdout):
+        raise typer.BadParameter("Only a terminal can be watched; leave it out.", param_hint="'--watch'")
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(table(found), console=Console(highlight=False), auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(EVERY)
+                live.update(table(run_statuses(paths)), refresh=True)
+        except KeyboardInterrupt:
+            # How one leaves.
+            return
+
+
+def table(found: list[RunStatus]) -> Table:
+    """Return runs as a table, one line each where there is room."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for heading in ("run", "iteration", "performance", "time", "state"):
+        right = heading in ("iteration", "performance", "time")
+        made.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for status in found:
+        made.add_row(*_cells(status)[:-1], Text(_cells(status)[-1], _COLOURS.get(status.state, "")))
+    return made
+
+
+_COLOURS = {"running": "green", "cut off": "yellow", "failed": "red", "diverged": "red", "damaged": "red"}
+
+
+def _print(found: list[RunStatus]) -> None:
+    from rich.console import Console
+
+    # As wide as it needs to be where nobody's window ends.
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table(found))
+
+
+def _cells(status: RunStatus) -> tuple[str, ...]:
+    from rnnspec.cli.charts import score, span
+
+    unread = {
+        "damaged": "damaged: its manifest cannot be read",
+        "foreign": "made by another version of rnnspec",
+    }
+    if status.state in unread:
+        return str(status.folder), "", "", "", unread[status.state]
+    return (
+        str(status.folder),
+        f"{status.completed:,} of {status.iterations:,}",
+        score(status.performance),
+        span(status.seconds),
+        _said(status),
+    )
+
+
+def _said(status: RunStatus) -> str:
+    """Return the state in words, with who trains it, and with the networks that are lost."""
+    said = {"reached": "reached its criterion", "unseen": f"unseen: {status.holder}"}.get(
+        status.state, status.state
+    )
+    if status.diverged and status.state != "diverged":
+        said += f"; {status.diverged} of {status.networks} diverged"
+    return said
+
+
+def _row(status: RunStatus) -> dict[str, object]:
+    holder = status.holder
+    return {
+        "run": str(status.folder),
+        "name": status.name,
+        "methods": list(status.methods),
+        "state": status.state,
+        "iteration": status.completed,
+        "iterations": status.iterations,
+        "performance": None if status.performance != status.performance else status.performance,
+        "seconds": status.seconds,
+        "networks": status.networks,
+        "diverged": status.diverged,
+        "process": holder and holder.process,
+        "host": holder and holder.host,
+    }
