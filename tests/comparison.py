@@ -63,6 +63,7 @@ def assert_agree(
 
     close("loss", found.loss, wanted.loss)
     close("performance", found.performance, wanted.performance)
+    close("mean rate", found.mean_rate, wanted.mean_rate)
     close("trial performance", found.trial_performance, wanted.trial_performance)
     assert found.phase_performance.keys() == wanted.phase_performance.keys()
     for name, value in wanted.phase_performance.items():

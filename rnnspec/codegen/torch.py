@@ -213,7 +213,8 @@ def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> d
         }
         for penalty in program.training.penalties
     ]
-    rate_norms = [penalty["size"] for penalty in penalties if penalty["quantity"] == "rate"]
+    # The mean rate is always reported.
+    rate_norms = dict.fromkeys(["abs", *(p["size"] for p in penalties if p["quantity"] == "rate")])
     judging = [f"epoch.{role}" for role in ("target", "correct") if role in roles]
     squared = len(entropy) < len(channels)
     correct = ["trial", "y" if squared else "outputs(x)", *(["t"] if "correct" in task.clocks else [])]

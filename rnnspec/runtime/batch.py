@@ -59,6 +59,7 @@ class Outcome:
     """What a batch led to.  K' is K, or 1 for what all networks share.
 
     loss: (K,), penalties included, differentiable.  performance: (K,).  phase_performance: (K,) each.
+    mean_rate: (K,), the mean of |r| over the states of epochs with gradient, sequences and units.
     trial_performance: (K, B, trials), nan where a trial is not scored.
     variables: draws and reads by name, (K', B, trials).
     steps: (B or 1,), the length of each sequence.
@@ -69,6 +70,7 @@ class Outcome:
 
     loss: Tensor
     performance: Tensor
+    mean_rate: Tensor
     phase_performance: Mapping[str, Tensor]
     trial_performance: Tensor
     variables: Mapping[str, Tensor]

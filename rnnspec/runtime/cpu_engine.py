@@ -136,7 +136,7 @@ class CpuEngine:
         record: bool,
     ) -> Outcome:
         timeline, program = self.program.timeline, self.program
-        loss, right, points, steps, success, scored, variables, rates, inputs = results[:9]
+        loss, mean_rate, right, points, steps, success, scored, variables, rates, inputs = results[:10]
         dtype = loss.dtype
         fractions = torch.where(scored[..., None] != 0, right.to(dtype) / points, torch.nan)
         share = torch.where(fractions.isnan(), 0.0, steps.to(dtype))
@@ -158,6 +158,7 @@ class CpuEngine:
         return Outcome(
             loss=loss,
             performance=trials.nanmean((1, 2)),
+            mean_rate=mean_rate,
             phase_performance={
                 phase: fractions[..., number].nanmean((1, 2))
                 for number, phase in enumerate(timeline.phases)

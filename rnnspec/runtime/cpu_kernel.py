@@ -37,7 +37,7 @@ class Arguments(ctypes.Structure):
         *((name, _INTEGER) for name in ("tables", "segments", "longest")),
         *((name, _POINTER) for name in ("segment", "landing_first", "landing")),
         *((name, _POINTER) for name in ("w_rec", "w_in", "w_out", "bias", "readout_bias")),
-        *((name, _POINTER) for name in ("scale", "of_rates", "forced", "loss")),
+        *((name, _POINTER) for name in ("scale", "of_rates", "forced", "loss", "mean_rate")),
         *((name, _POINTER) for name in ("d_w_rec", "d_w_in", "d_w_out", "d_bias", "d_readout_bias")),
         *((name, _POINTER) for name in ("right", "points", "steps", "success", "scored", "variables")),
         *((name, _POINTER) for name in ("rates", "inputs")),

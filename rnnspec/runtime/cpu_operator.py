@@ -39,7 +39,7 @@ def simulate(
     noise_gain (N), clock (T + 1), betas.  timetable: segment (tables, segments, 6), landing_first,
     landing (.., 5).  numbers: dt, noise_start, noise_keep, rate_points.  counts: those of COUNTS.
 
-    Returns loss (K), right (K, B, trials, phases), points and steps (B, trials, phases), success and
+    Returns loss (K), mean_rate (K), right (K, B, trials, phases), points and steps (B, trials, phases), success and
     scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C), and the
     gradient of each weight; what is not asked for is empty.
     """
@@ -77,7 +77,18 @@ COUNTS = (
     "draws_key",
     "longest",
 )
-_RESULTS = ("loss", "right", "points", "steps", "success", "scored", "variables", "rates", "inputs")
+_RESULTS = (
+    "loss",
+    "mean_rate",
+    "right",
+    "points",
+    "steps",
+    "success",
+    "scored",
+    "variables",
+    "rates",
+    "inputs",
+)
 
 
 @simulate.register_fake
@@ -101,6 +112,7 @@ def _results(
         return room
 
     return [
+        room(networks),
         room(networks),
         room(networks, sequences, trials, phases, dtype=torch.int32),
         room(sequences, trials, phases, dtype=torch.int32),

@@ -58,6 +58,7 @@ class Reference:
         return Outcome(
             loss=objective.loss(),
             performance=score.performance,
+            mean_rate=objective.mean_rate(1).detach(),
             phase_performance=score.phases,
             trial_performance=score.trials,
             variables=_variables(trajectories),

@@ -45,7 +45,7 @@ class Objective:
         for penalty in self.program.training.penalties:
             power = 1 if penalty.norm == "l1" else 2
             if penalty.quantity == "rate":
-                mean = self._mean_rate(power)
+                mean = self.mean_rate(power)
             else:
                 mean = (self.weights[penalty.quantity].abs() ** power).mean((1, 2))
             total = total + penalty.coefficient * mean
@@ -97,7 +97,7 @@ class Objective:
         size = channel.stop - channel.start
         return of_one_sequence(environment.outputs[channel.name], size if size > 1 else None)
 
-    def _mean_rate(self, power: int) -> Tensor:
+    def mean_rate(self, power: int) -> Tensor:
         """Mean of |r|^power over the states of epochs with gradient, sequences and units, (K,)."""
         total, count = self._zeros(), 0
         for trajectory in self.trajectories:

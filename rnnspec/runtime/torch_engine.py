@@ -79,6 +79,7 @@ class TorchEngine:
         return Outcome(
             loss=loss,
             performance=module.performance(result),
+            mean_rate=result.rate_abs.amount.detach() / max(result.rate_abs.count, 1),
             phase_performance=module.phase_performance(result),
             trial_performance=module.trial_performance(result),
             variables=_variables(result.trials, batch.sequences),

@@ -29,13 +29,14 @@ TOGETHER = 2**30
 class Evaluation:
     """What an ensemble is worth; a network that has diverged scores 0, nan is that no trial counted.
 
-    sequences: B.  performance: of each network.  phases: the same for each phase of the trial.
+    sequences: B.  performance: of each network.  mean_rate: likewise, over units, steps and sequences.  phases: the same for each phase of the trial.
     trials: (K, B, trials) performance, nan where a trial does not count.  variables: draws and reads by
     name, (K', B, trials), K' being K or 1.
     """
 
     sequences: int
     performance: tuple[float, ...]
+    mean_rate: tuple[float, ...]
     phases: Mapping[str, tuple[float, ...]]
     trials: Tensor
     variables: Mapping[str, Tensor]
@@ -69,6 +70,7 @@ def evaluate_simulation(
     return Evaluation(
         sequences,
         scores(torch.cat([outcome.performance for outcome in outcomes])),
+        tuple(torch.cat([outcome.mean_rate for outcome in outcomes]).double().tolist()),
         {name: scores(torch.cat([o.phase_performance[name] for o in outcomes])) for name in phases},
         scored(torch.cat([outcome.trial_performance for outcome in outcomes])),
         {name: _joined(name, outcomes) for name in variables},

@@ -221,6 +221,7 @@ def metrics_row(program: Program, event: Evaluated) -> dict[str, object]:
         "loss": finite_list(event.loss),
         "gradient_norm": finite_list(event.gradient_norm),
         "weight_norm": finite_list(event.weight_norm),
+        "mean_rate": finite_list(event.evaluation.mean_rate),
         "performance": finite_list(event.evaluation.performance),
         "phases": {name: finite_list(values) for name, values in event.evaluation.phases.items()},
         "trimmed_mean": finite(event.trimmed_mean),

@@ -176,6 +176,7 @@ class Result:
         zero, keys = rate.new_zeros(rate.shape[:2]), [(n, phase) for n in range(TRIALS) for phase in PHASES]
         self.errors = {key: Sum(zero) for key in keys}
         self.right, self.steps = {key: Sum(zero) for key in keys}, dict.fromkeys(keys, 0)
+        self.rate_abs = Sum(zero[:, 0])
         self.rates, self.inputs = [], []  # if recorded, in pieces: (K, B, T, N), (K', B, T, C)
 
 
@@ -256,11 +257,13 @@ def inputs(epoch: Epoch, trial, like: Tensor) -> Tensor:
 def observe(result: Result, weights: dict[str, Tensor], segment, path: list[Tensor], stop: int) -> None:
     """Judge the points of some steps in a row; stop: how many of the segment's steps are over then."""
     epoch, trial = EPOCHS[segment.epoch], result.trials[segment.trial]
-    if not (epoch.target or epoch.correct or result.record):
+    if not (epoch.target or epoch.correct or result.record or segment.gradient):
         return
     key, first, states = (segment.trial, epoch.phase), stop - len(path), torch.stack(path, 2)
     if result.record:
         result.rates.append(states)
+    if segment.gradient:
+        result.rate_abs.add(states.abs().sum((1, 2, 3)), states[0].numel())
     grace = max(segment.grace - first, 0)
     if epoch.correct:
         result.steps[key] = result.steps[key] + len(path)
