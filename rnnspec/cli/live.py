@@ -57,6 +57,8 @@ class LiveDisplay:
         outer = Table.grid()
         outer.add_row(Text(progress.title + progress.place, "bold", overflow="fold"))
         outer.add_row(table)
+        for warning in dict.fromkeys(progress.warnings):
+            outer.add_row(Text(warning, "yellow", overflow="fold"))
         if progress.stopping and not progress.finished:
             outer.add_row(Text("Stopping after this iteration; Ctrl-C again stops at once.", "yellow"))
         return outer

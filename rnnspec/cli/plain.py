@@ -8,7 +8,7 @@ import time
 from rnnspec.cli.charts import rate, score, span
 from rnnspec.cli.console import note
 from rnnspec.cli.progress import Progress, five_numbers
-from rnnspec.training.events import Diverged, Event, Finished, Started, Stopping, Updated
+from rnnspec.training.events import Diverged, Event, Finished, Started, Stopping, Updated, Warned
 
 #: Seconds between lines: a training of a night leaves a log that can still be read.
 INTERVAL = 10.0
@@ -31,6 +31,8 @@ class PlainDisplay:
             case Diverged(networks=networks):
                 for lost in networks:
                     note(f"network {lost.network} diverged in iteration {lost.iteration:,}: {lost.cause}")
+            case Warned(text=text):
+                note(text)
             case Updated() if time.monotonic() >= self._due:
                 self._line()
             case Finished():

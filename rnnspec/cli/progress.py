@@ -12,7 +12,7 @@ from rnnspec.cli.console import count
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Stage
 from rnnspec.training.evaluation import is_scored
-from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated
+from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated, Warned
 from rnnspec.training.interruption import StopStatus
 from rnnspec.training.optimize import Divergence
 from rnnspec.training.stages import next_change, stage_at
@@ -39,6 +39,7 @@ class Progress:
         self.evaluated: Evaluated | None = None
         self.history: list[float] = []
         self.diverged: list[Divergence] = []
+        self.warnings: list[str] = []
         self.stopping: StopStatus | None = None
         self.finished = False
         self._ticks: deque[tuple[float, int]] = deque()
@@ -63,6 +64,8 @@ class Progress:
                 self.history.append(mean)
             case Diverged(networks=networks):
                 self.diverged += networks
+            case Warned(text=text):
+                self.warnings.append(text)
             case Stopping(status=status):
                 self.stopping = status
             case Finished():

@@ -85,6 +85,25 @@ def command(
             show_default=False,
         ),
     ] = None,
+    diagnose: Annotated[
+        str | None,
+        typer.Option(
+            "--diagnose",
+            metavar="gradients",
+            help="Look at how gradients fade on their way back through time, with skips and without.",
+            show_default=False,
+        ),
+    ] = None,
+    diagnose_at: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--diagnose-at",
+            metavar="N",
+            min=1,
+            help="In iteration N; 1, 10, 100, 1000 and 10000 if not given. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     allow_drift: Annotated[
         bool,
         typer.Option("--allow-drift", help="Resume even if something has changed that changes the result."),
@@ -117,11 +136,17 @@ def command(
         raise typer.BadParameter(
             "Give a spec to train, or a run to go on with: --resume RUN.", param_hint="'SPEC'"
         )
-    if resume is not None and (overlays or settings or target or only_network is not None):
+    begun = overlays or settings or target or diagnose or only_network is not None
+    if resume is not None and begun:
         raise typer.BadParameter(
-            "A run goes on as it was begun: --with, --set, --target and --only-network are for new ones.",
+            "A run goes on as it was begun: --with, --set, --target, --diagnose and --only-network are for "
+            "new ones.",
             param_hint="'--resume'",
         )
+    if diagnose is not None:
+        one_of("--diagnose", diagnose, ("gradients",))
+    elif diagnose_at:
+        raise typer.BadParameter("It needs --diagnose gradients.", param_hint="'--diagnose-at'")
     signals = (*_usual(), *(stop_on or ()))
     if spec is None:
         assert resume is not None
@@ -136,9 +161,11 @@ def command(
     import torch
 
     from rnnspec.runtime.device import DTYPES
+    from rnnspec.training.diagnosis import ITERATIONS
     from rnnspec.training.train import train
 
     chosen = target_of(target)
+    looked_at = tuple(diagnose_at or ITERATIONS) if diagnose else ()
     number = DTYPES[one_of("--dtype", dtype, tuple(DTYPES))]
     if threads is not None:
         torch.set_num_threads(threads)
@@ -157,6 +184,7 @@ def command(
             checkpoint_seconds=seconds,
             checkpoint_iterations=iterations,
             stop_on=signals,
+            diagnose_at=looked_at,
             observer=observer,
         )
 

@@ -39,9 +39,9 @@ def simulate(
     noise_gain (N), clock (T + 1), betas.  timetable: segment (tables, segments, 6), landing_first,
     landing (.., 5).  numbers: dt, noise_start, noise_keep, rate_points.  counts: those of COUNTS.
 
-    Returns loss (K), mean_rate (K), right (K, B, trials, phases), points and steps (B, trials, phases), success and
-    scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C), and the
-    gradient of each weight; what is not asked for is empty.
+    Returns loss and mean_rate (K), right (K, B, trials, phases), points and steps (B, trials, phases),
+    success and scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C),
+    and the gradient of each weight; what is not asked for is empty.
     """
     found = KERNELS[kernel]
     results = _results(kernel, weights, counts, gradient, record, torch.zeros)

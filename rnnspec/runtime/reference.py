@@ -38,23 +38,10 @@ class Reference:
         forced_reads: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
         """Simulate one batch with effective weights; see `batch.Engine`."""
-        bias = weights["bias"]
-        drawn = draw(self.program, batch, bias.shape[0], device=bias.device)
-        tables = self.timetables(batch, drawn)
-        # Drawn in float64 whatever the dtype of the weights, and rounded once.
-        noise = process_noise(
-            self.program, batch, max(table.steps for table in tables), bias.shape[0], device=bias.device
-        )
-        simulation = SequenceSimulation(
-            self.program, batch, weights, None if noise is None else noise.to(bias.dtype), forced_reads or {}
-        )
-        trajectories = []
-        for b, table in enumerate(tables):
-            own = [{name: v[:, b : b + 1] for name, v in trial.items()} for trial in drawn.variables]
-            trajectories.append(simulation.simulate(b, table, own))
+        trajectories = self._simulate(weights, batch, forced_reads or {})
         objective = Objective(self.program, batch, weights, trajectories)
         score = objective.score()
-        steps = [table.steps for table in tables]
+        steps = [trajectory.table.steps for trajectory in trajectories]
         return Outcome(
             loss=objective.loss(),
             performance=score.performance,
@@ -67,6 +54,47 @@ class Reference:
             outputs=_recorded(trajectories, lambda t: self._outputs(weights, t)) if record else None,
             inputs=_recorded(trajectories, _inputs) if record else None,
         )
+
+    def state_gradients(self, weights: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, list[Timetable]]:
+        """Return how the last answer of each network depends on its states, and each sequence's timetable.
+
+        |dL/dr(t)| over the units, (K, B, T + 1), of state 0, 1, ...: along all paths that lead on from it,
+        skips too; L is the error of the last epoch that wants something.  0 where no gradient passes; nan
+        behind the end of a shorter sequence.
+        """
+        trained = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        trajectories = self._simulate(trained, batch, {})
+        error = Objective(self.program, batch, trained, trajectories).last_error().sum()
+        states = [state for t in trajectories for state in t.states if state.requires_grad]
+        found = iter(torch.autograd.grad(error, states, allow_unused=True)) if states else iter(())
+        rows = []
+        for trajectory in trajectories:
+            own = [next(found) if state.requires_grad else None for state in trajectory.states]
+            nothing = torch.zeros_like(trajectory.states[0])
+            rows.append(torch.stack([nothing if g is None else g for g in own], 1).norm(dim=-1))
+        longest = max(row.shape[1] for row in rows)
+        padded = [torch.nn.functional.pad(r, (0, longest - r.shape[1]), value=torch.nan) for r in rows]
+        return torch.stack(padded, 1), [trajectory.table for trajectory in trajectories]
+
+    def _simulate(
+        self, weights: Mapping[str, Tensor], batch: Batch, forced_reads: Mapping[str, Tensor]
+    ) -> list[Trajectory]:
+        """Simulate every sequence of a batch."""
+        bias = weights["bias"]
+        drawn = draw(self.program, batch, bias.shape[0], device=bias.device)
+        tables = self.timetables(batch, drawn)
+        # Drawn in float64 whatever the dtype of the weights, and rounded once.
+        noise = process_noise(
+            self.program, batch, max(table.steps for table in tables), bias.shape[0], device=bias.device
+        )
+        simulation = SequenceSimulation(
+            self.program, batch, weights, None if noise is None else noise.to(bias.dtype), forced_reads
+        )
+        trajectories = []
+        for b, table in enumerate(tables):
+            own = [{name: v[:, b : b + 1] for name, v in trial.items()} for trial in drawn.variables]
+            trajectories.append(simulation.simulate(b, table, own))
+        return trajectories
 
     def timetables(self, batch: Batch, drawn: Drawn) -> list[Timetable]:
         """Return the timetable of each sequence."""

@@ -51,6 +51,24 @@ class Objective:
             total = total + penalty.coefficient * mean
         return total
 
+    def last_error(self) -> Tensor:
+        """Return the error of the last epoch that has a target, the mean over points and sequences: (K,)."""
+        total = self._zeros()
+        for trajectory in self.trajectories:
+            epochs = self.program.timeline.epochs
+            wanting = [
+                segment
+                for segment in trajectory.table.segments
+                if segment.epoch >= 0 and epochs[segment.epoch].targets and epochs[segment.epoch].gradient
+            ]
+            for segment in wanting[-1:]:
+                epoch = epochs[segment.epoch]
+                for error in ("squared_error", "cross_entropy"):
+                    for target in epoch.targets:
+                        summed, count = self._target_error(trajectory, segment, epoch, target, error)
+                        total = total + summed / count.clamp(min=1)
+        return total / len(self.trajectories)
+
     def _phase_loss(self, phase: str, error: Error) -> Tensor:
         """Mean over the trials and sequences that have any point of the mean over their points and units."""
         total, pairs = self._zeros(), self._zeros()

@@ -29,9 +29,9 @@ TOGETHER = 2**30
 class Evaluation:
     """What an ensemble is worth; a network that has diverged scores 0, nan is that no trial counted.
 
-    sequences: B.  performance: of each network.  mean_rate: likewise, over units, steps and sequences.  phases: the same for each phase of the trial.
-    trials: (K, B, trials) performance, nan where a trial does not count.  variables: draws and reads by
-    name, (K', B, trials), K' being K or 1.
+    sequences: B.  performance: of each network.  mean_rate: likewise, over units, steps and sequences.
+    phases: the performance in each phase of the trial.  trials: (K, B, trials) performance, nan where a
+    trial does not count.  variables: draws and reads by name, (K', B, trials), K' being K or 1.
     """
 
     sequences: int

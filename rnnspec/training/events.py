@@ -75,6 +75,13 @@ class Stopping:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """Something beside the training could not be done; it goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Kept:
     """A checkpoint has been written, from which training can go on."""
 
@@ -89,5 +96,5 @@ class Finished:
     completed: int
 
 
-Event = Started | Updated | Diverged | Evaluated | Kept | Stopping | Finished
+Event = Started | Updated | Diverged | Evaluated | Kept | Warned | Stopping | Finished
 Observer = Callable[[Event], None]

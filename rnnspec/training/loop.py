@@ -70,12 +70,18 @@ class Loop:
         alive = self.updater.alive.tolist()
         return tuple(p if ok else 0.0 for p, ok in zip(self.standing.performance, alive, strict=True))
 
-    def run(self, interruption: Interruption, keep: Callable[[Loop], None] = lambda loop: None) -> Status:
+    def run(
+        self,
+        interruption: Interruption,
+        before: Callable[[Loop], None] = lambda loop: None,
+        keep: Callable[[Loop], None] = lambda loop: None,
+    ) -> Status:
         """Train until the criterion is reached, the iterations are used up, or a signal comes.
 
-        keep: is called after every iteration, when all that belongs to it is done.
+        before, keep: are called before every iteration, and after it when all that belongs to it is done.
         """
         while (status := self._end(interruption)) is None:
+            before(self)
             self._advance()
             keep(self)
         self._observer(Finished(status, self.completed))

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.files import append_line, sha256, sync_file, sync_folder, to_json, write_file
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
+from rnnspec.training.diagnosis import forget_diagnoses
 from rnnspec.training.events import Evaluated
 from rnnspec.training.identity import identity, versions
 from rnnspec.training.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
@@ -70,6 +72,12 @@ class Run:
         if start is not None:
             self._bytes = start.metrics[0]
             self._hash.update((folder / METRICS).read_bytes())
+
+    @property
+    def diagnose_at(self) -> Sequence[int]:
+        """The iterations, counted from 1, in which gradients are looked at."""
+        found = self.manifest.get("diagnose_at", ())
+        return found if isinstance(found, list) else ()
 
     @property
     def seconds(self) -> float:
@@ -128,7 +136,13 @@ class Run:
             append_line(self.folder / TIMING, to_json({**row, "seconds": self.seconds}))
 
 
-def create_run(specification: Specification, simulation: Simulation, out: Path, schedule: Schedule) -> Run:
+def create_run(
+    specification: Specification,
+    simulation: Simulation,
+    out: Path,
+    schedule: Schedule,
+    diagnose_at: Sequence[int] = (),
+) -> Run:
     """Make a new run folder below `out` and write what is known before training.
 
     It is called NAME-METHODS-IDENTITY, with a number behind it if there is one already: no run is ever
@@ -153,6 +167,7 @@ def create_run(specification: Specification, simulation: Simulation, out: Path, 
         "first_network": simulation.first_network,
         "iterations": program.training.iterations,
         **circumstances(simulation),
+        **({"diagnose_at": list(diagnose_at)} if diagnose_at else {}),
         "status": "running",
     }
     try:
@@ -182,6 +197,7 @@ def reopen_run(
     with (folder / METRICS).open("ab") as file:
         file.truncate(size)
     discard_after(folder, start.completed if start else 0)
+    forget_diagnoses(folder, start.completed if start else 0)
     (folder / WEIGHTS).unlink(missing_ok=True)
     for field in ("result", "sha256"):
         manifest.pop(field, None)

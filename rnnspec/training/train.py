@@ -15,7 +15,8 @@ from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
 from rnnspec.training.checkpoint import Checkpoint
-from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping
+from rnnspec.training.diagnosis import diagnose_gradients, keep_diagnosis
+from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping, Warned
 from rnnspec.training.interruption import STOPPING, Interruption, listening
 from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result
@@ -35,6 +36,7 @@ def train(
     checkpoint_seconds: float | None = 60.0,
     checkpoint_iterations: int | None = None,
     stop_on: Iterable[str] = STOPPING,
+    diagnose_at: Iterable[int] = (),
     observer: Observer | None = None,
 ) -> Result:
     """Train all networks of a spec side by side and return what came of it.
@@ -43,9 +45,11 @@ def train(
     out: the folder in which the run gets a folder of its own; None keeps nothing.
     only_network: train network k of the ensemble alone; its weights, trials and noise are the same.
     checkpoint_seconds, checkpoint_iterations: write one when so much has gone by since the last; None: never
-    for that. stop_on: the signals that end it. observer: is called with every event
-    (`rnnspec.training.events`).  If it meets an OSError, because the terminal or pipe it writes to has gone,
-    it is called no more, and the training goes on.
+    for that.
+    stop_on: the signals that end it.
+    diagnose_at: the iterations, counted from 1, in which to look at how gradients fade through time.
+    observer: is called with every event (`rnnspec.training.events`).  If it meets an OSError, because the
+    terminal or pipe it writes to has gone, it is called no more, and the training goes on.
 
     Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved;
     `resume` goes on from there.
@@ -53,9 +57,12 @@ def train(
     specification = specification_of(spec, overlays, settings)
     require_loss(specification)
     schedule = schedule_of(checkpoint_seconds, checkpoint_iterations)
+    looked_at = sorted({whole_number("diagnose_at", number, 1) for number in diagnose_at})
     with listening(stop_on) as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
-        run = None if out is None else create_run(specification, simulation, Path(out), schedule)
+        run = None
+        if out is not None:
+            run = create_run(specification, simulation, Path(out), schedule, looked_at)
         try:
             return conduct(simulation, run, interruption, observer)
         finally:
@@ -99,6 +106,12 @@ def conduct(
                 # Nobody watches any more; that must not cost the training.
                 observer = None
 
+    def diagnose(loop: Loop) -> None:
+        if run and loop.completed + 1 in run.diagnose_at:
+            trouble = keep_diagnosis(run.folder, diagnose_gradients(simulation, loop.completed + 1))
+            if trouble:
+                observe(Warned(trouble))
+
     def keep(loop: Loop) -> None:
         if run and run.keep(loop):
             observe(Kept(loop.completed))
@@ -108,7 +121,7 @@ def conduct(
     folder = run.folder if run else None
     observe(Started(simulation, folder, loop.iterations, loop.completed, history))
     try:
-        status = loop.run(interruption, keep)
+        status = loop.run(interruption, diagnose, keep)
         result = _result(loop, status, interruption, run)
         if run:
             run.finish(result, loop)

@@ -1,0 +1,207 @@
+"""`rnnspec status`, and going on with runs from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.command import process, rnnspec, start
+from cli.test_nothing_is_lost import has_begun, wait_until
+from training.samples import write_tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_tiny(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def state(run: Path) -> dict[str, object]:
+    answer = rnnspec("status", run, "--json")
+    assert answer.code == 0
+    (row,) = json.loads(answer.out)["runs"]
+    return row
+
+
+def test_a_run_that_is_over(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "--with", "fast", "-q")
+    run = the_run(folder)
+    row = state(run)
+    assert (row["name"], row["methods"], row["state"]) == ("tiny", ["fast"], "finished")
+    assert (row["iteration"], row["iterations"], row["networks"], row["diverged"]) == (6, 6, 3, 0)
+    assert (row["process"], row["host"]) == (None, None)
+    shown = rnnspec("status").out
+    assert f"runs/{run.name}" in shown
+    assert "6 of 6" in shown
+    assert "finished" in shown
+
+
+def test_a_run_from_beginning_to_end(folder: Path) -> None:
+    """Training, killed, resumed, preempted, resumed."""
+    words = (
+        "train",
+        "tiny.yaml",
+        "--set",
+        "training.iterations=100000",
+        "--checkpoint-iterations",
+        "5",
+        "-q",
+    )
+    with start(*words) as child:
+        wait_until(lambda: has_begun(folder))
+        run = the_run(folder)
+        row = state(run)
+        assert (row["state"], row["process"]) == ("running", child.pid)
+        refused = process("train", "--resume", run)
+        assert refused.code == 2
+        assert refused.err.startswith(f"rnnspec: {run} is in use: process {child.pid} on ")
+        wait_until(lambda: len(list((run / "checkpoints").glob("*.json"))) == 2)
+        child.kill()
+        child.wait()
+    assert state(run)["state"] == "cut off"
+    assert "cut off" in rnnspec("status").out
+    evaluated = rnnspec("evaluate", run)
+    assert evaluated.code == 2
+    assert evaluated.err.endswith(f"go on with: rnnspec train --resume {run}\n")
+    with start("train", "--resume", run, "-q") as child:
+        wait_until(lambda: state(run)["process"] == child.pid)
+        row = state(run)
+        wait_until(lambda: int(str(state(run)["iteration"])) > int(str(row["iteration"])) + 2)
+        child.send_signal(signal.SIGUSR1)
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == 75
+    assert "did not give the run back; it has ended." in said
+    assert state(run)["state"] == "stopped"
+    assert rnnspec("evaluate", run, "--sequences", 4).code == 0
+
+
+def test_stopping_on_another_signal(folder: Path) -> None:
+    words = ("train", "tiny.yaml", "--set", "training.iterations=100000", "--stop-on", "usr2", "-q")
+    with start(*words) as child:
+        wait_until(lambda: has_begun(folder))
+        child.send_signal(signal.SIGUSR2)
+        out, _ = child.communicate(timeout=30)
+    assert child.returncode == 75
+    assert "was stopped by SIGUSR2 after" in out
+
+
+def test_an_iteration_that_takes_too_long(folder: Path) -> None:
+    """Python hears no signal in the middle of it: the watch does, and the last checkpoint stays."""
+    script = """
+import hashlib, sys
+import rnnspec.training.interruption as interruption
+import rnnspec.training.loop as loop
+from rnnspec.cli.main import main
+interruption.GRACE = 0.5
+iterate = loop.iterate
+def long(updater, completed):
+    if completed == 4:
+        print("long", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    return iterate(updater, completed)
+loop.iterate = long
+sys.argv = ["rnnspec", "train", "tiny.yaml", "-q", "--checkpoint-iterations", "2"]
+main()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "long\n"
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=15)
+    assert child.returncode == 75
+    assert said.endswith("takes too long: stopped without it. What was kept before is there.\n")
+    run = the_run(folder)
+    assert state(run)["state"] == "cut off"
+    names = sorted(path.name for path in (run / "checkpoints").glob("*.json"))
+    assert names == ["000000002.json", "000000004.json"]
+    assert rnnspec("train", "--resume", run, "-q").code == 0
+
+
+def test_extending(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    run = the_run(folder)
+    refused = rnnspec("train", "--resume", run)
+    assert (refused.code, refused.out) == (2, "")
+    assert "nothing left to do" in refused.err
+    answer = rnnspec("train", "--extend", 4, run)
+    assert answer.code == 0
+    assert "made all 10 iterations" in answer.out
+    assert f"tiny: 3 networks on cpu, target cpu -> {run}, from iteration 6" in answer.err
+    assert "iteration 10/10" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train",), "Give a spec to train, or a run to go on with: --resume RUN."),
+        (("train", "tiny.yaml", "--resume", "runs/x"), "Give a spec to train, or a run"),
+        (("train", "--resume", "runs/x", "--set", "training.seed=1"), "A run goes on as it was begun"),
+        (("train", "--resume", "runs/x"), "There is no run folder runs/x."),
+        (("train", "tiny.yaml", "--extend", "5"), "tiny.yaml is a file, not a run folder."),
+        (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is none of: gradients."),
+        (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
+        (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that a program can hear."),
+        (("status",), "There is no folder runs."),
+        (("status", "methods"), "methods has no runs."),
+        (("status", "methods", "--watch"), "methods has no runs."),
+    ],
+)
+def test_misuse(folder: Path, words: tuple[str, ...], said: str) -> None:
+    answer = rnnspec(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in " ".join(answer.err.split())
+
+
+def test_runs_that_cannot_be_read(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    run = the_run(folder)
+    shutil.copytree(run, run.with_name("old"))
+    shutil.copytree(run, run.with_name("torn"))
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run.with_name("old") / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    (run.with_name("torn") / "manifest.json").write_text('{"format": 2,')
+    shown = rnnspec("status").out
+    assert "made by another version of rnnspec" in shown
+    assert "damaged: its manifest cannot be read" in shown
+
+
+def test_a_run_on_another_machine(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    run = the_run(folder)
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
+    (run / "lock").write_text(json.dumps({"process": 7, "host": "node17", "boot": "x"}))
+    row = state(run)
+    assert (row["state"], row["host"]) == ("unseen", "node17")
+    assert "unseen: process 7 on node17" in rnnspec("status").out
+    refused = rnnspec("train", "--resume", run)
+    assert refused.code == 2
+    assert "add --break-lock" in refused.err
+    answer = rnnspec("train", "--resume", run, "--break-lock", "-q")
+    assert answer.code == 0
+
+
+def test_status_needs_no_torch(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    script = (
+        "import sys; from rnnspec.training.status import run_statuses; "
+        "print([s.state for s in run_statuses(['runs'])], 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert done.stdout == "['finished'] False\n"
