@@ -32,8 +32,8 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             sys.stdout.flush()
         except (typer.Exit, typer.BadParameter):
             raise
-        except KeyboardInterrupt:
-            complain("Stopped by Ctrl-C; there is no result.")
+        except KeyboardInterrupt as stop:
+            complain("Stopped by Ctrl-C; there is no result.", *getattr(stop, "__notes__", ()))
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             raise typer.Exit(explain(error, _fewer(command))) from None

@@ -48,6 +48,15 @@ TargetName = Annotated[
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where the networks live: cpu, cuda, cuda:1, mps.")
 ]
+DeviceOrOwn = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Where the networks live: cpu, cuda, cuda:1, mps; cpu, or where the run has lived.",
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", min=1, help="Processor threads; torch decides if not given."),

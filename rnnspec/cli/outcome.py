@@ -41,7 +41,9 @@ def _ending(result: Result) -> str:
             assert goal is not None
             return f"reached {goal.performance:g} {after}."
         case "finished":
-            missed = f" without reaching {goal.performance:g}" if goal else ""
+            mean = result.trimmed_mean
+            below = goal is not None and not (mean is not None and mean >= goal.performance)
+            missed = f" without reaching {goal.performance:g}" if goal and below else ""
             made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
             return f"made {made}{missed}."
         case "diverged":

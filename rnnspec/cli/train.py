@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
-from rnnspec.cli.options import Device, Json, Set, TargetName, Threads, With, one_of, target_of
+from rnnspec.cli.options import DeviceOrOwn, Json, Set, TargetName, Threads, With, one_of, target_of
 
 if TYPE_CHECKING:
     from rnnspec.cli.live import LiveDisplay
@@ -50,7 +50,7 @@ def command(
     out: Annotated[
         str, typer.Option("--out", metavar="RUNS", help="The folder in which the run gets its own.")
     ] = "runs",
-    device: Device = "cpu",
+    device: DeviceOrOwn = None,
     target: TargetName = None,
     dtype: Annotated[str, typer.Option("--dtype", metavar="TYPE", help="float32 or float64.")] = "float32",
     threads: Threads = None,
@@ -136,11 +136,12 @@ def command(
         raise typer.BadParameter(
             "Give a spec to train, or a run to go on with: --resume RUN.", param_hint="'SPEC'"
         )
-    begun = overlays or settings or target or diagnose or only_network is not None
+    elsewhere = (out, dtype) != ("runs", "float32")
+    begun = overlays or settings or target or diagnose or only_network is not None or elsewhere
     if resume is not None and begun:
         raise typer.BadParameter(
-            "A run goes on as it was begun: --with, --set, --target, --diagnose and --only-network are for "
-            "new ones.",
+            "A run goes on as it was begun, where it is: --with, --set, --target, --dtype, --out, --diagnose "
+            "and --only-network are for new ones.",
             param_hint="'--resume'",
         )
     if diagnose is not None:
@@ -150,7 +151,17 @@ def command(
     signals = (*_usual(), *(stop_on or ()))
     if spec is None:
         assert resume is not None
-        _resume(resume, extend, allow_drift, break_lock, threads, (seconds, iterations, signals), quiet, json)
+        _resume(
+            resume,
+            extend,
+            allow_drift,
+            break_lock,
+            device,
+            threads,
+            (seconds, iterations, signals),
+            quiet,
+            json,
+        )
     from rnnspec.check.examine import load
 
     # Before torch is imported, which takes seconds: most mistakes are in the spec.
@@ -178,7 +189,7 @@ def command(
             specification,
             out=out,
             target=chosen,
-            device=device,
+            device=device or "cpu",
             dtype=number,
             only_network=only_network,
             checkpoint_seconds=seconds,
@@ -196,6 +207,7 @@ def _resume(
     extend: int | None,
     allow_drift: bool,
     break_lock: bool,
+    device: str | None,
     threads: int | None,
     keeping: tuple[float, int | None, tuple[str, ...]],
     quiet: bool,
@@ -220,6 +232,7 @@ def _resume(
             extend=extend,
             allow_drift=allow_drift,
             break_lock=break_lock,
+            device=device,
             checkpoint_seconds=seconds,
             checkpoint_iterations=iterations,
             stop_on=signals,

@@ -111,7 +111,7 @@ def _find(cxx: str, path: str) -> Compiler:
         if about is None:
             tried.append(f"{what} does not answer")
             continue
-        return Compiler(command, "; ".join((about, *words[1:], _processor())))
+        return Compiler(command, "; ".join((about, *words[1:], processor())))
     raise NoCompiler(tried)
 
 
@@ -189,7 +189,7 @@ def _ask(command: tuple[str, ...]) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _processor() -> str:
+def processor() -> str:
     """Return a hash of what `-march=native` means here, and of the C library."""
     system = os.uname()
     facts = {system.sysname, system.machine}

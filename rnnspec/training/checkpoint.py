@@ -19,6 +19,7 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256, sync_folder, to_json, write_file
 from rnnspec.training.layout import CHECKPOINTS
 from rnnspec.training.optimize import Divergence
@@ -70,7 +71,9 @@ class Damage:
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     """Write a generation, then forget those before the last two.  Raises OSError; the others stay whole."""
     folder = run / CHECKPOINTS
-    folder.mkdir(exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir()
+        sync_folder(run)
     name = _name(checkpoint.completed)
     data = safetensors.torch.save(dict(checkpoint.tensors))
     try:
@@ -86,7 +89,11 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(run: Path) -> tuple[Checkpoint | None, list[Damage]]:
-    """Return the newest checkpoint that is whole, None if there is none, and the newer ones that are not."""
+    """Return the newest checkpoint that is whole, None if there is none, and the newer ones that are not.
+
+    Raises OSError for what cannot be read, and RequestError for a checkpoint of another version: those may be
+    whole.
+    """
     damages: list[Damage] = []
     for completed in _iterations(run / CHECKPOINTS):
         found = _read(run / CHECKPOINTS, completed)
@@ -166,21 +173,21 @@ def _read(folder: Path, completed: int) -> Checkpoint | Damage:
         del facts["seal"]
         # Written again it is the same to the byte, or it was changed.
         whole = _sealed(facts) == data
-    except OSError as error:
-        return Damage(file, error.strerror or "cannot be read")
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
         return Damage(file, "is not what was written")
     if facts["format"] != FORMAT:
-        return Damage(file, f"has format {facts['format']}, and this rnnspec reads format {FORMAT}")
+        raise RequestError(
+            f"{file} has format {facts['format']}, and this rnnspec reads format {FORMAT}.",
+            "Use the rnnspec that wrote it.",
+        )
     if facts["iteration"] != completed:
         return Damage(file, f"is that of iteration {facts['iteration']:,}")
     file = file.with_suffix(_TENSORS)
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        return Damage(file, error.strerror or "cannot be read")
+    if not file.exists():
+        return Damage(file, "is missing")
+    data = file.read_bytes()
     if sha256(data) != facts["sha256"]:
         return Damage(file, "is not what was written")
     standing = facts["standing"]

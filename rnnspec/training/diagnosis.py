@@ -6,6 +6,7 @@ gradients.svg     the same as a picture, where matplotlib is installed
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -111,10 +112,8 @@ def forget_diagnoses(folder: Path, completed: int) -> None:
     file = folder / GRADIENTS
     if not file.exists():
         return
-    lines = file.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if json.loads(line)["iteration"] <= completed]
-    if kept != lines:
-        write_file(file, "".join(f"{line}\n" for line in kept).encode())
+    kept = [row for row in _rows(file) if int(row["iteration"]) <= completed]
+    write_file(file, "".join(f"{to_json(row)}\n" for row in kept).encode())
 
 
 def draw_gradients(folder: Path) -> str | None:
@@ -123,8 +122,7 @@ def draw_gradients(folder: Path) -> str | None:
         from matplotlib.figure import Figure
     except ImportError:
         return f"{PICTURE} was not drawn: matplotlib is not installed; the numbers are in {GRADIENTS}."
-    lines = (folder / GRADIENTS).read_text(encoding="utf-8").splitlines()
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    rows = _rows(folder / GRADIENTS)
     figure = Figure(figsize=(7.0, 2.2 * len(rows) + 0.6), layout="constrained")
     grid: Any = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)
     panels: Sequence[Any] = list(grid[:, 0])
@@ -158,6 +156,15 @@ def draw_gradients(folder: Path) -> str | None:
     except OSError as error:
         return f"{folder / PICTURE} was not drawn: {error.strerror}; the numbers are in {GRADIENTS}."
     return None
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Return the lines that are whole: the last one may have been cut off."""
+    rows = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            rows.append(json.loads(line))
+    return rows
 
 
 def _curve(axes: Any, found: Mapping[str, Any], colour: str, label: str) -> None:

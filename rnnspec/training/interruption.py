@@ -7,10 +7,12 @@ kept before is what there is.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,6 +26,8 @@ StopStatus = Literal["interrupted", "terminated"]
 STOPPING = tuple(name for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
 #: Seconds that an iteration may take to end after a signal, of the ten in which all must be over.
 GRACE = 8.0
+#: Seconds after a second Ctrl-C in which Python may still end by itself.
+AT_ONCE = 0.5
 
 _CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
 
@@ -33,12 +37,15 @@ class Interruption:
 
     signal: the name of what came first, such as SIGTERM; None before.
     on_request: is told of it.  It may be called at any moment, so it must not print.
+    on_give_up: is called if the process has to be ended.  remedy: what a user can do then.
     """
 
     def __init__(self) -> None:
         self.status: StopStatus | None = None
         self.signal: str | None = None
         self.on_request: Callable[[StopStatus], None] = lambda status: None
+        self.on_give_up: Callable[[], None] = lambda: None
+        self.remedy = ""
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal; a Ctrl-C after it raises KeyboardInterrupt."""
@@ -77,7 +84,7 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
     writer.setblocking(False)
     woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     over = threading.Event()
-    watch = threading.Thread(target=_watch, args=(reader, set(wanted), over), daemon=True)
+    watch = threading.Thread(target=_watch, args=(reader, set(wanted), over, interruption), daemon=True)
     watch.start()
     try:
         yield interruption
@@ -92,20 +99,31 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def _watch(reader: socket.socket, wanted: set[signal.Signals], over: threading.Event) -> None:
-    """End the process if it does not end by itself some seconds after a signal."""
-    heard: set[int] = set()
-    while not heard & wanted:
-        data = reader.recv(64)
-        if not data:
-            return
-        heard.update(data)
-    if not over.wait(GRACE):
-        number = next(iter(heard & wanted))
-        os.write(
-            2, b"\nThe iteration at hand takes too long: stopped without it. What was kept before is there.\n"
-        )
-        os._exit(_CODES[_status(number)])
+def _watch(
+    reader: socket.socket, wanted: set[signal.Signals], over: threading.Event, interruption: Interruption
+) -> None:
+    """End the process if it has not ended some seconds after a signal, or soon after a second Ctrl-C."""
+    heard: list[int] = []
+    deadline: float | None = None
+    while not over.is_set():
+        reader.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+        try:
+            data = reader.recv(64)
+            if not data:
+                return
+        except TimeoutError:
+            break
+        before = len(heard)
+        heard += [number for number in data if number in wanted]
+        if heard and deadline is None:
+            deadline = time.monotonic() + GRACE
+        if signal.SIGINT in heard[max(before, 1) :]:
+            deadline = min(deadline or math.inf, time.monotonic() + AT_ONCE)
+    if heard and not over.is_set():
+        interruption.on_give_up()
+        said = "Stopped without waiting for what was at hand; what was kept before is there."
+        os.write(2, f"\n{said}\n{interruption.remedy}\n".encode())
+        os._exit(_CODES[_status(heard[0])])
 
 
 def _status(number: int) -> StopStatus:

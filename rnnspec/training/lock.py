@@ -12,12 +12,16 @@ import fcntl
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import to_json
 from rnnspec.training.layout import LOCK
+
+#: How often, and after how many seconds, a lock that is held is tried again.
+_TRIES, _PAUSE = 5, 0.1
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,18 @@ def lock_run(folder: Path, *, break_lock: bool = False) -> RunLock:
     knows better breaks the lock.  Raises RequestError if the folder is taken.
     """
     path = folder / LOCK
+    tries = 0
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             before = _taken(handle)
             if before is not None and not (before.alive is False or (break_lock and before.alive is None)):
+                # Somebody may be looking at this very moment: see `holder`.
+                if before.alive and tries < _TRIES:
+                    tries += 1
+                    os.close(handle)
+                    time.sleep(_PAUSE)
+                    continue
                 raise _refused(folder, before)
             # Somebody may have given it back, file and all, since it was opened.
             if not _same(handle, path):
@@ -91,15 +102,15 @@ def holder(folder: Path) -> Holder | None:
                 os.close(handle)
         return None
     try:
-        return _taken(handle)
+        return _taken(handle, fcntl.LOCK_SH)
     finally:
         os.close(handle)
 
 
-def _taken(handle: int) -> Holder | None:
+def _taken(handle: int, kind: int = fcntl.LOCK_EX) -> Holder | None:
     """Take the system's lock on an open file if it is free; return who signed it before."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return _signed(handle, alive=True)
     except OSError as error:
@@ -122,7 +133,7 @@ def _signed(handle: int, alive: bool | None) -> Holder | None:
         return Holder(0, "an unknown machine", alive or None)
     if alive is None and host == socket.gethostname() and boot == _boot():
         alive = _runs(process)
-    elif alive is False and host != socket.gethostname():
+    elif alive is False and host != socket.gethostname() and not (boot and boot == _boot()):
         # The lock of the system may not reach from one machine to another.
         alive = None
     return Holder(process, host, alive)

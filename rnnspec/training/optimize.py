@@ -103,6 +103,10 @@ class Updater:
                     for key, value in state.items()
                     if key.startswith(prefix)
                 }
+        needed = _STATE[self.simulation.program.training.optimizer.kind]
+        for parameter in self.parameters:
+            if not needed <= self.optimizer.state[parameter].keys():
+                raise ValueError("it has the state of another optimiser")
         self.alive = state["alive"].to(self.alive.device)
         self.diverged = list(diverged)
 
@@ -139,6 +143,15 @@ class Updater:
                 if matrix is not None and matrix.frozen is not None:
                     parameter.copy_(torch.where(matrix.frozen, old, parameter))
                 old.copy_(parameter)
+
+
+#: What torch's optimisers remember of each parameter; some remember more, if they are asked to.
+_STATE: dict[str, set[str]] = {
+    "adam": {"step", "exp_avg", "exp_avg_sq"},
+    "adamw": {"step", "exp_avg", "exp_avg_sq"},
+    "rmsprop": {"step", "square_avg"},
+    "sgd": set(),
+}
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], optimizer: Optimizer) -> torch.optim.Optimizer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from rnnspec.runtime.files import sha256
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.checkpoint import Checkpoint, Damage, load_checkpoint
 from rnnspec.training.events import Observer
-from rnnspec.training.identity import identity_of
+from rnnspec.training.identity import identity, identity_of
 from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.layout import METRICS, SPEC
 from rnnspec.training.lock import RunLock, lock_run
+from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
 from rnnspec.training.run import circumstances, reopen_run
 from rnnspec.training.stored import read_manifest
 from rnnspec.training.train import conduct, schedule_of
+
+_RESTORE = "Restore the folder from a copy, or train again."
 
 #: What a training that is over has come to, in words.
 _OVER = {
@@ -65,6 +68,8 @@ def resume(
         try:
             # Read again: now nobody else writes it.
             resumption = _Resumption(folder, read_manifest(folder), allow_drift, device)
+            interruption.on_give_up = lock.release
+            interruption.remedy = f"Go on with: rnnspec train --resume {folder}"
             for line in (*_of_lock(lock), *resumption.prepare(extend)):
                 say(line)
             reopened = reopen_run(
@@ -103,7 +108,7 @@ class _Resumption:
     def prepare(self, extend: int | None) -> list[str]:
         """Find the checkpoint, see whether the bits would stay, and return what is worth a remark."""
         self.start, damages = load_checkpoint(self.folder)
-        self._check_status(extend)
+        notes = self._check_status(extend, damages)
         self.simulation = self._simulation()
         changes = self._changes()
         if changes and not self.allow_drift:
@@ -117,31 +122,48 @@ class _Resumption:
             drift = self.manifest.setdefault("drift", [])
             drift.append({"iteration": completed, "changed": changes})
             self.manifest |= circumstances(self.simulation)
+            # From now on this is the spec, and this the version.
+            self.manifest["identity"] = identity((self.folder / SPEC).read_text(encoding="utf-8"))
+        self._check_fit()
         if extend is not None:
             self.iterations = completed + extend
             self.manifest["iterations"] = self.iterations
         self.manifest["for_criterion"] = self.for_criterion
-        return [
-            *(_of_damage(damage, completed) for damage in damages),
-            *(f"Changed: {line}" for line in changes),
-        ]
+        return [*notes, *(f"Changed: {line}" for line in changes)]
 
-    def _check_status(self, extend: int | None) -> None:
-        """Refuse what is over, unless it is to be extended; fit a checkpoint to the simulation."""
-        status = self.manifest["status"]
+    def _check_status(self, extend: int | None, damages: Sequence[Damage]) -> list[str]:
+        """Refuse what is over, unless it is to be extended, and what has nothing to go on from."""
+        status, folder = self.manifest["status"], self.folder
         if status in _OVER and (extend is None or status == "diverged"):
             raise RequestError(
-                f"{self.folder} has nothing left to do: its training {_OVER[status]}.",
+                f"{folder} has nothing left to do: its training {_OVER[status]}.",
                 "Train it further with --extend 5000."
                 if status != "diverged"
                 else "Change the spec, such as its learning rate, and train again.",
             )
         if status == "reached":
             self.for_criterion = False
-        if status in _OVER and self.start is None:
+        if self.start is not None:
+            instead = f"the checkpoint of iteration {self.start.completed:,} is used"
+            return [f"{damage.file} {damage.reason}; {instead}." for damage in damages]
+        if damages:
+            found = "; ".join(f"{damage.file} {damage.reason}" for damage in damages)
+            raise RequestError(f"{folder} has no checkpoint that is whole: {found}.", _RESTORE)
+        if "result" in self.manifest:
+            raise RequestError(f"{folder} has no checkpoint to go on from.", _RESTORE)
+        return [f"{folder} was cut off before its first checkpoint; training begins anew."]
+
+    def _check_fit(self) -> None:
+        """Refuse a checkpoint that is not one of these networks, before anything is changed for it."""
+        if self.start is None:
+            return
+        try:
+            Updater(self.simulation).restore(self.start.tensors, self.start.diverged)
+        except ValueError as error:
             raise RequestError(
-                f"{self.folder} has no checkpoint to go on from.", "Restore it from a copy, or train again."
-            )
+                f"The checkpoint of {self.folder} does not fit its spec: {error}.",
+                "Restore spec.yaml as it was, or train the new spec from its beginning.",
+            ) from None
 
     def _simulation(self) -> Simulation:
         manifest = self.manifest
@@ -172,9 +194,12 @@ class _Resumption:
                 changes.append(f"the {name} was {before[name]}, and is {now[name]} now")
         if before["target"] == now["target"] and before.get("kernel") != now["kernel"]:
             changes.append("the kernel was compiled for another processor, or by another compiler")
-        # The kernels of the target cpu give the same bits for any number.
-        if now["target"] != "cpu" and before["threads"] != now["threads"]:
-            changes.append(f"it had {before['threads']} threads, and has {now['threads']} now")
+        if now["target"] != "cpu":
+            # The kernels of the target cpu say by their name where their bits are the same.
+            if before.get("hardware") != now["hardware"]:
+                changes.append(f"the hardware was {before.get('hardware')}, and is {now['hardware']} now")
+            if before["threads"] != now["threads"]:
+                changes.append(f"it had {before['threads']} threads, and has {now['threads']} now")
         return changes + self._metrics_changed()
 
     def _metrics_changed(self) -> list[str]:
@@ -206,11 +231,6 @@ def _version(now: Mapping[str, Any], name: str) -> object:
 
 def _of_lock(lock: RunLock) -> list[str]:
     return [f"{lock.died} did not give the run back; it has ended."] if lock.died else []
-
-
-def _of_damage(damage: Damage, completed: int) -> str:
-    instead = f"the checkpoint of iteration {completed:,} is used" if completed else "training begins anew"
-    return f"{damage.file} {damage.reason}; {instead}."
 
 
 def _history(folder: Path) -> tuple[float, ...]:

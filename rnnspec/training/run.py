@@ -20,8 +20,9 @@ from rnnspec.check.examine import Specification
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.files import append_line, sha256, sync_file, sync_folder, to_json, write_file
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.toolchain import processor
 from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
-from rnnspec.training.diagnosis import forget_diagnoses
+from rnnspec.training.diagnosis import GRADIENTS, PICTURE, forget_diagnoses
 from rnnspec.training.events import Evaluated
 from rnnspec.training.identity import identity, versions
 from rnnspec.training.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
@@ -92,7 +93,7 @@ class Run:
         self._whole = True
         self._bytes += len(line.encode()) + 1
         self._hash.update(f"{line}\n".encode())
-        self._time({"iteration": event.completed})
+        self.note_time({"iteration": event.completed})
 
     def keep(self, loop: Loop) -> bool:
         """Write a checkpoint if it is time to; return whether it was."""
@@ -120,7 +121,7 @@ class Run:
         spec = (self.folder / SPEC).read_bytes()
         self.manifest["sha256"] = {SPEC: sha256(spec), WEIGHTS: sha256(weights)}
         self.write_manifest()
-        self._time({"finished": _now()})
+        self.note_time({"finished": _now()})
 
     def give_up(self, status: str) -> None:
         """Say in the manifest that the training ended without weights."""
@@ -130,8 +131,8 @@ class Run:
     def write_manifest(self) -> None:
         write_file(self.folder / MANIFEST, f"{to_json(self.manifest, indent=2)}\n".encode())
 
-    def _time(self, row: dict[str, object]) -> None:
-        # A run is whole without it.
+    def note_time(self, row: dict[str, object]) -> None:
+        """Add a line to the times; a run is whole without."""
         with contextlib.suppress(OSError):
             append_line(self.folder / TIMING, to_json({**row, "seconds": self.seconds}))
 
@@ -193,18 +194,22 @@ def reopen_run(
     start: Checkpoint | None,
 ) -> Run:
     """Take a run folder back to a checkpoint, or to its beginning, so that training can go on from there."""
-    size = start.metrics[0] if start else 0
-    with (folder / METRICS).open("ab") as file:
-        file.truncate(size)
-    discard_after(folder, start.completed if start else 0)
-    forget_diagnoses(folder, start.completed if start else 0)
-    (folder / WEIGHTS).unlink(missing_ok=True)
     for field in ("result", "sha256"):
         manifest.pop(field, None)
     manifest["status"] = "running"
+    # First: whatever happens on the way, the run is not taken for one that is over.
+    write_file(folder / MANIFEST, f"{to_json(manifest, indent=2)}\n".encode())
+    with (folder / METRICS).open("ab") as file:
+        file.truncate(start.metrics[0] if start else 0)
+    discard_after(folder, start.completed if start else 0)
+    forget_diagnoses(folder, start.completed if start else 0)
+    (folder / WEIGHTS).unlink(missing_ok=True)
+    for name in (MANIFEST, WEIGHTS, GRADIENTS, PICTURE):
+        # What a write that was cut off has left.
+        for rest in folder.glob(f".{name}.*"):
+            rest.unlink(missing_ok=True)
     run = Run(folder, program, manifest, lock, schedule, start)
-    run.write_manifest()
-    append_line(folder / TIMING, to_json({"resumed": _now(), "iteration": run.kept}))
+    run.note_time({"resumed": _now(), "iteration": run.kept})
     return run
 
 
@@ -217,8 +222,16 @@ def circumstances(simulation: Simulation) -> dict[str, object]:
         "kernel": simulation.kernel,
         "dtype": str(weight.dtype).removeprefix("torch."),
         "device": str(weight.device),
+        "hardware": _hardware(weight.device),
         "threads": torch.get_num_threads(),
     }
+
+
+def _hardware(device: torch.device) -> str:
+    """Return what computes: libraries choose other instructions, hence other bits, on another processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.backends.cpu.get_cpu_capability()}, {processor()}"
 
 
 def metrics_row(program: Program, event: Evaluated) -> dict[str, object]:

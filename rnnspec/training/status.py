@@ -77,6 +77,10 @@ def run_status(folder: Path) -> RunStatus:
         if manifest["format"] != FORMAT:
             return _unread(folder, "foreign")
         state, claimed = _state(manifest["status"], folder)
+        if state == "cut off":
+            # It may have ended since.
+            manifest = json.loads((folder / MANIFEST).read_bytes())
+            state, claimed = _state(manifest["status"], folder)
         last = _last_row(folder / METRICS) or {}
         return RunStatus(
             folder,
@@ -88,7 +92,7 @@ def run_status(folder: Path) -> RunStatus:
             int(manifest["networks"]),
             _number(last.get("trimmed_mean")),
             _number((_last_row(folder / TIMING) or {}).get("seconds"), 0.0),
-            len(last.get("diverged", ())),
+            len((manifest.get("result") or last).get("diverged", ())),
             claimed,
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -118,11 +122,13 @@ def _runs(path: Path) -> Iterator[Path]:
 def _state(status: str, folder: Path) -> tuple[State, Holder | None]:
     """Return the state of a run whose manifest says `status`, and who trains it."""
     claimed = holder(folder)
+    if claimed is not None and claimed.alive:
+        return "running", claimed
     if status != "running":
         return _STATES[status], None
     if claimed is None or claimed.alive is False:
         return "cut off", None
-    return ("running" if claimed.alive else "unseen"), claimed
+    return "unseen", claimed
 
 
 def _completed(manifest: dict[str, Any], last: dict[str, Any], folder: Path) -> int:

@@ -63,6 +63,8 @@ def train(
         run = None
         if out is not None:
             run = create_run(specification, simulation, Path(out), schedule, looked_at)
+            interruption.on_give_up = run.lock.release
+            interruption.remedy = f"Go on with: rnnspec train --resume {run.folder}"
         try:
             return conduct(simulation, run, interruption, observer)
         finally:
@@ -107,10 +109,15 @@ def conduct(
                 observer = None
 
     def diagnose(loop: Loop) -> None:
-        if run and loop.completed + 1 in run.diagnose_at:
+        if not run or loop.completed + 1 not in run.diagnose_at:
+            return
+        try:
             trouble = keep_diagnosis(run.folder, diagnose_gradients(simulation, loop.completed + 1))
-            if trouble:
-                observe(Warned(trouble))
+        except Exception as error:
+            # Whatever it is, training needs nothing of it.
+            trouble = f"The gradients of iteration {loop.completed + 1:,} could not be looked at: {error}."
+        if trouble:
+            observe(Warned(trouble))
 
     def keep(loop: Loop) -> None:
         if run and run.keep(loop):
@@ -136,6 +143,7 @@ def conduct(
             # The first error is the one to hear of, even if the disk refuses this note as well.
             with contextlib.suppress(OSError):
                 run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            error.add_note(interruption.remedy)
         raise
 
 

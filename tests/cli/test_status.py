@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,14 +98,12 @@ def test_stopping_on_another_signal(folder: Path) -> None:
     assert "was stopped by SIGUSR2 after" in out
 
 
-def test_an_iteration_that_takes_too_long(folder: Path) -> None:
-    """Python hears no signal in the middle of it: the watch does, and the last checkpoint stays."""
-    script = """
+LONG = """
 import hashlib, sys
 import rnnspec.training.interruption as interruption
 import rnnspec.training.loop as loop
 from rnnspec.cli.main import main
-interruption.GRACE = 0.5
+interruption.GRACE = float(sys.argv[1])
 iterate = loop.iterate
 def long(updater, completed):
     if completed == 4:
@@ -115,20 +114,67 @@ loop.iterate = long
 sys.argv = ["rnnspec", "train", "tiny.yaml", "-q", "--checkpoint-iterations", "2"]
 main()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
+
+
+@pytest.mark.parametrize(
+    ("grace", "signals", "code"),
+    [(0.5, [signal.SIGTERM], 75), (60, [signal.SIGINT, signal.SIGINT], 130)],
+    ids=["SIGTERM", "Ctrl-C twice"],
+)
+def test_an_iteration_that_takes_too_long(
+    folder: Path, grace: float, signals: list[signal.Signals], code: int
+) -> None:
+    """Python hears no signal in the middle of it: the watch does, and the last checkpoint stays."""
+    words = [sys.executable, "-c", LONG, str(grace)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "long\n"
-        child.send_signal(signal.SIGTERM)
+        for number in signals:
+            child.send_signal(number)
+            time.sleep(0.2)
         _, said = child.communicate(timeout=15)
-    assert child.returncode == 75
-    assert said.endswith("takes too long: stopped without it. What was kept before is there.\n")
+    assert child.returncode == code
     run = the_run(folder)
+    assert said.splitlines()[-2:] == [
+        "Stopped without waiting for what was at hand; what was kept before is there.",
+        f"Go on with: rnnspec train --resume runs/{run.name}",
+    ]
+    assert not (run / "lock").exists()
     assert state(run)["state"] == "cut off"
     names = sorted(path.name for path in (run / "checkpoints").glob("*.json"))
     assert names == ["000000002.json", "000000004.json"]
     assert rnnspec("train", "--resume", run, "-q").code == 0
+
+
+def test_the_last_words_of_a_second_ctrl_c(folder: Path) -> None:
+    with start("train", "tiny.yaml", "--set", "training.iterations=100000", "-q") as child:
+        wait_until(lambda: has_begun(folder))
+        child.send_signal(signal.SIGSTOP)
+        child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGCONT)
+        child.communicate(timeout=30)
+    assert child.returncode == 130
+    run = the_run(folder)
+    script = """
+import os, signal, sys
+import rnnspec.training.loop as loop
+from rnnspec.cli.main import main
+def impatient(updater, completed):
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    raise AssertionError
+loop.iterate = impatient
+sys.argv = ["rnnspec", "train", "--resume", sys.argv[1], "-q"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(run)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-2:] == [
+        "rnnspec: Stopped by Ctrl-C; there is no result.",
+        f"  Go on with: rnnspec train --resume {run}",
+    ]
 
 
 def test_extending(folder: Path) -> None:
@@ -155,6 +201,7 @@ def test_extending(folder: Path) -> None:
         (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is none of: gradients."),
         (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
         (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that a program can hear."),
+        (("train", "--resume", "runs/x", "--dtype", "float64"), "A run goes on as it was begun, where it is"),
         (("status",), "There is no folder runs."),
         (("status", "methods"), "methods has no runs."),
         (("status", "methods", "--watch"), "methods has no runs."),
@@ -193,6 +240,22 @@ def test_a_run_on_another_machine(folder: Path) -> None:
     assert "add --break-lock" in refused.err
     answer = rnnspec("train", "--resume", run, "--break-lock", "-q")
     assert answer.code == 0
+
+
+def test_past_a_criterion(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "--set", "training.stop={performance: 0.01}", "-q")
+    run = the_run(folder)
+    assert "reached its criterion" in rnnspec("status").out
+    assert "tiny made all 4 iterations.\n" in rnnspec("train", "--extend", 2, run, "-q").out
+
+
+def test_time_goes_on(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    run = the_run(folder)
+    rnnspec("train", "--extend", 1, run, "-q", "--checkpoint-seconds", "1000")
+    rows = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
+    (resumed,) = [row for row in rows if "resumed" in row]
+    assert resumed["seconds"] > 0
 
 
 def test_status_needs_no_torch(folder: Path) -> None:

@@ -141,8 +141,8 @@ def test_a_quick_answer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_processor_is_the_same_each_time() -> None:
     seen = set()
     for _ in range(5):
-        toolchain._processor.cache_clear()
-        seen.add(toolchain._processor())
+        toolchain.processor.cache_clear()
+        seen.add(toolchain.processor())
         time.sleep(0.02)
     assert len(seen) == 1
 

@@ -133,6 +133,28 @@ def test_a_picture_that_cannot_be_kept_costs_no_training(
     assert said.endswith("gradients.jsonl could not be written: No space left on device.")
 
 
+def test_whatever_goes_wrong_with_it_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError("no room for so many states")
+
+    monkeypatch.setattr("rnnspec.training.train.diagnose_gradients", exhausted)
+    events: list[Event] = []
+    result = train(write_tiny(tmp_path), diagnose_at=[2], observer=events.append)
+    assert result.status == "finished"
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert said == ["The gradients of iteration 2 could not be looked at: no room for so many states."]
+
+
+def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    run = folder_of(train(write_tiny(tmp_path), diagnose_at=[1, 5], observer=stop_at(3)))
+    with (run / "gradients.jsonl").open("a") as file:
+        file.write('{"iteration": 2, "betas"')
+    resume(run)
+    assert [row["iteration"] for row in lines(run)] == [1, 5]
+
+
 def test_the_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     run = folder_of(train(write_tiny(tmp_path), diagnose_at=[1]))

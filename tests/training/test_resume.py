@@ -116,12 +116,65 @@ def test_cut_off_without_a_word(spec: Path) -> None:
     assert not list((run / "checkpoints").glob(".*"))
 
 
+def cut_off(run: Path) -> None:
+    """Leave a run as a power cut does."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    for field in ("result", "sha256"):
+        manifest.pop(field)
+    (run / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
+    (run / "weights.safetensors").unlink()
+
+
 def test_cut_off_before_the_first_checkpoint(spec: Path) -> None:
     whole = folder_of(train(spec))
     run = folder_of(train(spec, observer=stop_at(2)))
+    cut_off(run)
     shutil.rmtree(run / "checkpoints")
-    resume(run)
+    notes: list[str] = []
+    resume(run, on_note=notes.append)
+    assert notes == [f"{run} was cut off before its first checkpoint; training begins anew."]
     assert_same(run, whole)
+
+
+@pytest.mark.parametrize("how", ["broken", "gone"])
+def test_a_run_without_a_whole_checkpoint_is_left_as_it_is(spec: Path, how: str) -> None:
+    run = folder_of(train(spec, observer=stop_at(5)))
+    for file in (run / "checkpoints").iterdir():
+        if how == "gone":
+            file.unlink()
+        elif file.suffix == ".json":
+            file.write_bytes(file.read_bytes()[:20])
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(RequestError, match="has no checkpoint") as refusal:
+        resume(run, allow_drift=True)
+    assert refusal.value.remedy == "Restore the folder from a copy, or train again."
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_checkpoint_of_another_version_is_not_taken_for_a_broken_one(
+    spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnspec.training.checkpoint.FORMAT", 7)
+    run = folder_of(train(spec, observer=stop_at(3)))
+    monkeypatch.undo()
+    with pytest.raises(RequestError, match="has format 7, and this rnnspec reads format 1"):
+        resume(run)
+    assert list((run / "checkpoints").glob("*.json"))
+
+
+def test_what_broken_writes_left_is_cleared_away(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    for name in (".weights.safetensors.abcd", ".manifest.json.x1", "checkpoints/.000000003.json.y"):
+        (run / name).write_text("half")
+    resume(run)
+    assert not list(run.rglob(".*"))
+
+
+def test_a_time_that_cannot_be_noted(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    (run / "timing.jsonl").unlink()
+    (run / "timing.jsonl").mkdir()
+    assert resume(run).status == "finished"
 
 
 def test_two_generations_are_kept(spec: Path) -> None:
@@ -219,6 +272,37 @@ def test_another_spec(spec: Path) -> None:
     text = (run / "spec.yaml").read_text()
     (run / "spec.yaml").write_text(text.replace("scale: 0.1", "scale: 0.2"))
     drifted(run, "spec.yaml is not the one that the training began with")
+
+
+def test_a_spec_with_other_networks_is_refused_before_anything_is_changed(spec: Path) -> None:
+    sgd = "training.optimizer={kind: sgd, learning_rate: 0.1}"
+    run = folder_of(train(spec, "fast", sgd, observer=stop_at(3)))
+    text = (run / "spec.yaml").read_text()
+    for changed, why in (
+        (text.replace("size: 3", "size: 4", 1), "it has other weights: w_rec does not fit"),
+        (text.replace("kind: sgd", "kind: adam"), "it has the state of another optimiser"),
+    ):
+        assert changed != text
+        (run / "spec.yaml").write_text(changed)
+        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        with pytest.raises(RequestError, match=why):
+            resume(run, allow_drift=True)
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_what_was_allowed_once_is_not_asked_again(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(2)))
+    text = (run / "spec.yaml").read_text()
+    (run / "spec.yaml").write_text(text.replace("scale: 0.1", "scale: 0.2"))
+    resume(run, allow_drift=True, observer=stop_at(4))
+    assert resume(run).status == "finished"
+
+
+def test_another_machine_for_a_target_without_kernels(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    hardware = json.loads((run / "manifest.json").read_text())["hardware"]
+    rewritten(run, hardware="an abacus")
+    drifted(run, f"the hardware was an abacus, and is {hardware} now")
 
 
 def test_another_processor(spec: Path) -> None:
