@@ -166,7 +166,11 @@ def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlainDisplay, "__call__", twice)
     answer = rnnspec(*train())
     assert (answer.code, answer.out) == (130, "")
-    assert answer.err == "rnnspec: Stopped by Ctrl-C; there is no result.\n"
+    (run,) = (folder / "runs").iterdir()
+    assert answer.err == (
+        "rnnspec: Stopped by Ctrl-C; there is no result.\n"
+        f"  Go on with: rnnspec train --resume runs/{run.name}\n"
+    )
 
 
 def wait_for(folder: Path, pattern: str, ready: object) -> None:
