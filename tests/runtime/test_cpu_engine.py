@@ -245,7 +245,9 @@ def test_inputs_that_vary_are_drawn_anew_for_every_batch() -> None:
     found = program("task: {epochs: {stimulus: {input: {stimulus: white(0.2)}}}}")
 
     def of(iteration: int) -> Tensor:
-        outcome, _ = results(found, Batch(5, 7, iteration, "train", PLAIN))
+        outcome, _ = results(
+            found, Batch(5, 7, iteration, "evaluate", PLAIN)
+        )  # without jitter: as long as others
         assert outcome.inputs is not None
         return outcome.inputs
 
