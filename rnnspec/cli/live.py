@@ -60,7 +60,7 @@ class LiveDisplay:
         for warning in dict.fromkeys(progress.warnings):
             outer.add_row(Text(warning, "yellow", overflow="fold"))
         if progress.stopping and not progress.finished:
-            outer.add_row(Text("Stopping after this iteration; Ctrl-C again stops at once.", "yellow"))
+            outer.add_row(Text("Stopping after this iteration; Ctrl-C now stops at once.", "yellow"))
         return outer
 
     def _bar(self) -> RenderableType:

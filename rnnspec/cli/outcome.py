@@ -43,7 +43,9 @@ def _ending(result: Result) -> str:
         case "finished":
             mean = result.trimmed_mean
             below = goal is not None and not (mean is not None and mean >= goal.performance)
-            missed = f" without reaching {goal.performance:g}" if goal and below else ""
+            missed = ""
+            if goal and below and result.for_criterion:
+                missed = f" without reaching {goal.performance:g}"
             made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
             return f"made {made}{missed}."
         case "diverged":
@@ -78,4 +80,6 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         facts.append(("", f"and {len(result.diverged) - 10} more: see manifest.json"))
     if result.folder is not None:
         facts.append(("run", str(result.folder)))
+        if result.status in ("interrupted", "terminated"):
+            facts.append(("go on with", f"rnnspec train --resume {result.folder}"))
     return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 
@@ -31,7 +32,7 @@ class PlainDisplay:
             case Diverged(networks=networks):
                 for lost in networks:
                     note(f"network {lost.network} diverged in iteration {lost.iteration:,}: {lost.cause}")
-            case Warned(text=text):
+            case Warned(text=text) if self.progress.warnings.count(text) == 1:
                 note(text)
             case Updated() if time.monotonic() >= self._due:
                 self._line()
@@ -39,17 +40,16 @@ class PlainDisplay:
                 self._line()
             case Stopping():
                 # A signal may have come in the middle of a print, and those do not nest.
-                os.write(2, b"Stopping after this iteration; Ctrl-C again stops at once.\n")
+                os.write(2, b"Stopping after this iteration; Ctrl-C now stops at once.\n")
 
     def close(self) -> None:
         pass
 
     def _line(self) -> None:
         progress = self.progress
-        parts = [
-            f"iteration {progress.completed:,}/{progress.iterations:,}",
-            f"loss {progress.mean_loss:.4g}",
-        ]
+        parts = [f"iteration {progress.completed:,}/{progress.iterations:,}"]
+        if math.isfinite(progress.mean_loss):
+            parts.append(f"loss {progress.mean_loss:.4g}")
         if progress.scored and progress.evaluated:
             low, _, median, _, high = five_numbers(progress.evaluated.evaluation.performance)
             spread = f" ({score(low)} to {score(high)}, median {score(median)})"

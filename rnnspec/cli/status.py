@@ -61,28 +61,38 @@ def command(
     from rich.console import Console
     from rich.live import Live
 
-    with Live(table(found), console=Console(highlight=False), auto_refresh=False) as live:
+    console = Console(highlight=False)
+    with Live(table(found, console.width), console=console, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(EVERY)
-                live.update(table(run_statuses(paths)), refresh=True)
+                live.update(table(run_statuses(paths), console.width), refresh=True)
         except KeyboardInterrupt:
             # How one leaves.
             return
 
 
-def table(found: list[RunStatus]) -> Table:
-    """Return runs as a table, one line each where there is room."""
+def table(found: list[RunStatus], width: int) -> Table:
+    """Return runs as a table of so many columns.
+
+    The name of a run is what one needs to go on with it, so it stays whole; the time gives way to it, then
+    the performance.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for heading in ("run", "iteration", "performance", "time", "state"):
-        right = heading in ("iteration", "performance", "time")
-        made.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for status in found:
-        made.add_row(*_cells(status)[:-1], Text(_cells(status)[-1], _COLOURS.get(status.state, "")))
+    headings = ("run", "iteration", "performance", "time", "state")
+    rows = [_cells(status) for status in found]
+    longest = max(len(row[0]) for row in rows)
+    left_out = {n for n, needed in ((3, longest + 65), (2, longest + 50)) if width < needed}
+    for number, heading in enumerate(headings):
+        if number not in left_out:
+            made.add_column(heading, justify="right" if 0 < number < 4 else "left", no_wrap=number < 4)
+    for status, row in zip(found, rows, strict=True):
+        said = Text(row[-1], _COLOURS.get(status.state, ""))
+        made.add_row(*(cell for n, cell in enumerate(row[:-1]) if n not in left_out), said)
     return made
 
 
@@ -93,7 +103,8 @@ def _print(found: list[RunStatus]) -> None:
     from rich.console import Console
 
     # As wide as it needs to be where nobody's window ends.
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table(found))
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    console.print(table(found, console.width))
 
 
 def _cells(status: RunStatus) -> tuple[str, ...]:

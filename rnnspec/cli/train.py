@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
 from rnnspec.cli.options import DeviceOrOwn, Json, Set, TargetName, Threads, With, one_of, target_of
+from rnnspec.training.layout import MANIFEST
 
 if TYPE_CHECKING:
     from rnnspec.cli.live import LiveDisplay
@@ -133,8 +135,15 @@ def command(
         # The run stands where a spec does.
         resume, spec = spec, None
     if (spec is None) == (resume is None):
+        way = "--resume RUN" if extend is None else "--extend N RUN"
+        raise typer.BadParameter(f"Give a spec to train, or a run to go on with: {way}.", param_hint="'SPEC'")
+    if spec is not None and os.path.exists(os.path.join(spec, MANIFEST)):
         raise typer.BadParameter(
-            "Give a spec to train, or a run to go on with: --resume RUN.", param_hint="'SPEC'"
+            f"{spec} is a run. Go on with: rnnspec train --resume {spec}", param_hint="'SPEC'"
+        )
+    if spec is not None and (allow_drift or break_lock):
+        raise typer.BadParameter(
+            "--allow-drift and --break-lock are for runs that go on: --resume RUN.", param_hint="'SPEC'"
         )
     elsewhere = (out, dtype) != ("runs", "float32")
     begun = overlays or settings or target or diagnose or only_network is not None or elsewhere
@@ -142,7 +151,7 @@ def command(
         raise typer.BadParameter(
             "A run goes on as it was begun, where it is: --with, --set, --target, --dtype, --out, --diagnose "
             "and --only-network are for new ones.",
-            param_hint="'--resume'",
+            param_hint="'RUN'",
         )
     if diagnose is not None:
         one_of("--diagnose", diagnose, ("gradients",))

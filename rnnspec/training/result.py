@@ -21,6 +21,7 @@ class Result:
     made.  evaluated: after how many of them `performance` was measured, None if it never was.
     performance: of each network on the true dynamics (0 if it diverged, nan if no trial counted).
     folder: of the run, None if it was not kept.  signal: the name of the one that ended the training.
+    for_criterion: whether the criterion could have ended it.
     """
 
     simulation: Simulation
@@ -31,6 +32,7 @@ class Result:
     diverged: tuple[Divergence, ...]
     folder: Path | None
     signal: str | None = None
+    for_criterion: bool = True
 
     @property
     def trimmed_mean(self) -> float | None:

@@ -125,10 +125,11 @@ class _Resumption:
             # From now on this is the spec, and this the version.
             self.manifest["identity"] = identity((self.folder / SPEC).read_text(encoding="utf-8"))
         self._check_fit()
+        self.manifest["for_criterion"] = self.for_criterion
         if extend is not None:
             self.iterations = completed + extend
             self.manifest["iterations"] = self.iterations
-        self.manifest["for_criterion"] = self.for_criterion
+            notes.append(f"The networks in {self.folder} will be replaced; copy the folder to keep them.")
         return [*notes, *(f"Changed: {line}" for line in changes)]
 
     def _check_status(self, extend: int | None, damages: Sequence[Damage]) -> list[str]:
@@ -143,13 +144,20 @@ class _Resumption:
             )
         if status == "reached":
             self.for_criterion = False
+        completed = self.start.completed if self.start else 0
+        if extend is not None and status not in _OVER and completed < self.iterations:
+            left = self.iterations - completed
+            raise RequestError(
+                f"{folder} still has {left:,} of {self.iterations:,} iterations to make.",
+                f"Go on with: rnnspec train --resume {folder}",
+            )
         if self.start is not None:
             instead = f"the checkpoint of iteration {self.start.completed:,} is used"
             return [f"{damage.file} {damage.reason}; {instead}." for damage in damages]
         if damages:
             found = "; ".join(f"{damage.file} {damage.reason}" for damage in damages)
             raise RequestError(f"{folder} has no checkpoint that is whole: {found}.", _RESTORE)
-        if "result" in self.manifest:
+        if self.manifest.get("checkpointed"):
             raise RequestError(f"{folder} has no checkpoint to go on from.", _RESTORE)
         return [f"{folder} was cut off before its first checkpoint; training begins anew."]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
-import os
 import re
 import shutil
 import time
@@ -18,6 +16,7 @@ import torch
 
 from rnnspec.check.examine import Specification
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import append_line, sha256, sync_file, sync_folder, to_json, write_file
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.toolchain import processor
@@ -110,6 +109,10 @@ class Run:
         sync_file(self.folder / METRICS)
         save_checkpoint(self.folder, loop.checkpoint((self._bytes, self._hash.hexdigest()), self.seconds))
         self.kept, self._last = loop.completed, time.monotonic()
+        if not self.manifest.get("checkpointed"):
+            # So that a run whose checkpoints are lost is not taken for one that never had any.
+            self.manifest["checkpointed"] = True
+            self.write_manifest()
 
     def finish(self, result: Result, loop: Loop) -> None:
         """Save the weights and a last checkpoint, then say in the manifest that they are there."""
@@ -194,16 +197,14 @@ def reopen_run(
     start: Checkpoint | None,
 ) -> Run:
     """Take a run folder back to a checkpoint, or to its beginning, so that training can go on from there."""
-    for field in ("result", "sha256"):
-        manifest.pop(field, None)
     manifest["status"] = "running"
-    # First: whatever happens on the way, the run is not taken for one that is over.
+    # First: whatever happens on the way, the run is not taken for one that is over.  Its weights and their
+    # result stay until there are others.
     write_file(folder / MANIFEST, f"{to_json(manifest, indent=2)}\n".encode())
     with (folder / METRICS).open("ab") as file:
         file.truncate(start.metrics[0] if start else 0)
     discard_after(folder, start.completed if start else 0)
     forget_diagnoses(folder, start.completed if start else 0)
-    (folder / WEIGHTS).unlink(missing_ok=True)
     for name in (MANIFEST, WEIGHTS, GRADIENTS, PICTURE):
         # What a write that was cut off has left.
         for rest in folder.glob(f".{name}.*"):
@@ -275,8 +276,13 @@ def _check_room(out: Path, simulation: Simulation) -> None:
     # Twice: signed weights are stored with what is trained behind them.  Checkpoints have those, and up to
     # three numbers of the optimiser for each; there are three of them while one is written.
     needed = (2 + 3 * 4) * sum(p.numel() * p.element_size() for p in simulation.parameters()) + _MARGIN
-    if shutil.disk_usage(out).free < needed:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise RequestError(
+            f"{out} has room for {free / 1e6:,.1f} MB, and the networks and their checkpoints need "
+            f"{needed / 1e6:,.1f} MB.",
+            "Make room, choose a folder elsewhere, or train fewer networks.",
+        )
 
 
 def _now() -> str:

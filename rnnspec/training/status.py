@@ -92,7 +92,7 @@ def run_status(folder: Path) -> RunStatus:
             int(manifest["networks"]),
             _number(last.get("trimmed_mean")),
             _number((_last_row(folder / TIMING) or {}).get("seconds"), 0.0),
-            len((manifest.get("result") or last).get("diverged", ())),
+            len(max((manifest.get("result") or {}).get("diverged", ()), last.get("diverged", ()), key=len)),
             claimed,
         )
     except (OSError, ValueError, KeyError, TypeError):

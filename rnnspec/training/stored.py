@@ -149,9 +149,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _meant(folder: Path) -> Path | None:
     """Return the run folder whose name is nearest, beside a folder that is not there or in `runs`."""
     runs = {
-        weights.parent.name: weights.parent
+        manifest.parent.name: manifest.parent
         for place in (Path("runs"), folder.parent)
-        for weights in sorted(place.glob(f"*/{WEIGHTS}"))
+        for manifest in sorted(place.glob(f"*/{MANIFEST}"))
     }
     return runs.get(closest(folder.name, runs))
 

@@ -189,6 +189,7 @@ def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | N
         diverged=tuple(loop.updater.diverged),
         folder=run.folder if run else None,
         signal=interruption.signal if status in ("interrupted", "terminated") else None,
+        for_criterion=loop.for_criterion,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -202,6 +203,8 @@ def test_extending(folder: Path) -> None:
         (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
         (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that a program can hear."),
         (("train", "--resume", "runs/x", "--dtype", "float64"), "A run goes on as it was begun, where it is"),
+        (("train", "--extend", "5"), "Give a spec to train, or a run to go on with: --extend N RUN."),
+        (("train", "tiny.yaml", "--break-lock"), "--allow-drift and --break-lock are for runs that go on"),
         (("status",), "There is no folder runs."),
         (("status", "methods"), "methods has no runs."),
         (("status", "methods", "--watch"), "methods has no runs."),
@@ -256,6 +259,42 @@ def test_time_goes_on(folder: Path) -> None:
     rows = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
     (resumed,) = [row for row in rows if "resumed" in row]
     assert resumed["seconds"] > 0
+
+
+def test_names_of_runs_stay_whole(folder: Path) -> None:
+    """They are what one needs to go on with a run, also on a narrow terminal."""
+    from rich.console import Console
+
+    from rnnspec.cli.status import table
+    from rnnspec.training.status import run_statuses
+
+    rnnspec("train", "tiny.yaml", "-q")
+    (run,) = (folder / "runs").iterdir()
+    for width, shown in ((120, "time"), (75, "performance"), (60, "iteration")):
+        console = Console(file=io.StringIO(), width=width)
+        console.print(table(run_statuses(["runs"]), width))
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert f"runs/{run.name}" in text
+        assert "finished" in text
+        assert shown in text
+    assert "time" not in text
+
+
+def test_a_run_in_place_of_a_spec(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    (run,) = (folder / "runs").iterdir()
+    answer = rnnspec("train", run)
+    assert answer.code == 2
+    assert f"is a run. Go on with: rnnspec train --resume {run}" in " ".join(answer.err.split())
+
+
+def test_what_stopped_says_how_to_go_on(folder: Path) -> None:
+    with start("train", "tiny.yaml", "--set", "training.iterations=100000", "-q") as child:
+        wait_until(lambda: has_begun(folder))
+        child.send_signal(signal.SIGTERM)
+        out, _ = child.communicate(timeout=30)
+    (run,) = (folder / "runs").iterdir()
+    assert f"  go on with   rnnspec train --resume runs/{run.name}\n" in out
 
 
 def test_status_needs_no_torch(folder: Path) -> None:

@@ -117,9 +117,9 @@ def test_cut_off_without_a_word(spec: Path) -> None:
 
 
 def cut_off(run: Path) -> None:
-    """Leave a run as a power cut does."""
+    """Leave a run as a power cut does, before its first checkpoint."""
     manifest = json.loads((run / "manifest.json").read_text())
-    for field in ("result", "sha256"):
+    for field in ("result", "sha256", "checkpointed"):
         manifest.pop(field)
     (run / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
     (run / "weights.safetensors").unlink()
@@ -134,6 +134,21 @@ def test_cut_off_before_the_first_checkpoint(spec: Path) -> None:
     resume(run, on_note=notes.append)
     assert notes == [f"{run} was cut off before its first checkpoint; training begins anew."]
     assert_same(run, whole)
+
+
+def test_weights_stay_until_there_are_others(spec: Path) -> None:
+    """A run that goes on and is cut off again can be evaluated as it was before."""
+    run = folder_of(train(spec))
+    weights = (run / "weights.safetensors").read_bytes()
+
+    def die(event: Event) -> None:
+        if isinstance(event, Updated):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        resume(run, extend=5, observer=die)
+    assert (run / "weights.safetensors").read_bytes() == weights
+    assert rnnspec.evaluate(run, sequences=4).sequences == 4
 
 
 @pytest.mark.parametrize("how", ["broken", "gone"])
@@ -224,8 +239,12 @@ def test_extending(spec: Path) -> None:
     assert (result.status, result.iterations) == ("finished", 10)
     assert_same(run, whole)
     # Once more, and stopped on the way: the rest is still to be done.
-    stopped = resume(run, extend=4, observer=stop_at(12))
+    notes: list[str] = []
+    stopped = resume(run, extend=4, observer=stop_at(12), on_note=notes.append)
+    assert notes == [f"The networks in {run} will be replaced; copy the folder to keep them."]
     assert (stopped.status, stopped.iterations) == ("terminated", 12)
+    with pytest.raises(RequestError, match="still has 2 of 14 iterations to make"):
+        resume(run, extend=100)
     assert resume(run).iterations == 14
 
 
