@@ -45,7 +45,7 @@ def assert_agree(
     batch: Batch,
     *,
     networks: int = 2,
-    rtol: float = 1e-9,
+    rtol: float = 1e-10,
     atol: float = 1e-10,
 ) -> None:
     """Compare a target with the reference, reads forced: an answer near a tie may flip."""
