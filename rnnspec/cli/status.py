@@ -76,7 +76,7 @@ def table(found: list[RunStatus], width: int) -> Table:
     """Return runs as a table of so many columns.
 
     The name of a run is what one needs to go on with it, so it stays whole; the time gives way to it, then
-    the performance.
+    the performance, then the iteration.
     """
     from rich import box
     from rich.table import Table
@@ -85,11 +85,15 @@ def table(found: list[RunStatus], width: int) -> Table:
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     headings = ("run", "iteration", "performance", "time", "state")
     rows = [_cells(status) for status in found]
-    longest = max(len(row[0]) for row in rows)
-    left_out = {n for n, needed in ((3, longest + 65), (2, longest + 50)) if width < needed}
+    sizes = [max(len(cells[n]) for cells in (headings, *rows)) + 3 for n in range(len(headings))]
+    left_out: list[int] = []
+    for number in (3, 2, 1):
+        if sum(size for n, size in enumerate(sizes) if n not in left_out) >= width:
+            left_out.append(number)
     for number, heading in enumerate(headings):
         if number not in left_out:
-            made.add_column(heading, justify="right" if 0 < number < 4 else "left", no_wrap=number < 4)
+            right, whole = 0 < number < 4, number < 4
+            made.add_column(heading, justify="right" if right else "left", no_wrap=whole, overflow="fold")
     for status, row in zip(found, rows, strict=True):
         said = Text(row[-1], _COLOURS.get(status.state, ""))
         made.add_row(*(cell for n, cell in enumerate(row[:-1]) if n not in left_out), said)
