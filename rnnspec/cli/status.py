@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -148,7 +149,7 @@ def _row(status: RunStatus) -> dict[str, object]:
         "state": status.state,
         "iteration": status.completed,
         "iterations": status.iterations,
-        "performance": None if status.performance != status.performance else status.performance,
+        "performance": None if math.isnan(status.performance) else status.performance,
         "seconds": status.seconds,
         "networks": status.networks,
         "diverged": status.diverged,

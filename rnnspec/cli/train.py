@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -191,7 +191,6 @@ def command(
         torch.set_num_threads(threads)
     if chosen == "torchscript":
         note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
-    methods = " + ".join(specification.methods)
 
     def begin(observer: Observer) -> Result:
         return train(
@@ -208,7 +207,7 @@ def command(
             observer=observer,
         )
 
-    _conduct(specification.program.name + (f" with {methods}" if methods else ""), begin, quiet, json)
+    _conduct(_title(specification.program.name, specification.methods), begin, quiet, json)
 
 
 def _resume(
@@ -232,7 +231,6 @@ def _resume(
     manifest = read_manifest(Path(run))
     # As many as before: with some targets the last bits depend on it.
     torch.set_num_threads(threads or int(manifest["threads"]))
-    methods = " + ".join(manifest["methods"])
     seconds, iterations, signals = keeping
 
     def go_on(observer: Observer) -> Result:
@@ -249,7 +247,11 @@ def _resume(
             on_note=note,
         )
 
-    _conduct(manifest["name"] + (f" with {methods}" if methods else ""), go_on, quiet, json)
+    _conduct(_title(manifest["name"], manifest["methods"]), go_on, quiet, json)
+
+
+def _title(name: str, methods: Sequence[str]) -> str:
+    return name + (f" with {' + '.join(methods)}" if methods else "")
 
 
 def _conduct(title: str, begin: Callable[[Observer], Result], quiet: bool, json: bool) -> None:

@@ -281,6 +281,27 @@ def test_names_of_runs_stay_whole(folder: Path) -> None:
     assert "time" not in text
 
 
+def test_watching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look sees what there is then; Ctrl-C is how one leaves."""
+    rnnspec("train", "tiny.yaml", "-q")
+    looks = 0
+
+    def wait(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            rnnspec("train", "tiny.yaml", "-q")
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("rnnspec.cli.status.is_terminal", lambda stream: True)
+    monkeypatch.setattr("rnnspec.cli.status.time.sleep", wait)
+    answer = rnnspec("status", "--watch")
+    assert answer.code == 0
+    assert {f"runs/{run.name}" in answer.out for run in (folder / "runs").iterdir()} == {True}
+    assert len(list((folder / "runs").iterdir())) == 2
+
+
 def test_a_run_in_place_of_a_spec(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "-q")
     (run,) = (folder / "runs").iterdir()

@@ -205,6 +205,12 @@ def test_two_generations_are_kept(spec: Path) -> None:
     assert names == [f"00000000{n}.{kind}" for n in (4, 6) for kind in ("json", "safetensors")]
 
 
+def test_checkpoints_by_time(spec: Path) -> None:
+    kept: list[Event] = []
+    train(spec, checkpoint_seconds=0.0, observer=kept.append)
+    assert [event.completed for event in kept if isinstance(event, Kept)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_no_checkpoint_is_written_for_its_own_sake(spec: Path) -> None:
     kept: list[Event] = []
     train(spec, checkpoint_seconds=None, observer=kept.append)

@@ -86,6 +86,25 @@ def test_two_runs_give_the_same_files(tmp_path: Path) -> None:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 
+@pytest.mark.parametrize("clip", [(), ("training.clip=0.001",)], ids=["plain", "clipped"])
+def test_norms(tmp_path: Path, clip: tuple[str, ...]) -> None:
+    """With plain gradient descent the gradient is what the last update changed, before it was clipped."""
+    rate = 0.1
+    settings = (f"training.optimizer={{kind: sgd, learning_rate: {rate}, momentum: 0}}", *clip)
+    before, after = (train(tmp_path, f"training.iterations={n}", *settings) for n in (5, 6))
+    (row,) = [row for row in metrics(after) if row["iteration"] == 6]
+    pairs = list(zip(before.simulation.parameters(), after.simulation.parameters(), strict=True))
+    squares = sum((new.detach().flatten(1) ** 2).sum(1) for _, new in pairs)
+    assert row["weight_norm"] == pytest.approx(torch.as_tensor(squares).sqrt().tolist(), rel=1e-5)
+    steps = sum((((old - new).detach().flatten(1) / rate) ** 2).sum(1) for old, new in pairs)
+    changed = torch.as_tensor(steps).sqrt().tolist()
+    if clip:
+        assert changed == pytest.approx([0.001] * 3, rel=0.1)
+        assert min(row["gradient_norm"]) > 0.002  # type: ignore[call-overload]
+    else:
+        assert row["gradient_norm"] == pytest.approx(changed, rel=1e-3)
+
+
 def test_learning(tmp_path: Path) -> None:
     losses: list[float] = []
 
