@@ -321,8 +321,8 @@ def test_the_same_bytes_again(tmp_path: Path) -> None:
     assert second.name == f"{first.name}-2"
     files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
     differ = {file.name for file in files if (first / file).read_bytes() != (second / file).read_bytes()}
-    # A checkpoint knows how long it took to get there; its numbers are the same.
-    assert differ - {"000000006.json"} == {"timing.jsonl"}
+    # Clocks may differ, and need not: a checkpoint too knows how long it took to get there.
+    assert differ <= {"timing.jsonl", "000000006.json"}
 
 
 def test_tables_of_trials_and_evaluations(desk: Path) -> None:
