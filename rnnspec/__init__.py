@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rnnspec.runtime.compile import compile
     from rnnspec.runtime.errors import RequestError
     from rnnspec.runtime.simulation import Simulation
+    from rnnspec.training.diagnosis import draw_gradients
     from rnnspec.training.evaluate import evaluate
     from rnnspec.training.evaluation import Evaluation
     from rnnspec.training.recording import Recording
@@ -46,6 +47,7 @@ _HOMES = {
     "Specification": "rnnspec.check.examine",
     "Stage": "rnnspec.runtime.batch",
     "compile": "rnnspec.runtime.compile",
+    "draw_gradients": "rnnspec.training.diagnosis",
     "evaluate": "rnnspec.training.evaluate",
     "load": "rnnspec.check.examine",
     "load_run": "rnnspec.training.stored",
@@ -66,6 +68,7 @@ __all__ = [
     "Stage",
     "__version__",
     "compile",
+    "draw_gradients",
     "evaluate",
     "load",
     "load_run",

@@ -397,6 +397,7 @@ def test_the_signatures_of_the_page() -> None:
         "evaluate",
         "simulate",
         "load_run",
+        "draw_gradients",
     }
     for call in shown:
         assert call

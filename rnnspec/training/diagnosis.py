@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Stage
+from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import append_line, to_json, write_file
 from rnnspec.runtime.reference import Reference
 from rnnspec.runtime.schedule import Timetable
@@ -101,10 +102,13 @@ def keep_diagnosis(folder: Path, row: Mapping[str, object]) -> str | None:
     """Add what was found to a run folder, and draw it; return why that could not be done, or None."""
     try:
         append_line(folder / GRADIENTS, to_json(row))
+        draw_gradients(folder)
     except OSError as error:
         # Nothing of the training is lost with it.
         return f"{error.filename} could not be written: {error.strerror}."
-    return draw_gradients(folder)
+    except RequestError as error:
+        return error.reason
+    return None
 
 
 def forget_diagnoses(folder: Path, completed: int) -> None:
@@ -116,12 +120,26 @@ def forget_diagnoses(folder: Path, completed: int) -> None:
     write_file(file, "".join(f"{to_json(row)}\n" for row in kept).encode())
 
 
-def draw_gradients(folder: Path) -> str | None:
-    """Draw all that was found in a run; return why it could not be drawn, or None."""
+def draw_gradients(run: Path | str) -> Path:
+    """Draw all that was found in a run folder, and return the file.
+
+    Training does so where matplotlib is installed; a run that was trained elsewhere can be drawn later.
+    Raises RequestError if there is nothing to draw, or nothing to draw it with, and OSError if the picture
+    cannot be written.
+    """
+    folder = Path(run)
+    if not (folder / GRADIENTS).is_file():
+        raise RequestError(
+            f"{folder} has no {GRADIENTS}: its gradients were not looked at.",
+            "Train with --diagnose gradients.",
+        )
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        return f"{PICTURE} was not drawn: matplotlib is not installed; the numbers are in {GRADIENTS}."
+        raise RequestError(
+            f"{PICTURE} was not drawn: matplotlib is not installed; the numbers are in {GRADIENTS}.",
+            "Install it, pip install matplotlib, or draw where it is: rnnspec.draw_gradients(run).",
+        ) from None
     rows = _rows(folder / GRADIENTS)
     figure = Figure(figsize=(7.0, 2.2 * len(rows) + 0.6), layout="constrained")
     grid: Any = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)
@@ -151,11 +169,8 @@ def draw_gradients(folder: Path) -> str | None:
     panels[0].legend(frameon=False, fontsize=8, loc="lower right")
     panels[-1].set_xlabel("seconds from the start of the sequence")
     figure.supylabel("|dL/dr(t)| of the last answer, median and quartiles over networks", fontsize=9)
-    try:
-        figure.savefig(folder / PICTURE, metadata={"Date": None})
-    except OSError as error:
-        return f"{folder / PICTURE} was not drawn: {error.strerror}; the numbers are in {GRADIENTS}."
-    return None
+    figure.savefig(folder / PICTURE, metadata={"Date": None})
+    return folder / PICTURE
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

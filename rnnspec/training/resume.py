@@ -17,12 +17,12 @@ from rnnspec.training.checkpoint import Checkpoint, Damage, load_checkpoint
 from rnnspec.training.events import Observer
 from rnnspec.training.identity import identity, identity_of
 from rnnspec.training.interruption import STOPPING, listening
-from rnnspec.training.layout import METRICS, SPEC
+from rnnspec.training.layout import METRICS, SPEC, WEIGHTS
 from rnnspec.training.lock import RunLock, lock_run
 from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
 from rnnspec.training.run import circumstances, reopen_run
-from rnnspec.training.stored import read_manifest
+from rnnspec.training.stored import damage_of, read_manifest
 from rnnspec.training.train import conduct, schedule_of
 
 _RESTORE = "Restore the folder from a copy, or train again."
@@ -135,14 +135,17 @@ class _Resumption:
     def _check_status(self, extend: int | None, damages: Sequence[Damage]) -> list[str]:
         """Refuse what is over, unless it is to be extended, and what has nothing to go on from."""
         status, folder = self.manifest["status"], self.folder
-        if status in _OVER and (extend is None or status == "diverged"):
+        over = status in _OVER and (extend is None or status == "diverged")
+        # Weights that are gone or damaged are something to do: the last checkpoint has them too.
+        lost = damage_of(folder, self.manifest, WEIGHTS) if over and extend is None else None
+        if over and not lost:
             raise RequestError(
                 f"{folder} has nothing left to do: its training {_OVER[status]}.",
                 "Train it further with --extend 5000."
                 if status != "diverged"
                 else "Change the spec, such as its learning rate, and train again.",
             )
-        if status == "reached":
+        if status == "reached" and extend is not None:
             self.for_criterion = False
         completed = self.start.completed if self.start else 0
         if extend is not None and status not in _OVER and completed < self.iterations:
@@ -153,7 +156,8 @@ class _Resumption:
             )
         if self.start is not None:
             instead = f"the checkpoint of iteration {self.start.completed:,} is used"
-            return [f"{damage.file} {damage.reason}; {instead}." for damage in damages]
+            notes = [f"{lost}; it is made again."] if lost else []
+            return [*notes, *(f"{damage.file} {damage.reason}; {instead}." for damage in damages)]
         if damages:
             found = "; ".join(f"{damage.file} {damage.reason}" for damage in damages)
             raise RequestError(f"{folder} has no checkpoint that is whole: {found}.", _RESTORE)

@@ -19,6 +19,7 @@ from rnnspec.training.layout import FORMAT, MANIFEST, SPEC, WEIGHTS
 from rnnspec.training.weights import load_weights
 
 _RESTORE = "Restore the folder from a copy, or train again."
+_REMAKE = "Make it again from the last checkpoint with: rnnspec train --resume {run}"
 _MADE = "Give the folder that 'rnnspec train' made."
 
 #: Why a run has no networks, by its status, and what to do.
@@ -75,11 +76,9 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         raise RequestError(
             f"{folder} has no trained networks: its training {why}.", remedy.format(run=folder)
         )
-    for name in (SPEC, WEIGHTS):
-        if not (folder / name).is_file():
-            raise RequestError(f"{folder} is not whole: {name} is missing.", _RESTORE)
-        if sha256((folder / name).read_bytes()) != manifest["sha256"][name]:
-            raise RequestError(f"{folder / name} is not the file that the training wrote.", _RESTORE)
+    for name, remedy in ((SPEC, _RESTORE), (WEIGHTS, _REMAKE.format(run=folder))):
+        if damage := damage_of(folder, manifest, name):
+            raise RequestError(f"{damage}.", remedy)
     specification = load(folder / SPEC)
     first = int(manifest["first_network"])
     simulation = Simulation(
@@ -96,6 +95,15 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
     result = manifest["result"]
     diverged = frozenset(int(row["network"]) - first for row in result["diverged"])
     return StoredRun(folder, specification, simulation, int(result["iterations"]), diverged)
+
+
+def damage_of(folder: Path, manifest: dict[str, Any], name: str) -> str | None:
+    """Return what is wrong with a file whose hash the manifest has; None if nothing is."""
+    if not (folder / name).is_file():
+        return f"{folder} is not whole: {name} is missing"
+    if sha256((folder / name).read_bytes()) != manifest["sha256"][name]:
+        return f"{folder / name} is not the file that the training wrote"
+    return None
 
 
 def ensemble_of(run: Simulation | StoredRun | Path | str) -> Simulation | StoredRun:

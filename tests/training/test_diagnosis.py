@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from fractions import Fraction
 from itertools import pairwise
@@ -158,9 +157,18 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
 def test_the_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     run = folder_of(train(write_tiny(tmp_path), diagnose_at=[1]))
-    picture = (run / "gradients.svg").read_text()
-    assert picture.startswith("<?xml")
-    assert math.isfinite(len(picture))
+    picture = (run / "gradients.svg").read_bytes()
+    assert picture.startswith(b"<?xml")
+    (run / "gradients.svg").unlink()
+    assert rnnspec.draw_gradients(run) == run / "gradients.svg"
+    assert b"iteration 1" in picture
+    assert b"iteration 1" in (run / "gradients.svg").read_bytes()
+
+
+def test_nothing_to_draw(tmp_path: Path) -> None:
+    run = folder_of(train(write_tiny(tmp_path)))
+    with pytest.raises(rnnspec.RequestError, match="its gradients were not looked at"):
+        rnnspec.draw_gradients(run)
 
 
 def test_arguments(tmp_path: Path) -> None:

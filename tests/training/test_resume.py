@@ -151,6 +151,42 @@ def test_weights_stay_until_there_are_others(spec: Path) -> None:
     assert rnnspec.evaluate(run, sequences=4).sequences == 4
 
 
+def _gone(file: Path) -> None:
+    file.unlink()
+
+
+def _flipped(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("lose", [_gone, _flipped])
+@pytest.mark.parametrize("goal", [0.01, 1], ids=["reached", "finished"])
+@pytest.mark.parametrize("checkpoint", ["whole", "damaged"])
+def test_weights_that_were_lost_are_made_again(
+    spec: Path, lose: Callable[[Path], None], goal: float, checkpoint: str
+) -> None:
+    settings = f"training.stop={{performance: {goal}}}"
+    whole = folder_of(train(spec, "fast", settings))
+    run = folder_of(train(spec, "fast", settings, checkpoint_iterations=1))
+    before = json.loads((run / "manifest.json").read_text())
+    lose(run / "weights.safetensors")
+    if checkpoint == "damaged":
+        _flipped(sorted((run / "checkpoints").glob("*.safetensors"))[-1])
+    with pytest.raises(RequestError, match=r"weights\.safetensors") as refusal:
+        rnnspec.load_run(run)
+    assert refusal.value.remedy.endswith(f"from the last checkpoint with: rnnspec train --resume {run}")
+    notes: list[str] = []
+    resume(run, on_note=notes.append)
+    assert len(notes) == 1 + (checkpoint == "damaged")
+    assert notes[0].endswith("; it is made again.")
+    assert_same(run, whole)
+    after = json.loads((run / "manifest.json").read_text())
+    assert after == before | {"for_criterion": True}
+    rnnspec.load_run(run)
+
+
 @pytest.mark.parametrize("how", ["broken", "gone"])
 def test_a_run_without_a_whole_checkpoint_is_left_as_it_is(spec: Path, how: str) -> None:
     run = folder_of(train(spec, observer=stop_at(5)))

@@ -344,7 +344,9 @@ def test_a_file_of_a_run_that_is_missing(tmp_path: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(RequestError, match=name) as refusal:
         rnnspec.load_run(folder)
-    assert refusal.value.remedy == "Restore the folder from a copy, or train again."
+    made_again = f"Make it again from the last checkpoint with: rnnspec train --resume {folder}"
+    restored = "Restore the folder from a copy, or train again."
+    assert refusal.value.remedy == (made_again if name == "weights.safetensors" else restored)
 
 
 def test_a_run_of_another_version_of_the_language(tmp_path: Path) -> None:
