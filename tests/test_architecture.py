@@ -95,6 +95,21 @@ def test_torch_is_not_needed(module: str) -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.parametrize("words", [["validate", "specs/go.yaml"], ["compile", "specs/go.yaml"], ["status"]])
+def test_commands_that_do_not_wait_for_torch(words: list[str]) -> None:
+    """It takes longer to import than all that these do."""
+    script = (
+        "import sys; from rnnspec.cli.main import main\n"
+        f"sys.argv = {['rnnspec', *words]}\n"
+        "try: main()\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PACKAGE.parent
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_the_package_itself_needs_nothing() -> None:
     """`import rnnspec` takes no time because it imports nothing: names are found when they are used."""
     heavy = "{'torch', 'numpy', 'pydantic', 'yaml', 'typer', 'rich', 'jinja2', 'safetensors'}"

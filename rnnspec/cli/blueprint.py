@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from fractions import Fraction
-
-import torch
 
 from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
 from rnnspec.runtime.cost import iteration_cost, kernel_memory
-from rnnspec.runtime.cpu_engine import CpuEngine
 from rnnspec.runtime.schedule import gradient_hops, mean_durations, mean_steps
 from rnnspec.runtime.targets import SUMMARIES, Chosen
 from rnnspec.runtime.tiles import TILES, fastest_tile
@@ -38,21 +36,20 @@ def blueprint(program: Program, chosen: Chosen, *, given: bool) -> Iterator[tupl
     yield "target", f"{chosen.target}, {why}: {SUMMARIES[chosen.target]}"
     if chosen.note:
         yield "note", chosen.note
-    if isinstance(chosen.engine, CpuEngine):
-        built = chosen.engine.kernel().library
+    if chosen.kernel is not None:
+        built = chosen.kernel.library
         yield "kernel", "found in the cache" if built.cached else f"compiled in {built.seconds:.1f} s"
 
 
 def toolchain(chosen: Chosen) -> Iterator[tuple[str, str]]:
     """Yield how the kernels of a cpu target were compiled."""
-    if not isinstance(chosen.engine, CpuEngine):
+    kernel = chosen.kernel
+    if kernel is None:
         return
-    kernel, program = chosen.engine.kernel(), chosen.engine.program
     yield "compiler", shlex.join((*find_compiler().command, *FLAGS, *kernel.tile.options))
     yield "kept in", str(kernel.library.path.parent)
-    tiles = [
-        f"{tile} {1e6 * s:.1f} us" for tile, s in zip(TILES, fastest_tile(program).seconds, strict=False)
-    ]
+    found = fastest_tile(kernel.program).seconds
+    tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in zip(TILES, found, strict=False)]
     yield "tile", f"{kernel.tile}" + (f", the fastest here of: {'; '.join(tiles)}" if tiles else "")
 
 
@@ -141,8 +138,18 @@ def _cost(program: Program, chosen: Chosen) -> Iterator[tuple[str, str]]:
     total = (
         f"{scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
     )
-    memory = kernel_memory(program, torch.get_num_threads()) if chosen.target == "cpu" else cost.memory
-    yield "iteration", (total if networks > 1 else each) + f"; about {scaled(memory, 'B')} of memory"
+    memory, where = cost.memory, ""
+    if chosen.target == "cpu":
+        threads = _processors()
+        memory, where = kernel_memory(program, threads), f" with {count(threads, 'thread')}"
+    yield "iteration", (total if networks > 1 else each) + f"; about {scaled(memory, 'B')} of memory{where}"
+
+
+def _processors() -> int:
+    """Return how many threads a training has here, unless it is told otherwise."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def scaled(number: float, unit: str) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Rational
-from typing import Literal, Protocol, get_args
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from rnnspec.program.nodes import Program
+
+if TYPE_CHECKING:
+    # A stage is a stage without it, and it takes long to import.
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from rnnspec.runtime.activations import activate
 from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
 from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
+from rnnspec.runtime.device import REALS
 from rnnspec.runtime.noise import Purpose, jitter, key
 from rnnspec.runtime.schedule import Timetable, durations, timetable
 from rnnspec.runtime.tiles import Tile
@@ -34,7 +35,7 @@ class CpuEngine:
     def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
         """Return the compiled kernel for weights of a dtype."""
         if dtype not in self._kernels:
-            self._kernels[dtype] = load_kernel(self.program, dtype, self.tile)
+            self._kernels[dtype] = load_kernel(self.program, REALS[dtype], self.tile)
         return self._kernels[dtype]
 
     def fingerprint(self, dtype: torch.dtype) -> str:
@@ -50,7 +51,8 @@ class CpuEngine:
         forced_reads: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
         """Simulate one batch with effective weights; see `batch.Engine`."""
-        program, kernel = self.program, self.kernel(weights["bias"].dtype)
+        program, dtype = self.program, weights["bias"].dtype
+        kernel = self.kernel(dtype)
         tables = self._timetables(kernel, batch)
         longest = max(table.steps for table in tables)
         repeated = batch.sequences if len(tables) == 1 else 1
@@ -59,7 +61,7 @@ class CpuEngine:
             kernel.name,
             given,
             [
-                *self._per_unit(batch.stage.theta, kernel.dtype),
+                *self._per_unit(batch.stage.theta, dtype),
                 _clock(program, batch.stage.theta, longest),
                 torch.tensor(batch.stage.betas, dtype=torch.float64),
             ],
@@ -110,10 +112,13 @@ class CpuEngine:
                 draws_key=key(batch, Purpose.DRAWS)[1],
                 dt=float(program.network.dt * stage.theta),
             )
-            drawn = kernel.durations(arguments).tolist()
+            shape = batch.sequences, program.timeline.trials, len(program.timeline.epochs)
+            seconds = torch.full(shape, math.nan, dtype=torch.float64)
+            kernel.draw_durations(arguments, seconds.data_ptr())
+            drawn = seconds.tolist()
         return [
-            timetable(program, stage.theta, stage.betas, durations(program, stage.theta, extra, seconds))
-            for seconds in drawn
+            timetable(program, stage.theta, stage.betas, durations(program, stage.theta, extra, each))
+            for each in drawn
         ]
 
     def _forced(self, kernel: Kernel, forced: Mapping[str, Tensor]) -> Tensor | None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import shlex
 from dataclasses import dataclass
 from functools import lru_cache
-
-import torch
-from torch import Tensor
+from typing import Literal
 
 from rnnspec.codegen.cpu import emit_cpu
 from rnnspec.codegen.cpu_task import variable_names
@@ -20,6 +17,9 @@ from rnnspec.runtime.files import sha256
 from rnnspec.runtime.kernel_cache import Library, library
 from rnnspec.runtime.tiles import USUAL, Tile, fastest_tile
 from rnnspec.runtime.toolchain import find_compiler
+
+#: What numbers are in C++.
+Real = Literal["float", "double"]
 
 _USERS_FLAGS = "RNNSPEC_CXXFLAGS"
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
@@ -46,14 +46,14 @@ class Arguments(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Kernel:
-    """The loaded library of one program and dtype.
+    """The loaded library of one program and type of number.
 
     bits: a hash of what its results depend on to the last bit, which tiles are not.  variables: the draws and
     reads, in the order of the kernel.
     """
 
     program: Program
-    dtype: torch.dtype
+    real: Real
     tile: Tile
     library: Library
     bits: str
@@ -69,14 +69,12 @@ class Kernel:
         if self.functions.rnnspec_simulate(ctypes.byref(arguments)):
             raise MemoryError("there is not enough memory for the activity of a few sequences")
 
-    def durations(self, arguments: Arguments) -> Tensor:
-        """Return the drawn durations, in seconds: (B, trials, epochs), nan for those that are fixed."""
-        timeline = self.program.timeline
-        seconds = torch.full(
-            (arguments.sequences, timeline.trials, len(timeline.epochs)), math.nan, dtype=torch.float64
-        )
-        self.functions.rnnspec_durations(ctypes.byref(arguments), ctypes.c_void_p(seconds.data_ptr()))
-        return seconds
+    def draw_durations(self, arguments: Arguments, seconds: int) -> None:
+        """Write the drawn durations of a batch, in seconds, to an address: (B, trials, epochs) float64.
+
+        Those that are fixed are left as they are.
+        """
+        self.functions.rnnspec_durations(ctypes.byref(arguments), _POINTER(seconds))
 
 
 def users_flags() -> tuple[str, ...]:
@@ -94,14 +92,14 @@ KERNELS: dict[str, Kernel] = {}
 
 
 @lru_cache(maxsize=256)
-def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) -> Kernel:
+def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None) -> Kernel:
     """Return the kernel of a program, from the cache of kernels or newly compiled.
 
     tile: the fastest of this machine if not given.  Raises RequestError if there is no compiler that can.
     """
     if tile is None:
-        tile = fastest_tile(program).tile if dtype == torch.float32 else USUAL
-    source = emit_cpu(program, "float" if dtype == torch.float32 else "double")
+        tile = fastest_tile(program).tile if real == "float" else USUAL
+    source = emit_cpu(program, real)
     flags = users_flags()
     built = library(source, flags=(*tile.options, *flags), facts={"target": "cpu"})
     bits = sha256("\0".join((find_compiler().identity, *flags, source)).encode())
@@ -114,5 +112,5 @@ def load_kernel(program: Program, dtype: torch.dtype, tile: Tile | None = None) 
     functions.rnnspec_arguments.restype = ctypes.c_int64
     if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):
         raise RuntimeError("the kernel and its caller disagree about their arguments")
-    kernel = Kernel(program, dtype, tile, built, bits, functions, variable_names(program))
+    kernel = Kernel(program, real, tile, built, bits, functions, variable_names(program))
     return KERNELS.setdefault(built.fingerprint, kernel)

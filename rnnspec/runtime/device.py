@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from rnnspec.runtime.cpu_kernel import Real
 from rnnspec.runtime.errors import RequestError
 
 #: The types of number that a training may be done in.
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+#: What they are in C++.
+REALS: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
 
 
 def check_device(name: str) -> torch.device:

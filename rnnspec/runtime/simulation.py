@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.arguments import choice, whole_number
 from rnnspec.runtime.batch import PURPOSES, Batch, BatchPurpose, Outcome, Stage
-from rnnspec.runtime.device import DTYPES
+from rnnspec.runtime.device import DTYPES, REALS
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.parameters import effective, initial_weights, structure
-from rnnspec.runtime.targets import TARGETS, Target, choose
+from rnnspec.runtime.targets import TARGETS, Target, choose, make_engine
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -58,8 +58,9 @@ class Simulation(nn.Module):
         choice("dtype", dtype, DTYPES.values())
         if target is not None:
             choice("target", target, TARGETS)
-        chosen = choose(program, target, device, dtype, wanted=wanted)
-        self.target, self.engine, self.note = chosen.target, chosen.engine, chosen.note
+        chosen = choose(program, target, device, REALS[dtype], wanted=wanted)
+        self.target, self.note = chosen.target, chosen.note
+        self.engine = make_engine(program, chosen.target)
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
         for name, value in drawn.items():
             self.register_parameter(name, nn.Parameter(value.to(device)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-import torch
-
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.cpu_kernel import Kernel, Real, load_kernel
 from rnnspec.runtime.errors import RequestError
 
 if TYPE_CHECKING:
@@ -27,27 +26,27 @@ SUMMARIES: dict[Target, str] = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """An engine, and the target it is of.  note: one line on why it is not the usual one, or None."""
+    """A target, and its kernel if it is cpu.  note: one line on why it is not the usual one, or None."""
 
     target: Target
-    engine: Engine
+    kernel: Kernel | None
     note: str | None
 
 
 def choose(
     program: Program,
     target: Target | None = None,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    device: object = "cpu",
+    real: Real = "float",
     *,
     wanted: Target | None = None,
 ) -> Chosen:
-    """Return an engine for a program: of a target, or of the best that the machine has.
+    """Return what simulates a program: a target, or the best that the machine has.
 
-    wanted: what to use if it can be had, where no target is insisted on.  Raises RequestError if there can be
-    no engine of a target that is insisted on.
+    device: as torch names it.  wanted: what to use if it can be had, where no target is insisted on.  Does
+    not import torch.  Raises RequestError if a target that is insisted on cannot be had.
     """
-    on_cpu = torch.device(device).type == "cpu"
+    on_cpu = str(device).partition(":")[0] == "cpu"
     if target == "cpu" and not on_cpu:
         raise RequestError(
             f"The target cpu is not for the device '{device}'.",
@@ -56,19 +55,16 @@ def choose(
     usual: Target = "cpu" if on_cpu else "torch"
     sure = target or (usual if wanted in (None, "cpu") else wanted)
     if sure != "cpu":
-        return Chosen(sure, make_engine(program, sure), None)
-    from rnnspec.runtime.cpu_engine import CpuEngine
-
-    engine = CpuEngine(program)
+        return Chosen(sure, None, None)
     try:
-        kernel = engine.kernel(dtype)
+        kernel = load_kernel(program, real)
     except RequestError as error:
         if target is not None:
             raise
         instead = "The target torch takes its place, which is many times slower."
         note = " ".join(f"{error.reason} {instead} {error.remedy}".split())
-        return Chosen("torch", make_engine(program, "torch"), note)
-    return Chosen("cpu", engine, kernel.library.note)
+        return Chosen("torch", None, note)
+    return Chosen("cpu", kernel, kernel.library.note)
 
 
 def make_engine(program: Program, target: Target) -> Engine:
