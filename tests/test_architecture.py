@@ -95,7 +95,16 @@ def test_torch_is_not_needed(module: str) -> None:
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("words", [["validate", "specs/go.yaml"], ["compile", "specs/go.yaml"], ["status"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["validate", "specs/go.yaml"],
+        ["compile", "specs/go.yaml"],
+        ["status"],
+        ["evaluate", "specs/no_run"],
+        ["train", "--resume", "specs/no_run"],
+    ],
+)
 def test_commands_that_do_not_wait_for_torch(words: list[str]) -> None:
     """It takes longer to import than all that these do."""
     script = (

@@ -14,7 +14,7 @@ from rnnspec.runtime.cost import iteration_cost, kernel_memory
 from rnnspec.runtime.schedule import gradient_hops, mean_durations, mean_steps
 from rnnspec.runtime.targets import SUMMARIES, Chosen
 from rnnspec.runtime.tiles import TILES, fastest_tile
-from rnnspec.runtime.toolchain import FLAGS, find_compiler
+from rnnspec.runtime.toolchain import FLAGS, NATIVE, find_compiler
 from rnnspec.syntax.quantity import decimal
 from rnnspec.training.stages import stage_at
 
@@ -46,7 +46,7 @@ def toolchain(chosen: Chosen) -> Iterator[tuple[str, str]]:
     kernel = chosen.kernel
     if kernel is None:
         return
-    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, *kernel.tile.options))
+    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *kernel.tile.options))
     yield "kept in", str(kernel.library.path.parent)
     found = fastest_tile(kernel.program).seconds
     tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in zip(TILES, found, strict=False)]

@@ -48,12 +48,14 @@ def command(
     """
     from rnnspec.cli.charts import UNSCORED, score
     from rnnspec.runtime.files import check_output, to_json, write_file
+
+    table = None if trials is None else check_output(trials, ".csv")
+    stored = open_stored(run, target, device)
+
     from rnnspec.training.evaluate import evaluate
     from rnnspec.training.evaluation import is_scored
     from rnnspec.training.tables import evaluation_summary, trial_table
 
-    table = None if trials is None else check_output(trials, ".csv")
-    stored = open_stored(run, target, device)
     evaluation = evaluate(stored, sequences=sequences)
     if table is not None:
         write_file(table, trial_table(stored.simulation, evaluation).encode())

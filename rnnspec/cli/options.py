@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -66,6 +67,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 
 def open_stored(run: str, target: str | None, device: str) -> StoredRun:
     """Read a run folder, and say if its networks are not simulated as usual."""
+    from rnnspec.training.manifest import read_manifest
+
+    # Before torch is imported, which takes seconds.
+    read_manifest(Path(run))
+
     from rnnspec.training.stored import open_run
 
     stored = open_run(run, target=target_of(target), device=device)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -221,14 +222,14 @@ def _resume(
     quiet: bool,
     json: bool,
 ) -> None:
-    from pathlib import Path
+    from rnnspec.training.manifest import read_manifest
+
+    manifest = read_manifest(Path(run))
 
     import torch
 
     from rnnspec.training.resume import resume
-    from rnnspec.training.stored import read_manifest
 
-    manifest = read_manifest(Path(run))
     # As many as before: with some targets the last bits depend on it.
     torch.set_num_threads(threads or int(manifest["threads"]))
     seconds, iterations, signals = keeping

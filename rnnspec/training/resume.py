@@ -19,13 +19,11 @@ from rnnspec.training.identity import identity, identity_of
 from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.layout import METRICS, SPEC, WEIGHTS
 from rnnspec.training.lock import RunLock, lock_run
+from rnnspec.training.manifest import RESTORE, damage_of, read_manifest
 from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
 from rnnspec.training.run import circumstances, reopen_run
-from rnnspec.training.stored import damage_of, read_manifest
 from rnnspec.training.train import conduct, schedule_of
-
-_RESTORE = "Restore the folder from a copy, or train again."
 
 #: What a training that is over has come to, in words.
 _OVER = {
@@ -160,9 +158,9 @@ class _Resumption:
             return [*notes, *(f"{damage.file} {damage.reason}; {instead}." for damage in damages)]
         if damages:
             found = "; ".join(f"{damage.file} {damage.reason}" for damage in damages)
-            raise RequestError(f"{folder} has no checkpoint that is whole: {found}.", _RESTORE)
+            raise RequestError(f"{folder} has no checkpoint that is whole: {found}.", RESTORE)
         if self.manifest.get("checkpointed"):
-            raise RequestError(f"{folder} has no checkpoint to go on from.", _RESTORE)
+            raise RequestError(f"{folder} has no checkpoint to go on from.", RESTORE)
         return [f"{folder} was cut off before its first checkpoint; training begins anew."]
 
     def _check_fit(self) -> None:

@@ -126,7 +126,7 @@ def test_not_enough_memory(
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
 
-    for name in ("training.train.train", "training.stored.open_run", "spec.schema.json_schema"):
+    for name in ("training.train.train", "training.manifest.read_manifest", "spec.schema.json_schema"):
         monkeypatch.setattr(f"rnnspec.{name}", full)
     answer = rnnspec(*words)
     assert answer.code == 2
