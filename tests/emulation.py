@@ -1,0 +1,87 @@
+"""A pytest plugin for `tests/emulate`: each call of a kernel is made by a program for another processor.
+
+The program is the kernel with `emulation.cpp` around it.  It finds the arguments and all that they point to
+in a file, and leaves there what has become of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rnnspec.runtime import cpu_kernel
+from rnnspec.runtime.cpu_kernel import Arguments, Kernel
+from rnnspec.runtime.kernel_cache import SOURCE
+from rnnspec.runtime.toolchain import FLAGS
+
+CROSS, EMULATOR = shlex.split(os.environ["CROSS"]), shlex.split(os.environ["EMULATOR"])
+AROUND = Path(__file__).with_suffix(".cpp")
+
+_folder = tempfile.TemporaryDirectory(prefix="rnnspec-emulated-")
+_sizes: dict[int, int] = {}
+_calls = 0
+_address = torch.Tensor.data_ptr
+
+
+def _remembered(tensor: torch.Tensor) -> int:
+    """Return where the numbers of a tensor are, and remember how many bytes that is."""
+    address = _address(tensor)
+    _sizes[address] = tensor.numel() * tensor.element_size()
+    return address
+
+
+def _program(kernel: Kernel) -> Path:
+    """Return the program of a kernel, compiled when it is first needed."""
+    program = Path(_folder.name) / kernel.name
+    if not program.exists():
+        source = kernel.library.path.parent / SOURCE
+        flags = [flag for flag in FLAGS if flag not in ("-shared", "-fPIC", "-fvisibility=hidden")]
+        options = [*flags, "-O1", *kernel.tile.options, f'-DKERNEL="{source}"']
+        subprocess.run([*CROSS, *options, str(AROUND), "-o", str(program)], check=True)
+    return program
+
+
+def _simulate(kernel: Kernel, arguments: Arguments) -> None:
+    global _calls
+    _calls += 1
+    arguments.threads = 1
+    values = [getattr(arguments, name) for name, _ in Arguments._fields_]
+    sizes = [
+        _sizes[value] if kind is ctypes.c_void_p and value else -1
+        for value, (_, kind) in zip(values, Arguments._fields_, strict=True)
+    ]
+    told = [(value, size) for value, size in zip(values, sizes, strict=True) if size >= 0]
+    file = Path(_folder.name) / "call"
+    head = np.array([len(sizes), *sizes], dtype=np.int64).tobytes() + bytes(arguments)
+    file.write_bytes(head + b"".join(ctypes.string_at(*each) for each in told))
+    subprocess.run([*EMULATOR, str(_program(kernel)), str(file)], check=True)
+    answer, place = file.read_bytes(), 0
+    for value, size in told:
+        ctypes.memmove(value, answer[place : place + size], size)
+        place += size
+    assert place == len(answer)
+
+
+def pytest_configure() -> None:
+    torch.Tensor.data_ptr = _remembered  # type: ignore[method-assign]
+    cpu_kernel.Kernel.simulate = _simulate  # type: ignore[method-assign]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    terminalreporter.write_line(f"{_calls} batches were simulated by {shlex.join(EMULATOR)}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    _folder.cleanup()
+    if not _calls:
+        # As good as none: nothing was emulated.
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
