@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import functools
-import inspect
 import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import typer
@@ -33,10 +32,12 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt as stop:
-            complain("Stopped by Ctrl-C; there is no result.", *getattr(stop, "__notes__", ()))
-            raise typer.Exit(INTERRUPTED) from None
+            name = getattr(stop, "signal", "SIGINT")
+            by = "Ctrl-C" if name == "SIGINT" else name
+            complain(f"Stopped by {by}; there is no result.", *_notes(stop))
+            raise typer.Exit(INTERRUPTED if name == "SIGINT" else TERMINATED) from None
         except Exception as error:
-            raise typer.Exit(explain(error, _fewer(command))) from None
+            raise typer.Exit(explain(error, _fewer(options))) from None
 
     return run
 
@@ -61,25 +62,31 @@ def explain(error: Exception, fewer: str = "") -> int:
         complain(f"{count(len(errors), 'error')}{more}; 'rnnspec rule CODE' explains each.")
         return code_of(error.diagnostics)
     if "RequestError" in kinds:
-        complain(*str(error).split("\n"))
+        complain(*str(error).split("\n"), *_notes(error))
     elif isinstance(error, BrokenPipeError):
         # Python flushes stdout once more when it leaves, and must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         complain("The program that reads this output has ended; the rest was not written.")
     elif isinstance(error, OSError):
         # What was done about it, as training does.
-        complain(*_system(error), *getattr(error, "__notes__", ()))
+        complain(*_system(error), *_notes(error))
     elif isinstance(error, MemoryError) or _out_of_memory(error):
-        complain("There is not enough memory.", fewer or "Use a machine with more memory.")
+        complain("There is not enough memory.", fewer or "Use a machine with more memory.", *_notes(error))
     else:
         _bug(error)
         return BUG
     return USAGE
 
 
-def _fewer(command: Callable[..., None]) -> str:
-    """Return how the options that a command has make it need less memory."""
-    options = inspect.signature(command).parameters
+def _notes(error: BaseException) -> list[str]:
+    """Return what was done about an error, and is to be done."""
+    return list(getattr(error, "__notes__", ()))
+
+
+def _fewer(options: Mapping[str, Any]) -> str:
+    """Return how the options of a command make it need less memory."""
+    if options.get("resume") or options.get("extend"):
+        return ""
     if "settings" in options:
         return "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10."
     return "Use fewer sequences: --sequences 10." if "sequences" in options else ""

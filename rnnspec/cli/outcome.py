@@ -8,6 +8,7 @@ from rnnspec.cli.failures import DIVERGED, FINE, INTERRUPTED, TERMINATED
 from rnnspec.cli.progress import five_numbers
 from rnnspec.runtime.files import to_json
 from rnnspec.training.evaluation import is_scored, trimmed_count
+from rnnspec.training.layout import resume_command
 from rnnspec.training.result import Result
 
 
@@ -81,5 +82,5 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     if result.folder is not None:
         facts.append(("run", str(result.folder)))
         if result.status in ("interrupted", "terminated"):
-            facts.append(("go on with", f"rnnspec train --resume {result.folder}"))
+            facts.append(("go on with", resume_command(result.folder)))
     return facts

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 
 from rnnspec.cli.charts import rate, score, span
 from rnnspec.cli.console import note
 from rnnspec.cli.progress import Progress, five_numbers
 from rnnspec.training.events import Diverged, Event, Finished, Started, Stopping, Updated, Warned
+from rnnspec.training.interruption import tell
 
 #: Seconds between lines: a training of a night leaves a log that can still be read.
 INTERVAL = 10.0
+
+
+class _UnreadError(Exception):
+    """Nobody reads what is printed, and a signal has come meanwhile."""
 
 
 class PlainDisplay:
@@ -21,29 +25,45 @@ class PlainDisplay:
     def __init__(self, title: str) -> None:
         self.progress = Progress(title)
         self._due = 0.0
+        self._saying = self._mute = False
 
     def __call__(self, event: Event) -> None:
         self.progress.follow(event)
         match event:
             case Started():
                 begun = f", from iteration {event.completed:,}" if event.completed else ""
-                note(self.progress.title + self.progress.place + begun)
+                self._say(self.progress.title + self.progress.place + begun)
                 self._due = time.monotonic() + 1.0
             case Diverged(networks=networks):
                 for lost in networks:
-                    note(f"network {lost.network} diverged in iteration {lost.iteration:,}: {lost.cause}")
+                    when = f"iteration {lost.iteration:,}"
+                    self._say(f"network {lost.network} diverged in {when}: {lost.cause}")
             case Warned(text=text) if self.progress.warnings.count(text) == 1:
-                note(text)
+                self._say(text)
             case Updated() if time.monotonic() >= self._due:
                 self._line()
             case Finished():
                 self._line()
             case Stopping():
                 # A signal may have come in the middle of a print, and those do not nest.
-                os.write(2, b"Stopping after this iteration; Ctrl-C now stops at once.\n")
+                if not tell("Stopping after this iteration; Ctrl-C now stops at once.\n"):
+                    self._mute = True
+                    if self._saying:
+                        # Out of a print that waits for a reader: what has been trained is to be saved.
+                        raise _UnreadError
 
     def close(self) -> None:
         pass
+
+    def _say(self, text: str) -> None:
+        self._saying = True
+        try:
+            if not self._mute:
+                note(text)
+        except _UnreadError:
+            pass
+        finally:
+            self._saying = False
 
     def _line(self) -> None:
         progress = self.progress
@@ -57,6 +77,6 @@ class PlainDisplay:
         parts.append(progress.stage)
         if not progress.finished and progress.speed:
             parts += [rate(progress.speed), f"at most {span(progress.seconds_left)} left"]
-        note("  ".join(part for part in parts if part))
+        self._say("  ".join(part for part in parts if part))
         # How long it takes is asked first.
         self._due = time.monotonic() + (INTERVAL if progress.speed else 1.0)

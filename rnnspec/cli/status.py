@@ -49,6 +49,8 @@ def command(
     from rnnspec.runtime.files import to_json
     from rnnspec.training.status import run_statuses
 
+    if watch and json:
+        raise typer.BadParameter("It shows a table; --json is printed once.", param_hint="'--watch'")
     paths = runs or ["runs"]
     found = run_statuses(paths)
     if json:
@@ -91,13 +93,16 @@ def table(found: list[RunStatus], width: int) -> Table:
     for number in (3, 2, 1):
         if sum(size for n, size in enumerate(sizes) if n not in left_out) >= width:
             left_out.append(number)
+    # Where even that is too narrow, the name goes on in the next line.
+    narrow = sizes[0] + len("running") + 3 > width
     for number, heading in enumerate(headings):
         if number not in left_out:
-            right, whole = 0 < number < 4, number < 4
+            right, whole = 0 < number < 4, 0 < number < 4 or (number == 0 and not narrow)
             made.add_column(heading, justify="right" if right else "left", no_wrap=whole, overflow="fold")
     for status, row in zip(found, rows, strict=True):
         said = Text(row[-1], _COLOURS.get(status.state, ""))
-        made.add_row(*(cell for n, cell in enumerate(row[:-1]) if n not in left_out), said)
+        # As Text: a name in brackets is no markup.
+        made.add_row(*(Text(cell) for n, cell in enumerate(row[:-1]) if n not in left_out), said)
     return made
 
 
@@ -108,7 +113,8 @@ def _print(found: list[RunStatus]) -> None:
     from rich.console import Console
 
     # As wide as it needs to be where nobody's window ends.
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    longest = max(len(str(status.folder)) for status in found)
+    console = Console(width=None if sys.stdout.isatty() else 200 + longest, highlight=False)
     console.print(table(found, console.width))
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
+from rnnspec.cli.failures import explain
 from rnnspec.cli.options import DeviceOrOwn, Json, Set, TargetName, Threads, With, one_of, target_of
-from rnnspec.training.layout import MANIFEST
+from rnnspec.training.layout import MANIFEST, resume_command
 
 if TYPE_CHECKING:
     from rnnspec.cli.live import LiveDisplay
@@ -51,11 +52,20 @@ def command(
         ),
     ] = None,
     out: Annotated[
-        str, typer.Option("--out", metavar="RUNS", help="The folder in which the run gets its own.")
-    ] = "runs",
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="RUNS",
+            help="The folder in which the run gets its own; 'runs' if not given.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOrOwn = None,
     target: TargetName = None,
-    dtype: Annotated[str, typer.Option("--dtype", metavar="TYPE", help="float32 or float64.")] = "float32",
+    dtype: Annotated[
+        str | None,
+        typer.Option("--dtype", metavar="TYPE", help="float32 (the default) or float64.", show_default=False),
+    ] = None,
     threads: Threads = None,
     only_network: Annotated[
         int | None,
@@ -139,15 +149,12 @@ def command(
         way = "--resume RUN" if extend is None else "--extend N RUN"
         raise typer.BadParameter(f"Give a spec to train, or a run to go on with: {way}.", param_hint="'SPEC'")
     if spec is not None and os.path.exists(os.path.join(spec, MANIFEST)):
-        raise typer.BadParameter(
-            f"{spec} is a run. Go on with: rnnspec train --resume {spec}", param_hint="'SPEC'"
-        )
+        raise typer.BadParameter(f"{spec} is a run. Go on with: {resume_command(spec)}", param_hint="'SPEC'")
     if spec is not None and (allow_drift or break_lock):
         raise typer.BadParameter(
             "--allow-drift and --break-lock are for runs that go on: --resume RUN.", param_hint="'SPEC'"
         )
-    elsewhere = (out, dtype) != ("runs", "float32")
-    begun = overlays or settings or target or diagnose or only_network is not None or elsewhere
+    begun = overlays or settings or target or dtype or out or diagnose or only_network is not None
     if resume is not None and begun:
         raise typer.BadParameter(
             "A run goes on as it was begun, where it is: --with, --set, --target, --dtype, --out, --diagnose "
@@ -158,57 +165,61 @@ def command(
         one_of("--diagnose", diagnose, ("gradients",))
     elif diagnose_at:
         raise typer.BadParameter("It needs --diagnose gradients.", param_hint="'--diagnose-at'")
-    signals = (*_usual(), *(stop_on or ()))
-    if spec is None:
-        assert resume is not None
-        _resume(
-            resume,
-            extend,
-            allow_drift,
-            break_lock,
-            device,
-            threads,
-            (seconds, iterations, signals),
-            quiet,
-            json,
-        )
-    from rnnspec.check.examine import load
+    from rnnspec.training.interruption import STOPPING, listening
 
-    # Before torch is imported, which takes seconds: most mistakes are in the spec.
-    assert spec is not None
-    specification = load(spec, overlays or (), settings or ())
-    show_diagnostics(specification.warnings, sys.stderr)
+    signals = (*STOPPING, *(stop_on or ()))
+    # From here to the last words: a cluster may send its signal at any time.
+    with listening(signals):
+        if spec is None:
+            assert resume is not None
+            _resume(
+                resume,
+                extend,
+                allow_drift,
+                break_lock,
+                device,
+                threads,
+                (seconds, iterations, signals),
+                quiet,
+                json,
+            )
+        from rnnspec.check.examine import load
 
-    import torch
+        # Before torch is imported, which takes seconds: most mistakes are in the spec.
+        assert spec is not None
+        specification = load(spec, overlays or (), settings or ())
+        show_diagnostics(specification.warnings, sys.stderr)
 
-    from rnnspec.runtime.device import DTYPES
-    from rnnspec.training.diagnosis import ITERATIONS
-    from rnnspec.training.train import train
+        import torch
 
-    chosen = target_of(target)
-    looked_at = tuple(diagnose_at or ITERATIONS) if diagnose else ()
-    number = DTYPES[one_of("--dtype", dtype, tuple(DTYPES))]
-    if threads is not None:
-        torch.set_num_threads(threads)
-    if chosen == "torchscript":
-        note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
+        from rnnspec.runtime.device import DTYPES
+        from rnnspec.training.diagnosis import ITERATIONS
+        from rnnspec.training.train import train
 
-    def begin(observer: Observer) -> Result:
-        return train(
-            specification,
-            out=out,
-            target=chosen,
-            device=device or "cpu",
-            dtype=number,
-            only_network=only_network,
-            checkpoint_seconds=seconds,
-            checkpoint_iterations=iterations,
-            stop_on=signals,
-            diagnose_at=looked_at,
-            observer=observer,
-        )
+        chosen = target_of(target)
+        looked_at = tuple(diagnose_at or ITERATIONS) if diagnose else ()
+        number = DTYPES[one_of("--dtype", dtype or "float32", tuple(DTYPES))]
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if chosen == "torchscript":
+            note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
 
-    _conduct(_title(specification.program.name, specification.methods), begin, quiet, json)
+        def begin(observer: Observer) -> Result:
+            return train(
+                specification,
+                out=out or "runs",
+                target=chosen,
+                device=device or "cpu",
+                dtype=number,
+                only_network=only_network,
+                checkpoint_seconds=seconds,
+                checkpoint_iterations=iterations,
+                stop_on=signals,
+                diagnose_at=looked_at,
+                observer=observer,
+            )
+
+        _conduct(_title(specification.program.name, specification.methods), begin, quiet, json)
 
 
 def _resume(
@@ -279,19 +290,16 @@ def _conduct(title: str, begin: Callable[[Observer], Result], quiet: bool, json:
             # The terminal may have gone while the training went on.
             with contextlib.suppress(OSError):
                 display.close()
+    code = exit_code(result)
     try:
         print_result(title, result, as_json=json)
         sys.stdout.flush()
-    except OSError:
-        note(f"The training is over, and its run is in {result.folder}.")
-        raise
-    raise typer.Exit(exit_code(result))
-
-
-def _usual() -> tuple[str, ...]:
-    from rnnspec.training.interruption import STOPPING
-
-    return STOPPING
+    except OSError as error:
+        note(f"The training has ended, and its run is in {result.folder}.")
+        failed = explain(error)
+        # What became of the training counts before what became of its last words.
+        code = code or failed
+    raise typer.Exit(code)
 
 
 def _display(title: str) -> LiveDisplay | PlainDisplay:

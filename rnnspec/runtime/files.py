@@ -87,6 +87,15 @@ def append_line(path: Path, text: str) -> None:
         raise _naming(error, path) from None
 
 
+def cut_torn_line(path: Path) -> None:
+    """Take away what a power cut has left of the last line of a file."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
 def sync_file(path: Path) -> None:
     """Make what was appended to a file survive a power cut."""
     try:

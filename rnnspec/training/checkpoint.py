@@ -10,8 +10,10 @@ whatever happens while one is written, the one before it is whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +32,10 @@ FORMAT = 1
 KEPT = 2
 
 _TENSORS, _FACTS = ".safetensors", ".json"
+#: What a write that was cut off leaves.
+_REST = re.compile(r"\.\d+\.(safetensors|json)\.")
+#: Errors of reading that a generation before may be spared: it is no file, or the disk has lost it.
+_LOST = (errno.EISDIR, errno.ENOENT, errno.ELOOP, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,10 @@ def discard_after(run: Path, completed: int) -> None:
     _forget(folder, [number for number in _iterations(folder) if number > completed])
     whole = {_name(number) for number in _iterations(folder)}
     for file in folder.iterdir():
-        if file.name.startswith(".") or (file.suffix == _TENSORS and file.stem not in whole):
-            file.unlink(missing_ok=True)
+        orphan = file.suffix == _TENSORS and file.stem.isdecimal() and file.stem not in whole
+        if orphan or _REST.match(file.name):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 # --- files -----------------------------------------------------------------------------------------------
@@ -164,11 +172,24 @@ def _sealed(facts: Mapping[str, object]) -> bytes:
     return f"{to_json({**facts, 'seal': sha256(to_json(facts).encode())})}\n".encode()
 
 
+def _bytes(file: Path) -> bytes | Damage:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        if error.errno not in _LOST:
+            raise
+        if error.errno == errno.ENOENT:
+            return Damage(file, "is missing")
+        return Damage(file, f"cannot be read ({error.strerror})")
+
+
 def _read(folder: Path, completed: int) -> Checkpoint | Damage:
     """Return a generation if every bit of it is as it was written."""
     file = folder / f"{_name(completed)}{_FACTS}"
+    data = _bytes(file)
+    if isinstance(data, Damage):
+        return data
     try:
-        data = file.read_bytes()
         facts = json.loads(data)
         del facts["seal"]
         # Written again it is the same to the byte, or it was changed.
@@ -185,9 +206,9 @@ def _read(folder: Path, completed: int) -> Checkpoint | Damage:
     if facts["iteration"] != completed:
         return Damage(file, f"is that of iteration {facts['iteration']:,}")
     file = file.with_suffix(_TENSORS)
-    if not file.exists():
-        return Damage(file, "is missing")
-    data = file.read_bytes()
+    data = _bytes(file)
+    if isinstance(data, Damage):
+        return data
     if sha256(data) != facts["sha256"]:
         return Damage(file, "is not what was written")
     standing = facts["standing"]

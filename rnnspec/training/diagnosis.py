@@ -7,6 +7,7 @@ gradients.svg     the same as a picture, where matplotlib is installed
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -114,10 +115,10 @@ def keep_diagnosis(folder: Path, row: Mapping[str, object]) -> str | None:
 def forget_diagnoses(folder: Path, completed: int) -> None:
     """Take back what was found in iterations that will be made again."""
     file = folder / GRADIENTS
-    if not file.exists():
-        return
-    kept = [row for row in _rows(file) if int(row["iteration"]) <= completed]
-    write_file(file, "".join(f"{to_json(row)}\n" for row in kept).encode())
+    # Training needs none of it.
+    with contextlib.suppress(OSError, RequestError):
+        kept = [row for row in _rows(file) if row["iteration"] <= completed]
+        write_file(file, "".join(f"{to_json(row)}\n" for row in kept).encode())
 
 
 def draw_gradients(run: Path | str) -> Path:
@@ -141,7 +142,24 @@ def draw_gradients(run: Path | str) -> Path:
             "Install it, pip install matplotlib, or draw where it is: rnnspec.draw_gradients(run).",
         ) from None
     rows = _rows(folder / GRADIENTS)
-    figure = Figure(figsize=(7.0, 2.2 * len(rows) + 0.6), layout="constrained")
+    if not rows:
+        raise RequestError(
+            f"{folder / GRADIENTS} has nothing to draw: no iteration has been looked at yet.",
+            "Wait for the first, or train with --diagnose-at 1.",
+        )
+    try:
+        picture = _picture(Figure, rows)
+    except (KeyError, TypeError, ValueError):
+        raise RequestError(
+            f"{folder / GRADIENTS} is not what the training wrote.", "Restore it from a copy."
+        ) from None
+    write_file(folder / PICTURE, picture)
+    return folder / PICTURE
+
+
+def _picture(figure_of: Any, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return an SVG with a panel for each iteration.  figure_of: matplotlib's Figure."""
+    figure = figure_of(figsize=(7.0, 2.2 * len(rows) + 0.6), layout="constrained")
     grid: Any = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)
     panels: Sequence[Any] = list(grid[:, 0])
     for axes, row in zip(panels, rows, strict=True):
@@ -154,7 +172,7 @@ def draw_gradients(run: Path | str) -> Path:
         axes.spines[["top", "right"]].set_visible(False)
         for epoch in row["plain"]["epochs"]:
             axes.axvline(epoch["start"], color="0.85", linewidth=0.7, zorder=0)
-    for epoch in rows[0]["plain"]["epochs"] if rows else ():
+    for epoch in rows[0]["plain"]["epochs"]:
         if epoch["trial"] <= 0 and epoch["stop"] > epoch["start"]:
             panels[0].annotate(
                 epoch["epoch"].replace("_", " "),
@@ -169,16 +187,19 @@ def draw_gradients(run: Path | str) -> Path:
     panels[0].legend(frameon=False, fontsize=8, loc="lower right")
     panels[-1].set_xlabel("seconds from the start of the sequence")
     figure.supylabel("|dL/dr(t)| of the last answer, median and quartiles over networks", fontsize=9)
-    figure.savefig(folder / PICTURE, metadata={"Date": None})
-    return folder / PICTURE
+    picture = io.BytesIO()
+    figure.savefig(picture, format="svg", metadata={"Date": None})
+    return picture.getvalue()
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
     """Return the lines that are whole: the last one may have been cut off."""
     rows = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            rows.append(json.loads(line))
+    for line in file.read_bytes().splitlines():
+        with contextlib.suppress(ValueError, RecursionError):
+            row = json.loads(line)
+            if isinstance(row, dict) and type(row.get("iteration")) is int:
+                rows.append(row)
     return rows
 
 

@@ -7,8 +7,10 @@ kept before is what there is.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import select
 import signal
 import socket
 import threading
@@ -29,13 +31,24 @@ GRACE = 8.0
 #: Seconds after a second Ctrl-C in which Python may still end by itself.
 AT_ONCE = 0.5
 
+_listening: Interruption | None = None
+
 _CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal came while there was nothing to wait for.  signal: its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.signal = name
 
 
 class Interruption:
     """Whether training has been asked to stop, and by what.
 
     signal: the name of what came first, such as SIGTERM; None before.
+    patient: whether it waits for the iteration at hand; if not, it raises Stopped.
     on_request: is told of it.  It may be called at any moment, so it must not print.
     on_give_up: is called if the process has to be ended.  remedy: what a user can do then.
     """
@@ -43,6 +56,7 @@ class Interruption:
     def __init__(self) -> None:
         self.status: StopStatus | None = None
         self.signal: str | None = None
+        self.patient = False
         self.on_request: Callable[[StopStatus], None] = lambda status: None
         self.on_give_up: Callable[[], None] = lambda: None
         self.remedy = ""
@@ -55,6 +69,26 @@ class Interruption:
             return
         self.status, self.signal = _status(number), signal.Signals(number).name
         self.on_request(self.status)
+        if not self.patient:
+            raise Stopped(self.signal)
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Do something that is not worth waiting for: a signal raises Stopped meanwhile."""
+        self.patient = False
+        try:
+            yield
+        finally:
+            self.patient = True
+
+
+def tell(text: str) -> bool:
+    """Write to stderr if nobody has to wait for that; return whether it was written."""
+    with contextlib.suppress(OSError):
+        if select.select((), (2,), (), 0)[1]:
+            os.write(2, text.encode())
+            return True
+    return False
 
 
 def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
@@ -72,7 +106,14 @@ def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
-    """Listen to signals, in the main thread; no other is reached by them."""
+    """Listen to signals, in the main thread; no other is reached by them.
+
+    Within another `listening`, this is that one: a command listens until its last words are written.
+    """
+    global _listening
+    if _listening is not None:
+        yield _listening
+        return
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -86,9 +127,11 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
     over = threading.Event()
     watch = threading.Thread(target=_watch, args=(reader, set(wanted), over, interruption), daemon=True)
     watch.start()
+    _listening = interruption
     try:
         yield interruption
     finally:
+        _listening = None
         over.set()
         signal.set_wakeup_fd(woken)
         writer.close()
@@ -120,9 +163,10 @@ def _watch(
         if signal.SIGINT in heard[max(before, 1) :]:
             deadline = min(deadline or math.inf, time.monotonic() + AT_ONCE)
     if heard and not over.is_set():
+        kept = "; what was kept before is there.\n" if interruption.remedy else "."
+        tell(f"\nStopped without waiting for what was at hand{kept}{interruption.remedy}\n")
+        # Last: nobody may take the run while this process can still write.
         interruption.on_give_up()
-        said = "Stopped without waiting for what was at hand; what was kept before is there."
-        os.write(2, f"\n{said}\n{interruption.remedy}\n".encode())
         os._exit(_CODES[_status(heard[0])])
 
 

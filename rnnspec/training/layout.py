@@ -11,8 +11,16 @@ lock                  who trains it, while somebody does: see `lock.py`
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 #: The version of this layout.
 FORMAT = 2
 SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
 TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
 CHECKPOINTS, LOCK = "checkpoints", "lock"
+
+
+def resume_command(folder: Path | str) -> str:
+    """Return the command that goes on with a run, as it can be typed."""
+    return f"rnnspec train --resume {shlex.quote(str(folder))}"

@@ -33,7 +33,7 @@ class Holder:
     alive: bool | None
 
     def __str__(self) -> str:
-        return f"process {self.process} on {self.host}"
+        return f"process {self.process or '?'} on {self.host}"
 
 
 class RunLock:
@@ -129,8 +129,9 @@ def _signed(handle: int, alive: bool | None) -> Holder | None:
     try:
         row = json.loads(data)
         process, host, boot = int(row["process"]), str(row["host"]), str(row["boot"])
-    except (ValueError, KeyError, TypeError):
-        return Holder(0, "an unknown machine", alive or None)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        # Torn by a power cut: if the system says that it is free, it is.
+        return Holder(0, "an unknown machine", alive)
     if alive is None and host == socket.gethostname() and boot == _boot():
         alive = _runs(process)
     elif alive is False and host != socket.gethostname() and not (boot and boot == _boot()):

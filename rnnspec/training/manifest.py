@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnspec.diagnostics import closest
+from rnnspec.program.nodes import Program
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256
 from rnnspec.runtime.targets import TARGETS
@@ -15,6 +16,12 @@ from rnnspec.training.layout import FORMAT, MANIFEST, SPEC, WEIGHTS
 
 RESTORE = "Restore the folder from a copy, or train again."
 _MADE = "Give the folder that 'rnnspec train' made."
+#: What a training that is over has come to, in words.
+OVER = {
+    "reached": "reached its criterion",
+    "finished": "made all its iterations",
+    "diverged": "ended when every network had diverged",
+}
 _DTYPES = ("float32", "float64")
 
 
@@ -54,6 +61,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def part_of(folder: Path, manifest: dict[str, Any], program: Program) -> tuple[int, int]:
+    """Return how many networks of the ensemble of its spec a run has, and the number of the first."""
+    networks, first, every = manifest["networks"], manifest["first_network"], program.training.networks
+    if (networks, first) != (every, 0) and not (networks == 1 and 0 <= first < every):
+        raise RequestError(
+            f"{folder / MANIFEST} does not fit {SPEC}: it has {networks:,} networks from number {first:,} "
+            f"on, and the spec has {every:,}.",
+            RESTORE,
+        )
+    return networks, first
+
+
 def damage_of(folder: Path, manifest: dict[str, Any], name: str) -> str | None:
     """Return what is wrong with a file whose hash the manifest has; None if nothing is."""
     if not (folder / name).is_file():
@@ -84,6 +103,10 @@ def _readable(manifest: dict[str, Any]) -> bool:
     kinds = {"networks": int, "first_network": int, "seed": int, "status": str, "iterations": int}
     kinds |= {"identity": str, "versions": dict, "device": str, "threads": int, "name": str, "methods": list}
     if manifest.get("format") != FORMAT or any(type(manifest.get(k)) is not t for k, t in kinds.items()):
+        return False
+    if manifest["threads"] < 1 or type(manifest["versions"].get("rnnspec")) is not str:
+        return False
+    if not isinstance(manifest.get("drift", []), list):
         return False
     if manifest.get("target") not in TARGETS or manifest.get("dtype") not in _DTYPES:
         return False

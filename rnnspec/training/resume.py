@@ -17,20 +17,13 @@ from rnnspec.training.checkpoint import Checkpoint, Damage, load_checkpoint
 from rnnspec.training.events import Observer
 from rnnspec.training.identity import identity, identity_of
 from rnnspec.training.interruption import STOPPING, listening
-from rnnspec.training.layout import METRICS, SPEC, WEIGHTS
+from rnnspec.training.layout import METRICS, SPEC, WEIGHTS, resume_command
 from rnnspec.training.lock import RunLock, lock_run
-from rnnspec.training.manifest import RESTORE, damage_of, read_manifest
+from rnnspec.training.manifest import OVER, RESTORE, damage_of, part_of, read_manifest
 from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
-from rnnspec.training.run import circumstances, reopen_run
+from rnnspec.training.run import Run, Schedule, circumstances, reopen_run
 from rnnspec.training.train import conduct, schedule_of
-
-#: What a training that is over has come to, in words.
-_OVER = {
-    "reached": "reached its criterion",
-    "finished": "made all its iterations",
-    "diverged": "ended when every network had diverged",
-}
 
 
 def resume(
@@ -67,12 +60,11 @@ def resume(
             # Read again: now nobody else writes it.
             resumption = _Resumption(folder, read_manifest(folder), allow_drift, device)
             interruption.on_give_up = lock.release
-            interruption.remedy = f"Go on with: rnnspec train --resume {folder}"
+            interruption.remedy = f"Go on with: {resume_command(folder)}"
             for line in (*_of_lock(lock), *resumption.prepare(extend)):
                 say(line)
-            reopened = reopen_run(
-                folder, resumption.program, resumption.manifest, lock, schedule, resumption.start
-            )
+            interruption.patient = True
+            reopened = resumption.reopen(lock, schedule)
             return conduct(
                 resumption.simulation,
                 reopened,
@@ -92,6 +84,8 @@ class _Resumption:
 
     start: Checkpoint | None
     simulation: Simulation
+    #: Whether the checkpoint that it starts from is not as it was written.
+    renewed = False
 
     def __init__(self, folder: Path, manifest: dict[str, Any], allow_drift: bool, device: str | None) -> None:
         self.folder = folder
@@ -107,38 +101,47 @@ class _Resumption:
         """Find the checkpoint, see whether the bits would stay, and return what is worth a remark."""
         self.start, damages = load_checkpoint(self.folder)
         notes = self._check_status(extend, damages)
+        completed = self.start.completed if self.start else 0
+        made = max(completed, int(self.manifest.get("result", {}).get("iterations", 0)))
         self.simulation = self._simulation()
-        changes = self._changes()
+        changes = changed = self._spec_changed()
+        if extend is not None or self.manifest["status"] not in OVER or completed < made:
+            # Else nothing is computed any more.
+            changes = changes + self._circumstances_changed()
+        changes = changes + self._metrics_changed()
         if changes and not self.allow_drift:
             raise RequestError(
                 f"{self.folder} cannot go on to the same bits:\n"
                 + "\n".join(f"  {line}" for line in changes),
                 "Resume it as it was begun. Or add --allow-drift, and its manifest will say so.",
             )
-        completed = self.start.completed if self.start else 0
         if changes:
             drift = self.manifest.setdefault("drift", [])
             drift.append({"iteration": completed, "changed": changes})
-            self.manifest |= circumstances(self.simulation)
+            self.manifest |= {"seed": self.simulation.seed, **circumstances(self.simulation)}
             # From now on this is the spec, and this the version.
             self.manifest["identity"] = identity((self.folder / SPEC).read_text(encoding="utf-8"))
         self._check_fit()
         self.manifest["for_criterion"] = self.for_criterion
+        if changed and extend is None and self.iterations != self.program.training.iterations:
+            self.iterations = self.program.training.iterations
+            notes.append(f"Training ends after {self.iterations:,} iterations now, as {SPEC} says.")
         if extend is not None:
-            self.iterations = completed + extend
-            self.manifest["iterations"] = self.iterations
+            self.iterations = made + extend
+        self.manifest["iterations"] = self.iterations
+        if extend is not None:
             notes.append(f"The networks in {self.folder} will be replaced; copy the folder to keep them.")
         return [*notes, *(f"Changed: {line}" for line in changes)]
 
     def _check_status(self, extend: int | None, damages: Sequence[Damage]) -> list[str]:
         """Refuse what is over, unless it is to be extended, and what has nothing to go on from."""
         status, folder = self.manifest["status"], self.folder
-        over = status in _OVER and (extend is None or status == "diverged")
+        over = status in OVER and (extend is None or status == "diverged")
         # Weights that are gone or damaged are something to do: the last checkpoint has them too.
         lost = damage_of(folder, self.manifest, WEIGHTS) if over and extend is None else None
         if over and not lost:
             raise RequestError(
-                f"{folder} has nothing left to do: its training {_OVER[status]}.",
+                f"{folder} has nothing left to do: its training {OVER[status]}.",
                 "Train it further with --extend 5000."
                 if status != "diverged"
                 else "Change the spec, such as its learning rate, and train again.",
@@ -146,11 +149,11 @@ class _Resumption:
         if status == "reached" and extend is not None:
             self.for_criterion = False
         completed = self.start.completed if self.start else 0
-        if extend is not None and status not in _OVER and completed < self.iterations:
+        if extend is not None and status not in OVER and completed < self.iterations:
             left = self.iterations - completed
             raise RequestError(
                 f"{folder} still has {left:,} of {self.iterations:,} iterations to make.",
-                f"Go on with: rnnspec train --resume {folder}",
+                f"Go on with: {resume_command(folder)}",
             )
         if self.start is not None:
             instead = f"the checkpoint of iteration {self.start.completed:,} is used"
@@ -162,6 +165,16 @@ class _Resumption:
         if self.manifest.get("checkpointed"):
             raise RequestError(f"{folder} has no checkpoint to go on from.", RESTORE)
         return [f"{folder} was cut off before its first checkpoint; training begins anew."]
+
+    def reopen(self, lock: RunLock, schedule: Schedule) -> Run:
+        """Take the folder back to the checkpoint."""
+        try:
+            return reopen_run(
+                self.folder, self.program, self.manifest, lock, schedule, self.start, renewed=self.renewed
+            )
+        except OSError as error:
+            error.add_note(f"Then go on with: {resume_command(self.folder)}")
+            raise
 
     def _check_fit(self) -> None:
         """Refuse a checkpoint that is not one of these networks, before anything is changed for it."""
@@ -177,25 +190,27 @@ class _Resumption:
 
     def _simulation(self) -> Simulation:
         manifest = self.manifest
+        networks, first_network = part_of(self.folder, manifest, self.program)
         return Simulation(
             self.program,
-            networks=int(manifest["networks"]),
-            first_network=int(manifest["first_network"]),
-            seed=int(manifest["seed"]),
+            networks=networks,
+            first_network=first_network,
             target=None if self.allow_drift else manifest["target"],
             wanted=manifest["target"],
             dtype=DTYPES[manifest["dtype"]],
             device=check_device(self.device),
         )
 
-    def _changes(self) -> list[str]:
-        """Return what would change the result, a line each."""
-        before, now = self.manifest, circumstances(self.simulation)
-        changes = []
-        made = before["versions"]
+    def _spec_changed(self) -> list[str]:
         text = (self.folder / SPEC).read_text(encoding="utf-8")
-        if identity_of(text, str(made["rnnspec"])) != before["identity"]:
-            changes.append(f"{SPEC} is not the one that the training began with")
+        if identity_of(text, self.manifest["versions"]["rnnspec"]) != self.manifest["identity"]:
+            return [f"{SPEC} is not the one that the training began with"]
+        return []
+
+    def _circumstances_changed(self) -> list[str]:
+        """Return what else would change the result, a line each."""
+        before, now = self.manifest, circumstances(self.simulation)
+        changes, made = [], before["versions"]
         for name in ("rnnspec", "torch"):
             if made.get(name) != (new := _version(now, name)):
                 changes.append(f"{name} was {made.get(name)}, and is {new} now")
@@ -210,7 +225,7 @@ class _Resumption:
                 changes.append(f"the hardware was {before.get('hardware')}, and is {now['hardware']} now")
             if before["threads"] != now["threads"]:
                 changes.append(f"it had {before['threads']} threads, and has {now['threads']} now")
-        return changes + self._metrics_changed()
+        return changes
 
     def _metrics_changed(self) -> list[str]:
         """Return whether the metrics are gone; refuse those that are others."""
@@ -219,7 +234,7 @@ class _Resumption:
         if size and not file.exists():
             # Begun anew, as far as they are concerned.
             assert self.start is not None
-            self.start = _without_metrics(self.start)
+            self.start, self.renewed = _without_metrics(self.start), True
             return [f"{METRICS} is gone, with what was measured before"]
         if size and sha256(file.read_bytes()[:size]) != digest:
             raise RequestError(

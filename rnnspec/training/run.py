@@ -17,7 +17,15 @@ import torch
 from rnnspec.check.examine import Specification
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.errors import RequestError
-from rnnspec.runtime.files import append_line, sha256, sync_file, sync_folder, to_json, write_file
+from rnnspec.runtime.files import (
+    append_line,
+    cut_torn_line,
+    sha256,
+    sync_file,
+    sync_folder,
+    to_json,
+    write_file,
+)
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.toolchain import processor
 from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
@@ -115,9 +123,13 @@ class Run:
             self.write_manifest()
 
     def finish(self, result: Result, loop: Loop) -> None:
-        """Save the weights and a last checkpoint, then say in the manifest that they are there."""
+        """Write a last checkpoint, and save the weights."""
         if self._whole and self.kept != loop.completed:
             self.checkpoint(loop)
+        self.save(result)
+
+    def save(self, result: Result) -> None:
+        """Save the weights, then say in the manifest that they are there."""
         weights = weights_to_bytes(result.simulation)
         write_file(self.folder / WEIGHTS, weights)
         self.manifest |= {"status": result.status, "result": result.summary()}
@@ -195,8 +207,13 @@ def reopen_run(
     lock: RunLock,
     schedule: Schedule,
     start: Checkpoint | None,
+    *,
+    renewed: bool = False,
 ) -> Run:
-    """Take a run folder back to a checkpoint, or to its beginning, so that training can go on from there."""
+    """Take a run folder back to a checkpoint, or to its beginning, so that training can go on from there.
+
+    renewed: the checkpoint is not the one that is kept, and has to be.
+    """
     manifest["status"] = "running"
     # First: whatever happens on the way, the run is not taken for one that is over.  Its weights and their
     # result stay until there are others.
@@ -204,12 +221,16 @@ def reopen_run(
     with (folder / METRICS).open("ab") as file:
         file.truncate(start.metrics[0] if start else 0)
     discard_after(folder, start.completed if start else 0)
+    if start is not None and renewed:
+        save_checkpoint(folder, start)
     forget_diagnoses(folder, start.completed if start else 0)
     for name in (MANIFEST, WEIGHTS, GRADIENTS, PICTURE):
         # What a write that was cut off has left.
         for rest in folder.glob(f".{name}.*"):
             rest.unlink(missing_ok=True)
     run = Run(folder, program, manifest, lock, schedule, start)
+    with contextlib.suppress(OSError):
+        cut_torn_line(folder / TIMING)
     run.note_time({"resumed": _now(), "iteration": run.kept})
     return run
 

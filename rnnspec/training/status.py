@@ -95,7 +95,7 @@ def run_status(folder: Path) -> RunStatus:
             len(max((manifest.get("result") or {}).get("diverged", ()), last.get("diverged", ()), key=len)),
             claimed,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return _unread(folder, "damaged")
 
 
@@ -136,16 +136,18 @@ def _completed(manifest: dict[str, Any], last: dict[str, Any], folder: Path) -> 
     names = [file.stem for file in (folder / CHECKPOINTS).glob("*.json")]
     kept = [int(name) for name in names if name.isdecimal()]
     result = manifest.get("result") or {}
-    return max(int(last.get("iteration", 0)), int(result.get("iterations", 0)), *kept, 0)
+    measured = last.get("iteration", 0)
+    return max(measured if isinstance(measured, int) else 0, int(result.get("iterations", 0)), *kept, 0)
 
 
 def _last_row(file: Path) -> dict[str, Any] | None:
-    """Return the last line of a file that is whole; None if there is none."""
-    if not file.exists():
+    """Return the last line of a file that is whole; None if there is none, or it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, file.stat().st_size - _TAIL))
+            lines = stream.read().split(b"\n")
+    except OSError:
         return None
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - _TAIL))
-        lines = stream.read().split(b"\n")
     for line in reversed(lines[:-1]):
         try:
             row = json.loads(line)

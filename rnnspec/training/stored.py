@@ -10,25 +10,23 @@ from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
-from rnnspec.training.layout import SPEC, WEIGHTS
-from rnnspec.training.manifest import RESTORE, damage_of, read_manifest
+from rnnspec.training.layout import SPEC, WEIGHTS, resume_command
+from rnnspec.training.manifest import OVER, RESTORE, damage_of, part_of, read_manifest
 from rnnspec.training.weights import load_weights
-
-_REMAKE = "Make it again from the last checkpoint with: rnnspec train --resume {run}"
 
 #: Why a run has no networks, by its status, and what to do.
 _WITHOUT = {
     "running": (
         "is still running, or was cut off",
-        "Wait until it has ended. If it does not run any more, go on with: rnnspec train --resume {run}",
+        "Wait until it has ended. If it does not run any more, go on with: {command}",
     ),
     "interrupted": (
         "was stopped by a second Ctrl-C, which does not wait",
-        "Go on with: rnnspec train --resume {run}",
+        "Go on with: {command}",
     ),
     "failed": (
         "failed, and they could not be saved",
-        "Go on with: rnnspec train --resume {run}",
+        "Go on with: {command}",
     ),
 }
 
@@ -68,18 +66,19 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         status = manifest["status"]
         why, remedy = _WITHOUT.get(status, (f"ended as '{status}'", "Train again."))
         raise RequestError(
-            f"{folder} has no trained networks: its training {why}.", remedy.format(run=folder)
+            f"{folder} has no trained networks: its training {why}.",
+            remedy.format(command=resume_command(folder)),
         )
-    for name, remedy in ((SPEC, RESTORE), (WEIGHTS, _REMAKE.format(run=folder))):
+    again = "Make it again from the last checkpoint with" if manifest["status"] in OVER else "Go on with"
+    for name, remedy in ((SPEC, RESTORE), (WEIGHTS, f"{again}: {resume_command(folder)}")):
         if damage := damage_of(folder, manifest, name):
             raise RequestError(f"{damage}.", remedy)
     specification = load(folder / SPEC)
-    first = int(manifest["first_network"])
+    networks, first = part_of(folder, manifest, specification.program)
     simulation = Simulation(
         specification.program,
-        networks=int(manifest["networks"]),
+        networks=networks,
         first_network=first,
-        seed=int(manifest["seed"]),
         target=target,
         wanted=manifest["target"],
         dtype=DTYPES[manifest["dtype"]],

@@ -17,7 +17,8 @@ from rnnspec.runtime.targets import Target
 from rnnspec.training.checkpoint import Checkpoint
 from rnnspec.training.diagnosis import diagnose_gradients, keep_diagnosis
 from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping, Warned
-from rnnspec.training.interruption import STOPPING, Interruption, listening
+from rnnspec.training.interruption import STOPPING, Interruption, Stopped, listening
+from rnnspec.training.layout import resume_command
 from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result
 from rnnspec.training.run import Run, Schedule, create_run
@@ -60,11 +61,12 @@ def train(
     looked_at = sorted({whole_number("diagnose_at", number, 1) for number in diagnose_at})
     with listening(stop_on) as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
+        interruption.patient = True
         run = None
         if out is not None:
             run = create_run(specification, simulation, Path(out), schedule, looked_at)
             interruption.on_give_up = run.lock.release
-            interruption.remedy = f"Go on with: rnnspec train --resume {run.folder}"
+            interruption.remedy = f"Go on with: {resume_command(run.folder)}"
         try:
             return conduct(simulation, run, interruption, observer)
         finally:
@@ -112,7 +114,11 @@ def conduct(
         if not run or loop.completed + 1 not in run.diagnose_at:
             return
         try:
-            trouble = keep_diagnosis(run.folder, diagnose_gradients(simulation, loop.completed + 1))
+            with interruption.impatient():
+                found = diagnose_gradients(simulation, loop.completed + 1)
+            trouble = keep_diagnosis(run.folder, found)
+        except Stopped:
+            return
         except Exception as error:
             # Whatever it is, training needs nothing of it.
             trouble = f"The gradients of iteration {loop.completed + 1:,} could not be looked at: {error}."
@@ -145,6 +151,8 @@ def conduct(
                 run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             error.add_note(interruption.remedy)
         raise
+    finally:
+        interruption.on_request = lambda status: None
 
 
 def require_loss(specification: Specification) -> None:
@@ -195,12 +203,15 @@ def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | N
 
 def _rescue(result: Result, loop: Loop, run: Run) -> str:
     """Save the networks of a training whose folder could not be written, and say what came of that."""
+    saved = f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."
     try:
         run.finish(result, loop)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            run.give_up("failed")
-        saved = f"The networks could not be saved: {error.filename}: {error.strerror}."
-    else:
-        saved = f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."
-    return f"{saved}\n  Go on with: rnnspec train --resume {run.folder}"
+    except OSError:
+        try:
+            # There may be room for them, which is less than a checkpoint takes.
+            run.save(result)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                run.give_up("failed")
+            saved = f"The networks could not be saved: {error.filename}: {error.strerror}."
+    return f"{saved}\n  Go on with: {resume_command(run.folder)}"

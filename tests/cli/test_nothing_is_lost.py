@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ from cli.command import PROGRAM, ROOT, rnnspec
 from training.samples import write_tiny
 
 from rnnspec.runtime.files import write_file
+from rnnspec.training.events import Event, Updated
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
@@ -94,6 +96,111 @@ def test_a_hangup_that_is_ignored(folder: Path) -> None:
     is_trained(folder, "finished")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_reads_the_progress_has_paused(folder: Path, number: signal.Signals) -> None:
+    """`train 2>&1 | less`: the pipe is full, and a print waits for a reader who does not come."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"." * 4096)
+    words = [*PROGRAM, "train", "tiny.yaml", "--set", "training.iterations=100000"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=writer, env=ENVIRONMENT) as child:
+        os.close(writer)
+        try:
+            wait_until(lambda: list((folder / "runs").glob("*/lock")))
+            time.sleep(2)
+            child.send_signal(number)
+            child.wait(timeout=12)
+        finally:
+            child.kill()
+            os.close(reader)
+    assert child.returncode == (130 if number == signal.SIGINT else 75)
+    is_trained(folder, "interrupted" if number == signal.SIGINT else "terminated")
+    assert not list((folder / "runs").glob("*/lock"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_stopped_before_there_is_anything_to_save(
+    folder: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """While torch is imported, or a kernel compiled: the compiler goes too."""
+    compiler = tmp_path / "slow"
+    compiler.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo c++ 1 && exit\necho $$ > pid; exec sleep 60\n'
+    )
+    compiler.chmod(0o755)
+    environment = {**ENVIRONMENT, "CXX": str(compiler), "RNNSPEC_CACHE": str(tmp_path / "cache")}
+    words = [*PROGRAM, "train", "tiny.yaml", "--target", "cpu"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as child:
+        wait_until(lambda: list((tmp_path / "cache").glob("**/pid")) + list(tmp_path.glob("pid")))
+        child.send_signal(number)
+        _, said = child.communicate(timeout=20)
+    assert child.returncode == code
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert said == f"rnnspec: Stopped by {name}; there is no result.\n"
+    assert not (folder / "runs").exists()
+
+
+def test_stopped_while_gradients_are_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That may take long, and can be done again."""
+
+    def long(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+
+    monkeypatch.setattr("rnnspec.training.train.diagnose_gradients", long)
+    began = time.monotonic()
+    answer = rnnspec("train", "tiny.yaml", "--diagnose", "gradients", "--diagnose-at", 3)
+    assert answer.code == 75
+    assert time.monotonic() - began < 20
+    is_trained(folder, "terminated")
+
+
+def test_the_result_of_a_training_that_was_stopped_has_no_reader(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def stop(self: object, event: Event) -> None:
+        if isinstance(event, Updated):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("rnnspec.cli.outcome.print_result", gone)
+    monkeypatch.setattr("rnnspec.cli.plain.PlainDisplay.__call__", stop)
+    assert rnnspec("train", "tiny.yaml").code == 75
+
+
+def test_weights_are_saved_where_a_checkpoint_does_not_fit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        if path.parent.name == "checkpoints":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_file(path, data)
+
+    monkeypatch.setattr("rnnspec.training.checkpoint.write_file", full)
+    answer = rnnspec("train", "tiny.yaml", "--checkpoint-iterations", 2)
+    assert answer.code == 2
+    assert "The networks are saved as they were after iteration 2, in runs/" in answer.err
+    is_trained(folder, "failed")
+
+
+def test_commands_can_be_typed_as_they_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(self: object, event: Event) -> None:
+        if isinstance(event, Updated):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("rnnspec.cli.plain.PlainDisplay.__call__", stop)
+    answer = rnnspec("train", "tiny.yaml", "--set", "training.iterations=100000", "--out", "my runs; here")
+    (run,) = (folder / "my runs; here").iterdir()
+    assert answer.code == 75
+    shown = f"'my runs; here/{run.name}'"
+    assert f"rnnspec train --resume {shown}" in answer.out
+    assert f"rnnspec train --resume {shown}" in rnnspec("train", run.relative_to(folder)).err
+    (run / "weights.safetensors").unlink()
+    assert f"rnnspec train --resume {shown}" in rnnspec("evaluate", run.relative_to(folder)).err
+
+
 def test_streams_that_are_closed() -> None:
     command = " ".join([*PROGRAM, "rule", "RS204", ">&-", "2>&-"])
     done = subprocess.run(["sh", "-c", command], env=ENVIRONMENT, timeout=60, check=False)
@@ -111,7 +218,7 @@ def test_whoever_reads_the_result_has_gone(folder: Path) -> None:
     )
     os.close(writer)
     (run,) = (folder / "runs").iterdir()
-    assert done.stderr.splitlines()[0] == f"The training is over, and its run is in runs/{run.name}."
+    assert done.stderr.splitlines()[0] == f"The training has ended, and its run is in runs/{run.name}."
     is_trained(folder, "finished")
 
 

@@ -208,6 +208,9 @@ def test_extending(folder: Path) -> None:
         (("status",), "There is no folder runs."),
         (("status", "methods"), "methods has no runs."),
         (("status", "methods", "--watch"), "methods has no runs."),
+        (("status", "--watch", "--json"), "It shows a table; --json is printed once."),
+        (("train", "--resume", "runs/x", "--dtype", "float32"), "A run goes on as it was begun, where it is"),
+        (("train", "--resume", "runs/x", "--out", "runs"), "A run goes on as it was begun, where it is"),
     ],
 )
 def test_misuse(folder: Path, words: tuple[str, ...], said: str) -> None:
@@ -279,6 +282,42 @@ def test_names_of_runs_stay_whole(folder: Path) -> None:
         assert "finished" in text
         assert shown in text
     assert "time" not in text
+    # Longer than any terminal: its end stands in the next line, and the state beside it.
+    console = Console(file=io.StringIO(), width=25)
+    console.print(table(run_statuses(["runs"]), 25))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    rows = [line.split() for line in text.splitlines()[2:]]
+    assert "".join(row[0] for row in rows) == f"runs/{run.name}"
+    assert "".join(row[1] for row in rows if len(row) > 1) == "finished"
+
+
+def test_a_long_name_in_a_pipe(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    deep = folder / ("x" * 120) / ("y" * 120)
+    deep.parent.mkdir()
+    (folder / "runs").rename(deep)
+    (line,) = [line for line in rnnspec("status", deep).out.splitlines() if "tiny-" in line]
+    assert str(deep / "tiny-") in line
+    assert "finished" in line
+
+
+def test_names_are_no_markup(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    (folder / "runs").rename(folder / "exp[b]")
+    answer = rnnspec("status", "exp[b]")
+    assert answer.code == 0
+    assert "exp[b]/tiny-" in answer.out
+
+
+def test_metrics_that_cannot_be_read(folder: Path) -> None:
+    rnnspec("train", "tiny.yaml", "-q")
+    run = the_run(folder)
+    for text in (b'{"iteration": null}\n', b"\xff\n"):
+        (run / "metrics.jsonl").write_bytes(text)
+        assert state(run)["state"] == "finished"
+    (run / "metrics.jsonl").unlink()
+    (run / "metrics.jsonl").mkdir()
+    assert state(run)["state"] == "finished"
 
 
 def test_watching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

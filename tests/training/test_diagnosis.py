@@ -154,6 +154,15 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
     assert [row["iteration"] for row in lines(run)] == [1, 5]
 
 
+@pytest.mark.parametrize("line", [b"5\n", b"\xff\n", b'{"epoch": 1}\n', b"[" * 99_999 + b"\n"])
+def test_a_line_that_is_damaged_stops_nothing(tmp_path: Path, line: bytes) -> None:
+    run = folder_of(train(write_tiny(tmp_path), diagnose_at=[1, 5], observer=stop_at(3)))
+    with (run / "gradients.jsonl").open("ab") as file:
+        file.write(line)
+    resume(run)
+    assert [row["iteration"] for row in lines(run)] == [1, 5]
+
+
 def test_the_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     run = folder_of(train(write_tiny(tmp_path), diagnose_at=[1]))
@@ -169,6 +178,11 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
     run = folder_of(train(write_tiny(tmp_path)))
     with pytest.raises(rnnspec.RequestError, match="its gradients were not looked at"):
         rnnspec.draw_gradients(run)
+    pytest.importorskip("matplotlib")
+    for text, said in (("", "has nothing to draw"), ('{"iteration": 1}', "is not what the training wrote")):
+        (run / "gradients.jsonl").write_text(text)
+        with pytest.raises(rnnspec.RequestError, match=said):
+            rnnspec.draw_gradients(run)
 
 
 def test_arguments(tmp_path: Path) -> None:

@@ -299,6 +299,16 @@ def test_a_criterion_that_was_reached_counts_no_more(spec: Path) -> None:
     assert (result.status, result.iterations) == ("finished", 5)
 
 
+def test_extending_counts_from_what_was_made(spec: Path) -> None:
+    """Also where the last checkpoint is damaged, and the one before is used."""
+    whole = folder_of(train(spec))
+    resume(whole, extend=2)
+    run = folder_of(train(spec, checkpoint_iterations=1))
+    _flipped(run / "checkpoints" / "000000006.safetensors")
+    assert resume(run, extend=2).iterations == 8
+    assert_same(run, whole)
+
+
 # --- what would change the result --------------------------------------------------------------------
 
 
@@ -387,6 +397,77 @@ def test_threads_are_all_the_same_to_kernels(spec: Path) -> None:
     assert_same(run, whole)
 
 
+def test_a_spec_that_was_edited_counts(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    edited = (run / "spec.yaml").read_text().replace("iterations: 6", "iterations: 4\n  seed: 5")
+    (run / "spec.yaml").write_text(edited)
+    notes: list[str] = []
+    result = resume(run, allow_drift=True, on_note=notes.append)
+    assert (result.iterations, result.simulation.seed) == (4, 5)
+    assert notes[0] == "Training ends after 4 iterations now, as spec.yaml says."
+
+
+@pytest.mark.parametrize(
+    "changed", [{"first_network": 1}, {"networks": 2}, {"networks": 1, "first_network": 3}]
+)
+def test_a_manifest_that_does_not_fit_the_spec(spec: Path, changed: dict[str, int]) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    rewritten(run, **changed)
+    with pytest.raises(RequestError, match=r"does not fit spec\.yaml"):
+        resume(run, allow_drift=True)
+    with pytest.raises(RequestError, match=r"does not fit spec\.yaml"):
+        rnnspec.load_run(run)
+
+
+def test_the_seed_is_that_of_the_spec(spec: Path) -> None:
+    whole = folder_of(train(spec))
+    run = folder_of(train(spec, observer=stop_at(3)))
+    rewritten(run, seed=1)
+    resume(run)
+    assert_same(run, whole)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"threads": 0}, {"methods": None}, {"name": 3}, {"drift": 1}, {"versions": {"rnnspec": 1}}],
+    ids=str,
+)
+def test_a_manifest_that_makes_no_sense(spec: Path, changed: dict[str, object]) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    rewritten(run, **changed)
+    with pytest.raises(RequestError, match="was not written by this version of rnnspec"):
+        resume(run)
+
+
+def test_weights_are_made_again_on_another_machine(spec: Path) -> None:
+    """Nothing is computed for it, so nothing can drift."""
+    run = folder_of(train(spec))
+    whole = (run / "weights.safetensors").read_bytes()
+    rewritten(run, hardware="another")
+    _gone(run / "weights.safetensors")
+    resume(run)
+    assert (run / "weights.safetensors").read_bytes() == whole
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert (manifest["hardware"], "drift" in manifest) == ("another", False)
+
+
+def test_metrics_that_are_gone_are_asked_about_once(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(3)))
+    (run / "metrics.jsonl").unlink()
+
+    def die(event: Event) -> None:
+        if isinstance(event, Updated):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        resume(run, allow_drift=True, observer=die)
+    resume(run)
+    (run / "metrics.jsonl").unlink()
+    (run / "weights.safetensors").unlink()
+    resume(run, allow_drift=True)
+    assert resume(run, extend=2).iterations == 8
+
+
 def test_metrics_that_were_changed(spec: Path) -> None:
     run = folder_of(train(spec, observer=stop_at(3)))
     metrics = run / "metrics.jsonl"
@@ -419,6 +500,42 @@ def test_every_bit_of_a_checkpoint_counts(spec: Path, suffix: str) -> None:
         named = copy / "checkpoints" / file.name
         assert notes == [f"{named} is not what was written; the checkpoint of iteration 3 is used."]
         assert_same(copy, whole)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+@pytest.mark.parametrize("what", ["folder", "dangling link"])
+def test_a_checkpoint_that_is_no_file(spec: Path, suffix: str, what: str) -> None:
+    whole = folder_of(train(spec))
+    run = folder_of(train(spec, checkpoint_iterations=1, observer=stop_at(4)))
+    file = run / "checkpoints" / f"000000004{suffix}"
+    file.unlink()
+    if what == "folder":
+        file.mkdir()
+    else:
+        file.symlink_to("nowhere")
+    notes: list[str] = []
+    resume(run, on_note=notes.append)
+    assert notes[0].startswith(f"{file} {'cannot be read' if what == 'folder' else 'is missing'}")
+    assert_same(run, whole)
+
+
+def test_what_others_leave_among_the_checkpoints(spec: Path) -> None:
+    whole = folder_of(train(spec))
+    run = folder_of(train(spec, observer=stop_at(4)))
+    (run / "checkpoints" / ".ipynb_checkpoints").mkdir()
+    (run / "checkpoints" / ".nfs0001").touch()
+    resume(run)
+    assert_same(run, whole)
+    assert (run / "checkpoints" / ".nfs0001").exists()
+
+
+def test_a_torn_line_of_times(spec: Path) -> None:
+    run = folder_of(train(spec, observer=stop_at(4)))
+    with (run / "timing.jsonl").open("a") as file:
+        file.write('{"iteration": 7, "sec')
+    resume(run)
+    for line in (run / "timing.jsonl").read_text().splitlines():
+        json.loads(line)
 
 
 def test_nothing_is_pickled(spec: Path) -> None:
