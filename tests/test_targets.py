@@ -116,6 +116,13 @@ skips:
     ),
     "coarsening": (*edge("kind: dasc, every: 8 steps"), "coarsening: {from: 2.5}"),
     "burn-in": (NOISY, "task: {burn_in: 200 ms}"),
+    "penalty where nothing is learned": (
+        "training: {penalty: {rate_l1: 0.1, rate_l2: 0.2}}",
+        """
+task:
+  epochs: {fixation: {gradient: false}, stimulus: {gradient: false}, response: {gradient: false}}
+""",
+    ),
     "epoch without gradient": (*TRIALS, "task: {epochs: {fixation: {gradient: false}}}"),
     "score before what is learned": (
         NOISY,

@@ -159,7 +159,7 @@ def _manifest(content: bytes, name: str) -> dict[str, str]:
         manifest = json.loads(content)
         if (manifest["format"], manifest["name"]) == (FORMAT, name):
             return dict(manifest["sha256"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise BrokenEntryError(f"its {MANIFEST} is not that of this entry")
 

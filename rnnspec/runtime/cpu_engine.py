@@ -6,15 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
 from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
 from rnnspec.runtime.cpu_kernel import Arguments, Kernel, load_kernel
-from rnnspec.runtime.cpu_operator import WEIGHTS, simulate
+from rnnspec.runtime.cpu_operator import WEIGHTS, check_weights, simulate
 from rnnspec.runtime.device import REALS
 from rnnspec.runtime.noise import Purpose, jitter, key
 from rnnspec.runtime.schedule import Timetable, durations, timetable
@@ -30,11 +33,17 @@ class CpuEngine:
         self.tile = tile
         # Remembered here and not by program, which takes long to compare.
         self._kernels: dict[torch.dtype, Kernel] = {}
-        self._coefficients: dict[tuple[Fraction, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._coefficients: dict[Fraction, tuple[list[float], list[float]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A loaded library cannot be copied: the copy finds its own."""
+        return CpuEngine, (self.program, self.tile)
 
     def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
         """Return the compiled kernel for weights of a dtype."""
         if dtype not in self._kernels:
+            if dtype not in REALS:
+                raise TypeError(f"The target cpu computes in float32 or float64, not in {dtype}.")
             self._kernels[dtype] = load_kernel(self.program, REALS[dtype], self.tile)
         return self._kernels[dtype]
 
@@ -56,14 +65,19 @@ class CpuEngine:
         tables = self._timetables(kernel, batch)
         longest = max(table.steps for table in tables)
         repeated = batch.sequences if len(tables) == 1 else 1
+        # Here too: of tensors without numbers the operator would only make more such.
+        check_weights(kernel, weights)
         given = [weights[name] for name in WEIGHTS if name in weights]
+        unpack: Any = unpack_dual
+        if any(unpack(weight).tangent is not None for weight in given):
+            raise RuntimeError("The target cpu has no forward mode; the targets torch and reference do.")
         results = simulate(
             kernel.name,
             given,
             [
-                *self._per_unit(batch.stage.theta, dtype),
+                *(_tensor(values, dtype) for values in self._per_unit(batch.stage.theta)),
                 _clock(program, batch.stage.theta, longest),
-                torch.tensor(batch.stage.betas, dtype=torch.float64),
+                _tensor(batch.stage.betas, torch.float64),
             ],
             _pack(tables),
             [
@@ -94,10 +108,10 @@ class CpuEngine:
 
     # --- what goes in ----------------------------------------------------------------------------------
 
-    def _per_unit(self, theta: Fraction, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        if (theta, dtype) not in self._coefficients:
-            self._coefficients[theta, dtype] = _coefficients(self.program, theta, dtype)
-        return self._coefficients[theta, dtype]
+    def _per_unit(self, theta: Fraction) -> tuple[list[float], list[float]]:
+        if theta not in self._coefficients:
+            self._coefficients[theta] = _coefficients(self.program, theta)
+        return self._coefficients[theta]
 
     def _timetables(self, kernel: Kernel, batch: Batch) -> list[Timetable]:
         """Return the timetable of all sequences, or if they differ that of each."""
@@ -112,10 +126,7 @@ class CpuEngine:
                 draws_key=key(batch, Purpose.DRAWS)[1],
                 dt=float(program.network.dt * stage.theta),
             )
-            shape = batch.sequences, program.timeline.trials, len(program.timeline.epochs)
-            seconds = torch.full(shape, math.nan, dtype=torch.float64)
-            kernel.draw_durations(arguments, seconds.data_ptr())
-            drawn = seconds.tolist()
+            drawn = kernel.durations(arguments)
         return [
             timetable(program, stage.theta, stage.betas, durations(program, stage.theta, extra, each))
             for each in drawn
@@ -149,12 +160,12 @@ class CpuEngine:
         if timeline.success is not None:
             trials = torch.where(scored != 0, success.to(dtype), torch.nan)
         judged = {epoch.phase for epoch in timeline.epochs if epoch.correct is not None}
-        lengths = torch.tensor([table.steps for table in tables])
+        lengths = _tensor([table.steps for table in tables], torch.int64)
         outcome = {}
         if record:
-            alive = torch.arange(rates.shape[2]) < lengths[:, None]
+            alive = torch.arange(rates.shape[2], device="cpu") < lengths[:, None]
             rates = torch.where(alive[..., None], rates, torch.nan)
-            inputs = torch.where(alive[..., None], inputs, torch.nan)
+            inputs = torch.where(alive[..., None], inputs.detach(), torch.nan)
             outcome = {
                 "rates": rates,
                 "outputs": _outputs(program, weights, rates),
@@ -163,7 +174,7 @@ class CpuEngine:
         return Outcome(
             loss=loss,
             performance=trials.nanmean((1, 2)),
-            mean_rate=mean_rate,
+            mean_rate=mean_rate.detach(),
             phase_performance={
                 phase: fractions[..., number].nanmean((1, 2))
                 for number, phase in enumerate(timeline.phases)
@@ -197,7 +208,7 @@ def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> 
 # --- coefficients, computed in float64 ------------------------------------------------------------------
 
 
-def _coefficients(program: Program, theta: Fraction, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _coefficients(program: Program, theta: Fraction) -> tuple[list[float], list[float]]:
     """Return alpha = dt theta / tau of each unit, and what a normal number adds to its noise."""
     network, step = program.network, program.network.dt * theta
     taus = [p.tau for p in network.populations for _ in range(p.start, p.stop)]
@@ -206,7 +217,7 @@ def _coefficients(program: Program, theta: Fraction, dtype: torch.dtype) -> tupl
         gains = [network.noise.scale * math.sqrt(2 * step / network.noise.tau)] * len(taus)
     if network.noise.kind == "white":
         gains = [network.noise.scale * math.sqrt(2 * tau / step) for tau in taus]
-    return torch.tensor([float(step / tau) for tau in taus], dtype=dtype), torch.tensor(gains, dtype=dtype)
+    return [float(step / tau) for tau in taus], gains
 
 
 def _keep(program: Program, theta: Fraction) -> float:
@@ -218,24 +229,35 @@ def _keep(program: Program, theta: Fraction) -> float:
 def _clock(program: Program, theta: Fraction, steps: int) -> Tensor:
     """Return the seconds after 0 .. `steps` steps, each rounded once."""
     step = program.network.dt * theta
-    return torch.arange(steps + 1, dtype=torch.float64) * step.numerator / step.denominator
+    return torch.arange(steps + 1, dtype=torch.float64, device="cpu") * step.numerator / step.denominator
+
+
+def _tensor(values: Sequence[Any], dtype: torch.dtype) -> Tensor:
+    """Return numbers as a tensor for a kernel, whatever the device of new tensors is.
+
+    Made anew for each call: under `torch.export` it is a tensor without numbers.
+    """
+    return torch.tensor(values, dtype=dtype, device="cpu")
 
 
 @lru_cache(maxsize=64)
-def _pack_one(table: Timetable) -> tuple[Tensor, Tensor]:
-    segments = [(s.epoch, s.trial, s.start, s.steps, s.grace, s.gradient) for s in table.segments]
-    landings = [
+def _pack_one(table: Timetable) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    segments: list[tuple[int, ...]] = [
+        (s.epoch, s.trial, s.start, s.steps, s.grace, s.gradient) for s in table.segments
+    ]
+    landings: list[tuple[int, ...]] = [
         (x.state, x.source, -1 if x.increment is None else x.increment, x.edge, x.gradient)
         for x in table.landings
     ]
-    return (
-        torch.tensor(segments, dtype=torch.int32).view(1, -1, 6),
-        torch.tensor(landings, dtype=torch.int32).view(-1, 5),
-    )
+    return segments, landings
 
 
 def _pack(tables: Sequence[Timetable]) -> list[Tensor]:
     """Return the segments, where the landings of each table begin, and the landings."""
     packed = [_pack_one(table) for table in tables]
-    counts = torch.tensor([0, *(len(landings) for _, landings in packed)])
-    return [torch.cat([s for s, _ in packed]), counts.cumsum(0), torch.cat([x for _, x in packed])]
+    first = [0, *accumulate(len(landings) for _, landings in packed)]
+    return [
+        _tensor([segments for segments, _ in packed], torch.int32).view(len(packed), -1, 6),
+        _tensor(first, torch.int64),
+        _tensor([landing for _, landings in packed for landing in landings], torch.int32).view(-1, 5),
+    ]

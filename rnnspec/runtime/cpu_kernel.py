@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import shlex
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -16,12 +15,11 @@ from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import sha256
 from rnnspec.runtime.kernel_cache import Library, library
 from rnnspec.runtime.tiles import USUAL, Tile, fastest_tile
-from rnnspec.runtime.toolchain import find_compiler
+from rnnspec.runtime.toolchain import find_compiler, users_flags
 
 #: What numbers are in C++.
 Real = Literal["float", "double"]
 
-_USERS_FLAGS = "RNNSPEC_CXXFLAGS"
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
@@ -69,22 +67,17 @@ class Kernel:
         if self.functions.rnnspec_simulate(ctypes.byref(arguments)):
             raise MemoryError("there is not enough memory for the activity of a few sequences")
 
-    def draw_durations(self, arguments: Arguments, seconds: int) -> None:
-        """Write the drawn durations of a batch, in seconds, to an address: (B, trials, epochs) float64.
-
-        Those that are fixed are left as they are.
-        """
-        self.functions.rnnspec_durations(ctypes.byref(arguments), _POINTER(seconds))
-
-
-def users_flags() -> tuple[str, ...]:
-    """Return the flags that a user adds to those of the compiler; raises RequestError."""
-    try:
-        return tuple(shlex.split(os.environ.get(_USERS_FLAGS, "")))
-    except ValueError as error:
-        raise RequestError(
-            f"{_USERS_FLAGS} cannot be read as flags: {str(error).lower()}.", f"Mend or unset {_USERS_FLAGS}."
-        ) from None
+    def durations(self, arguments: Arguments) -> list[list[list[float]]]:
+        """Return the drawn durations of a batch, in seconds: (B, trials, epochs), nan for fixed ones."""
+        timeline = self.program.timeline
+        sequences, trials, epochs = arguments.sequences, timeline.trials, len(timeline.epochs)
+        count = sequences * trials * epochs
+        seconds = (ctypes.c_double * count)(*[math.nan] * count)
+        self.functions.rnnspec_durations(ctypes.byref(arguments), seconds)
+        return [
+            [seconds[(b * trials + n) * epochs : (b * trials + n + 1) * epochs] for n in range(trials)]
+            for b in range(sequences)
+        ]
 
 
 #: Loaded kernels by name: what the torch operator finds them by.
@@ -107,7 +100,8 @@ def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None
         functions = ctypes.CDLL(str(built.path))
     except OSError as error:
         raise RequestError(
-            f"The compiled kernel cannot be loaded: {error}.", "Try another compiler: set CXX to its command."
+            f"The compiled kernel cannot be loaded: {error}.",
+            "Try another compiler (set CXX to its command), or another cache folder (RNNSPEC_CACHE).",
         ) from None
     functions.rnnspec_arguments.restype = ctypes.c_int64
     if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):

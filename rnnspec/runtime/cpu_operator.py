@@ -7,13 +7,13 @@ has to be stored for that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnnspec.runtime.cpu_kernel import KERNELS, Arguments
+from rnnspec.runtime.cpu_kernel import KERNELS, Arguments, Kernel
 
 #: The weights and their gradients, in order.
 WEIGHTS = ("w_rec", "w_in", "w_out", "bias", "readout_bias")
@@ -43,7 +43,8 @@ def simulate(
     success and scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C),
     and the gradient of each weight; what is not asked for is empty.
     """
-    found = KERNELS[kernel]
+    found = _loaded(kernel)
+    check_weights(found, dict(zip(WEIGHTS, weights, strict=False)))
     results = _results(kernel, weights, counts, gradient, record, torch.zeros)
     named = dict(zip(_RESULTS, results, strict=False))
     named |= {f"d_{name}": value for name, value in zip(WEIGHTS, results[len(_RESULTS) :], strict=False)}
@@ -101,8 +102,7 @@ def _results(
     kernel: str, weights: Sequence[Tensor], counts: Sequence[int], gradient: bool, record: bool, make: Any
 ) -> list[Tensor]:
     """Make room for what comes back."""
-    found = KERNELS[kernel]
-    program, like = found.program, weights[0]
+    program, like = _loaded(kernel).program, weights[0]
     networks, sequences, steps = len(like), counts[COUNTS.index("sequences")], counts[COUNTS.index("longest")]
     trials, phases = program.timeline.trials, len(program.timeline.phases)
     recorded = (networks, sequences, steps) if record else (0, 0, 0)
@@ -119,11 +119,50 @@ def _results(
         room(sequences, trials, phases, dtype=torch.int32),
         room(networks, sequences, trials, dtype=torch.uint8),
         room(networks, sequences, trials, dtype=torch.uint8),
-        room(networks, sequences, trials, len(found.variables), dtype=torch.float64),
+        room(networks, sequences, trials, len(_loaded(kernel).variables), dtype=torch.float64),
         room(*recorded, program.network.units),
         room(*recorded, program.network.input_units),
         *(room(*(weight.shape if gradient else (0,))) for weight in weights),
     ]
+
+
+def _loaded(kernel: str) -> Kernel:
+    if kernel not in KERNELS:
+        raise RuntimeError(f"The kernel {kernel} is not loaded: build the Simulation of its spec first.")
+    return KERNELS[kernel]
+
+
+def check_weights(kernel: Kernel, weights: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for weights that the kernel would take for something else."""
+    network, networks = kernel.program.network, len(weights["w_rec"])
+    units, inputs, outputs = network.units, network.input_units, network.output_units
+    shapes = {
+        "w_rec": (units, units),
+        "w_in": (units, inputs),
+        "w_out": (outputs, units),
+        "bias": (units,),
+        "readout_bias": (outputs,),
+    }
+    dtype = torch.float32 if kernel.real == "float" else torch.float64
+    for name, weight in weights.items():
+        wanted = (networks, *shapes[name])
+        if tuple(weight.shape) != wanted or weight.dtype != dtype or weight.device.type != "cpu":
+            raise ValueError(
+                f"'{name}' is {tuple(weight.shape)} of {weight.dtype} on {weight.device}, and the kernel "
+                f"takes {wanted} of {dtype} on the cpu."
+            )
+
+
+class _Once(torch.autograd.Function):
+    """A gradient as it is; what asks how it changes with the weights is told that nobody knows."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise RuntimeError("The target cpu has no second derivatives; the targets torch and reference do.")
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
@@ -145,6 +184,10 @@ def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
         scale = torch.zeros_like(rates[:, 0, 0, 0]) if loss is None else loss
         results = simulate(ctx.kernel, ctx.saved_tensors, *same, scale.detach(), rates.detach(), True, False)
         scaled = list(results[len(_RESULTS) :])
+    if torch.is_grad_enabled():
+        weights = ctx.saved_tensors
+        once: Any = _Once.apply
+        scaled = [g if g is None else once(g, w) for g, w in zip(scaled, weights, strict=True)]
     coefficients, timetable = ctx.others[:2]
     return (None, scaled, [None] * len(coefficients), [None] * len(timetable), *(None,) * 7)
 

@@ -17,6 +17,7 @@ from rnnspec.runtime.cache_entries import BrokenEntryError, cache_folder, publis
 from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.files import to_json
 from rnnspec.runtime.kernel_cache import Library, library
+from rnnspec.runtime.toolchain import users_flags
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def fastest_tile(program: Program) -> Search:
     if program.network.units < WORTH:
         return Search(USUAL, ())
     try:
-        probe = library(emit_probe(program, [asdict(tile) for tile in TILES]), flags=("-O2",), facts={})
+        probe = library(
+            emit_probe(program, [asdict(tile) for tile in TILES]), flags=("-O2", *users_flags()), facts={}
+        )
         seconds = _remembered(probe.fingerprint) or _measured(probe)
     except (RequestError, OSError):
         # What is wrong with the compiler, or with what it makes, the kernel itself will tell.
@@ -77,7 +80,7 @@ def _measured(probe: Library) -> tuple[float, ...]:
 
 def _remembered(name: str) -> tuple[float, ...] | None:
     """Return what was measured before; what makes no sense was not."""
-    with contextlib.suppress(OSError, BrokenEntryError, ValueError, TypeError, KeyError):
+    with contextlib.suppress(OSError, BrokenEntryError, ValueError, TypeError, KeyError, RecursionError):
         files = read_entry(cache_folder("tiles"), name, (_FILE,))
         if files is not None:
             found = json.loads(files[_FILE])

@@ -48,6 +48,9 @@ _PROCESSOR = (
 )
 
 
+_USERS_FLAGS = "RNNSPEC_CXXFLAGS"
+
+
 @dataclass(frozen=True)
 class Compiler:
     """A compiler that answers.
@@ -113,6 +116,16 @@ def _find(cxx: str, path: str) -> Compiler:
             continue
         return Compiler(command, "; ".join((about, *words[1:], processor())))
     raise NoCompiler(tried)
+
+
+def users_flags() -> tuple[str, ...]:
+    """Return the flags that a user adds to those of the compiler; raises RequestError."""
+    try:
+        return tuple(shlex.split(os.environ.get(_USERS_FLAGS, "")))
+    except ValueError as error:
+        raise RequestError(
+            f"{_USERS_FLAGS} cannot be read as flags: {str(error).lower()}.", f"Mend or unset {_USERS_FLAGS}."
+        ) from None
 
 
 def compile_library(compiler: Compiler, source: str, target: Path, flags: Sequence[str] = ()) -> None:

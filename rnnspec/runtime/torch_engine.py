@@ -31,7 +31,12 @@ class TorchEngine:
     def __init__(self, program: Program, source: str | None = None, script: bool = False) -> None:
         self.program = program
         self.source = emit(program) if source is None else source
+        self.script = script
         self.module = load(self.source, script)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A module cannot be copied: the copy loads its own."""
+        return TorchEngine, (self.program, self.source, self.script)
 
     def fingerprint(self, dtype: torch.dtype) -> None:
         """Nothing is compiled; see `batch.Engine`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,3 +35,33 @@ def test_results_are_given_back() -> None:
     for _ in range(40):
         iterate()
     assert resident() - before < 40e6
+
+
+PEAK = """
+import resource, sys, torch
+from rnnspec.check.examine import load
+from rnnspec.runtime.simulation import Simulation
+torch.set_num_threads(int(sys.argv[2]))
+settings = ["network.dt=100 ms", "network.populations.output.size=480", "training.networks=8"]
+simulation = Simulation(load(sys.argv[1], settings=[*settings, "training.batch=200"]).program, target="cpu")
+simulation(purpose="train").loss.sum().backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
+def test_gradients_of_groups_do_not_pile_up() -> None:
+    """With several threads a few networks are cut into groups: 104 here, whose gradients take 1 MB each."""
+    peaks = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", PEAK, str(SPECS / "go.yaml"), threads],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "PYTHONPATH": str(SPECS.parent)},
+            ).stdout
+        )
+        for threads in ("1", "3")
+    ]
+    assert peaks[1] - peaks[0] < 40e6

@@ -183,6 +183,11 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None], str]] = {
         lambda p: p.write_text("[]"),
         "its manifest.json is not that of this entry",
     ),
+    "manifest without an end": (
+        "manifest.json",
+        lambda p: p.write_text("[" * 200_000),
+        "its manifest.json is not that of this entry",
+    ),
     "manifest of another": ("manifest.json", other_name, "its manifest.json is not that of this entry"),
     "manifest of other files": ("manifest.json", other_files, "its manifest.json names other files"),
     "entry empty": ("", empty, "it has no manifest.json"),
