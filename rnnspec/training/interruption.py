@@ -31,9 +31,12 @@ GRACE = 8.0
 #: Seconds after a second Ctrl-C in which Python may still end by itself.
 AT_ONCE = 0.5
 
-_listening: Interruption | None = None
-
 _CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
+
+#: Wakes the main thread, and means nothing: by itself nobody is told.
+_WAKE = signal.SIGURG
+#: Who listens, if anybody does.
+_listening: Interruption | None = None
 
 
 class Stopped(KeyboardInterrupt):
@@ -111,16 +114,18 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
     Within another `listening`, this is that one: a command listens until its last words are written.
     """
     global _listening
-    if _listening is not None:
-        yield _listening
-        return
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
+    if _listening is not None:
+        yield _listening
+        return
     # What is ignored stays ignored: `nohup` asks for that.
     wanted = [number for number in stop_signals(names) if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interruption.request) for number in wanted}
+    if _WAKE not in before:
+        before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
@@ -158,6 +163,9 @@ def _watch(
             break
         before = len(heard)
         heard += [number for number in data if number in wanted]
+        if len(heard) > before and (main := threading.main_thread().ident):
+            # The system may have told any thread.  Where this one waits, for a reader say, it must hear too.
+            signal.pthread_kill(main, _WAKE)
         if heard and deadline is None:
             deadline = time.monotonic() + GRACE
         if signal.SIGINT in heard[max(before, 1) :]:

@@ -53,7 +53,7 @@ def train(
     terminal or pipe it writes to has gone, it is called no more, and the training goes on.
 
     Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved;
-    `resume` goes on from there.
+    `resume` goes on from there.  Before the first iteration, it raises KeyboardInterrupt.
     """
     specification = specification_of(spec, overlays, settings)
     require_loss(specification)
@@ -130,6 +130,7 @@ def conduct(
             observe(Kept(loop.completed))
 
     loop = Loop(simulation, observe, iterations=iterations, for_criterion=for_criterion, start=start)
+    told = interruption.on_request
     interruption.on_request = lambda status: observe(Stopping(status))
     folder = run.folder if run else None
     observe(Started(simulation, folder, loop.iterations, loop.completed, history))
@@ -152,7 +153,7 @@ def conduct(
             error.add_note(interruption.remedy)
         raise
     finally:
-        interruption.on_request = lambda status: None
+        interruption.on_request = told
 
 
 def require_loss(specification: Specification) -> None:
