@@ -102,36 +102,37 @@ class _Resumption:
         self.start, damages = load_checkpoint(self.folder)
         notes = self._check_status(extend, damages)
         completed = self.start.completed if self.start else 0
-        made = max(completed, int(self.manifest.get("result", {}).get("iterations", 0)))
+        made = max(completed, int((self.manifest.get("result") or {}).get("iterations", 0)))
         self.simulation = self._simulation()
-        changes = changed = self._spec_changed()
+        changes = edited = self._spec_changed()
         if extend is not None or self.manifest["status"] not in OVER or completed < made:
             # Else nothing is computed any more.
-            changes = changes + self._circumstances_changed()
-        changes = changes + self._metrics_changed()
-        if changes and not self.allow_drift:
+            changes = [*changes, *self._circumstances_changed()]
+        changes = [*changes, *self._metrics_changed()]
+        if changes:
+            self._drift(completed, changes)
+        self._check_fit()
+        if extend is not None:
+            self.iterations = made + extend
+            notes.append(f"The networks in {self.folder} will be replaced; copy the folder to keep them.")
+        elif edited and self.iterations != self.program.training.iterations:
+            self.iterations = self.program.training.iterations
+            notes.append(f"Training ends after {self.iterations:,} iterations now, as {SPEC} says.")
+        self.manifest |= {"for_criterion": self.for_criterion, "iterations": self.iterations}
+        return [*notes, *(f"Changed: {line}" for line in changes)]
+
+    def _drift(self, completed: int, changes: list[str]) -> None:
+        """Refuse what would change the result, or note that it was allowed."""
+        if not self.allow_drift:
             raise RequestError(
                 f"{self.folder} cannot go on to the same bits:\n"
                 + "\n".join(f"  {line}" for line in changes),
                 "Resume it as it was begun. Or add --allow-drift, and its manifest will say so.",
             )
-        if changes:
-            drift = self.manifest.setdefault("drift", [])
-            drift.append({"iteration": completed, "changed": changes})
-            self.manifest |= {"seed": self.simulation.seed, **circumstances(self.simulation)}
-            # From now on this is the spec, and this the version.
-            self.manifest["identity"] = identity((self.folder / SPEC).read_text(encoding="utf-8"))
-        self._check_fit()
-        self.manifest["for_criterion"] = self.for_criterion
-        if changed and extend is None and self.iterations != self.program.training.iterations:
-            self.iterations = self.program.training.iterations
-            notes.append(f"Training ends after {self.iterations:,} iterations now, as {SPEC} says.")
-        if extend is not None:
-            self.iterations = made + extend
-        self.manifest["iterations"] = self.iterations
-        if extend is not None:
-            notes.append(f"The networks in {self.folder} will be replaced; copy the folder to keep them.")
-        return [*notes, *(f"Changed: {line}" for line in changes)]
+        self.manifest.setdefault("drift", []).append({"iteration": completed, "changed": changes})
+        self.manifest |= {"seed": self.simulation.seed, **circumstances(self.simulation)}
+        # From now on this is the spec, and this the version.
+        self.manifest["identity"] = identity((self.folder / SPEC).read_text(encoding="utf-8"))
 
     def _check_status(self, extend: int | None, damages: Sequence[Damage]) -> list[str]:
         """Refuse what is over, unless it is to be extended, and what has nothing to go on from."""
