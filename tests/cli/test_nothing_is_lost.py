@@ -96,6 +96,7 @@ def test_a_hangup_that_is_ignored(folder: Path) -> None:
     is_trained(folder, "finished")
 
 
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="sets the size of a pipe")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_reads_the_progress_has_paused(folder: Path, number: signal.Signals) -> None:
     """`train 2>&1 | less`: the pipe is full, and a print waits for a reader who does not come."""
