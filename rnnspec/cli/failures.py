@@ -15,6 +15,7 @@ import typer
 
 from rnnspec.cli.console import complain, count, show_diagnostics
 from rnnspec.diagnostics import Diagnostic, SpecError
+from rnnspec.training.interruption import is_read
 
 FINE, WRONG_SPEC, USAGE, BUG, DIVERGED, TERMINATED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 130
 
@@ -33,13 +34,22 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             raise
         except KeyboardInterrupt as stop:
             name = getattr(stop, "signal", "SIGINT")
-            by = "Ctrl-C" if name == "SIGINT" else name
-            complain(f"Stopped by {by}; there is no result.", *_notes(stop))
-            raise typer.Exit(INTERRUPTED if name == "SIGINT" else TERMINATED) from None
+            if is_read():
+                complain(stopped(name), *_notes(stop))
+            raise typer.Exit(code_of_signal(name)) from None
         except Exception as error:
             raise typer.Exit(explain(error, _fewer(options))) from None
 
     return run
+
+
+def stopped(name: str) -> str:
+    """Return what is said when a signal has ended a command."""
+    return f"Stopped by {'Ctrl-C' if name == 'SIGINT' else name}; there is no result."
+
+
+def code_of_signal(name: str) -> int:
+    return INTERRUPTED if name == "SIGINT" else TERMINATED
 
 
 def code_of(diagnostics: Iterable[Diagnostic]) -> int:

@@ -56,13 +56,12 @@ class PlainDisplay:
         pass
 
     def _say(self, text: str) -> None:
-        self._saying = True
         try:
+            self._saying = True
             if not self._mute:
                 note(text)
+            self._saying = False
         except _UnreadError:
-            pass
-        finally:
             self._saying = False
 
     def _line(self) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
-from rnnspec.cli.failures import explain
+from rnnspec.cli.failures import code_of_signal, explain, stopped
 from rnnspec.cli.options import DeviceOrOwn, Json, Set, TargetName, Threads, With, one_of, target_of
+from rnnspec.training.interruption import STOPPING, Interruption, StopStatus, listening, tell
 from rnnspec.training.layout import MANIFEST, resume_command
 
 if TYPE_CHECKING:
@@ -165,14 +166,13 @@ def command(
         one_of("--diagnose", diagnose, ("gradients",))
     elif diagnose_at:
         raise typer.BadParameter("It needs --diagnose gradients.", param_hint="'--diagnose-at'")
-    from rnnspec.training.interruption import STOPPING, listening
-
     signals = (*STOPPING, *(stop_on or ()))
     # From here to the last words: a cluster may send its signal at any time.
-    with listening(signals):
+    with listening(signals) as interruption:
         if spec is None:
             assert resume is not None
             _resume(
+                interruption,
                 resume,
                 extend,
                 allow_drift,
@@ -190,11 +190,12 @@ def command(
         specification = load(spec, overlays or (), settings or ())
         show_diagnostics(specification.warnings, sys.stderr)
 
-        import torch
+        with _importing(interruption):
+            import torch
 
-        from rnnspec.runtime.device import DTYPES
-        from rnnspec.training.diagnosis import ITERATIONS
-        from rnnspec.training.train import train
+            from rnnspec.runtime.device import DTYPES
+            from rnnspec.training.diagnosis import ITERATIONS
+            from rnnspec.training.train import train
 
         chosen = target_of(target)
         looked_at = tuple(diagnose_at or ITERATIONS) if diagnose else ()
@@ -222,7 +223,24 @@ def command(
         _conduct(_title(specification.program.name, specification.methods), begin, quiet, json)
 
 
+@contextlib.contextmanager
+def _importing(interruption: Interruption) -> Iterator[None]:
+    """Leave at once at a signal: imports do not survive an exception, and there is nothing to save yet."""
+
+    def leave(status: StopStatus) -> None:
+        assert interruption.signal is not None
+        tell(f"rnnspec: {stopped(interruption.signal)}\n")
+        os._exit(code_of_signal(interruption.signal))
+
+    told, interruption.on_request = interruption.on_request, leave
+    try:
+        yield
+    finally:
+        interruption.on_request = told
+
+
 def _resume(
+    interruption: Interruption,
     run: str,
     extend: int | None,
     allow_drift: bool,
@@ -236,10 +254,10 @@ def _resume(
     from rnnspec.training.manifest import read_manifest
 
     manifest = read_manifest(Path(run))
+    with _importing(interruption):
+        import torch
 
-    import torch
-
-    from rnnspec.training.resume import resume
+        from rnnspec.training.resume import resume
 
     # As many as before: with some targets the last bits depend on it.
     torch.set_num_threads(threads or int(manifest["threads"]))

@@ -149,7 +149,7 @@ def draw_gradients(run: Path | str) -> Path:
         )
     try:
         picture = _picture(Figure, rows)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise RequestError(
             f"{folder / GRADIENTS} is not what the training wrote.", "Restore it from a copy."
         ) from None

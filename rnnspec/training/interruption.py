@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from rnnspec.runtime.errors import RequestError
 
@@ -75,23 +75,41 @@ class Interruption:
         if not self.patient:
             raise Stopped(self.signal)
 
+    def begin(self) -> None:
+        """From now on there is something to save; raises Stopped if a signal has come before."""
+        self.patient = True
+        self._stop_now()
+
     @contextmanager
     def impatient(self) -> Iterator[None]:
         """Do something that is not worth waiting for: a signal raises Stopped meanwhile."""
         self.patient = False
         try:
+            self._stop_now()
             yield
         finally:
             self.patient = True
+
+    def _stop_now(self) -> None:
+        if self.signal is not None:
+            raise Stopped(self.signal)
 
 
 def tell(text: str) -> bool:
     """Write to stderr if nobody has to wait for that; return whether it was written."""
     with contextlib.suppress(OSError):
-        if select.select((), (2,), (), 0)[1]:
+        if is_read():
             os.write(2, text.encode())
             return True
     return False
+
+
+def is_read() -> bool:
+    """Return whether stderr takes a line without waiting for a reader."""
+    try:
+        return bool(select.select((), (2,), (), 0)[1])
+    except OSError:
+        return False
 
 
 def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
@@ -99,9 +117,9 @@ def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
     found = []
     for name in names:
         full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
-        if full in ("SIGKILL", "SIGSTOP") or not hasattr(signal.Signals, full):
+        if full in ("SIGKILL", "SIGSTOP", _WAKE.name) or not hasattr(signal.Signals, full):
             raise RequestError(
-                f"'{name}' is no signal that a program can hear.", "Give names such as SIGUSR1 or SIGUSR2."
+                f"'{name}' is no signal that can stop a training.", "Give names such as SIGUSR1 or SIGUSR2."
             )
         found.append(signal.Signals[full])
     return tuple(dict.fromkeys(found))
@@ -123,17 +141,18 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
         return
     # What is ignored stays ignored: `nohup` asks for that.
     wanted = [number for number in stop_signals(names) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interruption.request) for number in wanted}
-    if _WAKE not in before:
-        before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
+    before: dict[signal.Signals, Any] = {}
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     over = threading.Event()
     watch = threading.Thread(target=_watch, args=(reader, set(wanted), over, interruption), daemon=True)
     watch.start()
-    _listening = interruption
     try:
+        _listening = interruption
+        before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
+        for number in wanted:
+            before[number] = signal.signal(number, interruption.request)
         yield interruption
     finally:
         _listening = None

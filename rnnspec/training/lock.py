@@ -129,7 +129,7 @@ def _signed(handle: int, alive: bool | None) -> Holder | None:
     try:
         row = json.loads(data)
         process, host, boot = int(row["process"]), str(row["host"]), str(row["boot"])
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # Torn by a power cut: if the system says that it is free, it is.
         return Holder(0, "an unknown machine", alive)
     if alive is None and host == socket.gethostname() and boot == _boot():

@@ -45,7 +45,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestError(f"{folder / MANIFEST} is damaged: it is not JSON.", RESTORE) from None
     language = _language(manifest)
     if language is not None and language != LANGUAGE_VERSION:

@@ -63,7 +63,7 @@ def resume(
             interruption.remedy = f"Go on with: {resume_command(folder)}"
             for line in (*_of_lock(lock), *resumption.prepare(extend)):
                 say(line)
-            interruption.patient = True
+            interruption.begin()
             reopened = resumption.reopen(lock, schedule)
             return conduct(
                 resumption.simulation,
@@ -104,24 +104,29 @@ class _Resumption:
         completed = self.start.completed if self.start else 0
         made = max(completed, int((self.manifest.get("result") or {}).get("iterations", 0)))
         self.simulation = self._simulation()
-        changes = edited = self._spec_changed()
-        if extend is not None or self.manifest["status"] not in OVER or completed < made:
-            # Else nothing is computed any more.
-            changes = [*changes, *self._circumstances_changed()]
-        changes = [*changes, *self._metrics_changed()]
+        edited = self._spec_changed()
+        # A run that is over, and is as it was, has only its weights written again.
+        over = self.manifest["status"] in OVER and extend is None and completed == made
+        computes = bool(edited) or not over
+        changes = [*edited, *(self._circumstances_changed() if computes else ()), *self._metrics_changed()]
         if changes:
-            self._drift(completed, changes)
+            self._drift(completed, changes, computes)
         self._check_fit()
         if extend is not None:
             self.iterations = made + extend
+            self.manifest["extended"] = True
             notes.append(f"The networks in {self.folder} will be replaced; copy the folder to keep them.")
-        elif edited and self.iterations != self.program.training.iterations:
-            self.iterations = self.program.training.iterations
+        elif edited and not self.manifest.get("extended") and self.iterations != self._planned:
+            self.iterations = self._planned
             notes.append(f"Training ends after {self.iterations:,} iterations now, as {SPEC} says.")
         self.manifest |= {"for_criterion": self.for_criterion, "iterations": self.iterations}
         return [*notes, *(f"Changed: {line}" for line in changes)]
 
-    def _drift(self, completed: int, changes: list[str]) -> None:
+    @property
+    def _planned(self) -> int:
+        return self.program.training.iterations
+
+    def _drift(self, completed: int, changes: list[str], computes: bool) -> None:
         """Refuse what would change the result, or note that it was allowed."""
         if not self.allow_drift:
             raise RequestError(
@@ -130,7 +135,8 @@ class _Resumption:
                 "Resume it as it was begun. Or add --allow-drift, and its manifest will say so.",
             )
         self.manifest.setdefault("drift", []).append({"iteration": completed, "changed": changes})
-        self.manifest |= {"seed": self.simulation.seed, **circumstances(self.simulation)}
+        if computes:
+            self.manifest |= {"seed": self.simulation.seed, **circumstances(self.simulation)}
         # From now on this is the spec, and this the version.
         self.manifest["identity"] = identity((self.folder / SPEC).read_text(encoding="utf-8"))
 

@@ -95,7 +95,7 @@ def run_status(folder: Path) -> RunStatus:
             len(max((manifest.get("result") or {}).get("diverged", ()), last.get("diverged", ()), key=len)),
             claimed,
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return _unread(folder, "damaged")
 
 
@@ -151,7 +151,7 @@ def _last_row(file: Path) -> dict[str, Any] | None:
     for line in reversed(lines[:-1]):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
             return row

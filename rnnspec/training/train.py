@@ -53,7 +53,7 @@ def train(
     terminal or pipe it writes to has gone, it is called no more, and the training goes on.
 
     Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved;
-    `resume` goes on from there.  Before the first iteration, it raises KeyboardInterrupt.
+    `resume` goes on from there.  Before there is a run, it raises KeyboardInterrupt.
     """
     specification = specification_of(spec, overlays, settings)
     require_loss(specification)
@@ -61,7 +61,7 @@ def train(
     looked_at = sorted({whole_number("diagnose_at", number, 1) for number in diagnose_at})
     with listening(stop_on) as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
-        interruption.patient = True
+        interruption.begin()
         run = None
         if out is not None:
             run = create_run(specification, simulation, Path(out), schedule, looked_at)
@@ -116,7 +116,7 @@ def conduct(
         try:
             with interruption.impatient():
                 found = diagnose_gradients(simulation, loop.completed + 1)
-            trouble = keep_diagnosis(run.folder, found)
+                trouble = keep_diagnosis(run.folder, found)
         except Stopped:
             return
         except Exception as error:

@@ -201,7 +201,8 @@ def test_extending(folder: Path) -> None:
         (("train", "tiny.yaml", "--extend", "5"), "tiny.yaml is a file, not a run folder."),
         (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is none of: gradients."),
         (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
-        (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that a program can hear."),
+        (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that can stop a training."),
+        (("train", "tiny.yaml", "--stop-on", "URG"), "'URG' is no signal that can stop a training."),
         (("train", "--resume", "runs/x", "--dtype", "float64"), "A run goes on as it was begun, where it is"),
         (("train", "--extend", "5"), "Give a spec to train, or a run to go on with: --extend N RUN."),
         (("train", "tiny.yaml", "--break-lock"), "--allow-drift and --break-lock are for runs that go on"),
@@ -227,6 +228,9 @@ def test_runs_that_cannot_be_read(folder: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     (run.with_name("old") / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
     (run.with_name("torn") / "manifest.json").write_text('{"format": 2,')
+    shutil.copytree(run, run.with_name("deep"))
+    (run.with_name("deep") / "manifest.json").write_text("[" * 99_999)
+    assert rnnspec("train", "--resume", run.with_name("deep")).code == 2
     shown = rnnspec("status").out
     assert "made by another version of rnnspec" in shown
     assert "damaged: its manifest cannot be read" in shown

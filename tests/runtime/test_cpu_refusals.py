@@ -68,7 +68,7 @@ def test_weights_that_are_not_those_of_the_kernel(name: str, change: Callable[[T
     simulation = small()
     weights = simulation.weights()
     weights[name] = change(weights[name])
-    with pytest.raises((ValueError, TypeError, RuntimeError), match=r"and the kernel takes|cpu|meta"):
+    with pytest.raises(ValueError, match="and the kernel takes"):
         simulation.engine.run(weights, Batch(2, 0, 0, "simulate", PLAIN))
 
 

@@ -34,6 +34,20 @@ def test_one_listens_within_another() -> None:
         assert again is not outer
 
 
+def test_a_signal_is_not_forgotten() -> None:
+    """It may come just before what is not worth waiting for, or be lost in an import."""
+    with listening() as interruption:
+        interruption.patient = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped), interruption.impatient():
+            pytest.fail("it was begun all the same")
+    with listening() as interruption:
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped):
+            interruption.begin()
+
+
 def test_what_is_not_worth_waiting_for() -> None:
     with listening() as interruption:
         with pytest.raises(Stopped):

@@ -407,6 +407,27 @@ def test_a_spec_that_was_edited_counts(spec: Path) -> None:
     assert notes[0] == "Training ends after 4 iterations now, as spec.yaml says."
 
 
+def test_an_extension_outlasts_an_edited_spec(spec: Path) -> None:
+    run = folder_of(train(spec))
+    resume(run, extend=10, observer=stop_at(8))
+    with (run / "spec.yaml").open("a") as file:
+        file.write("# a comment\n")
+    assert resume(run, allow_drift=True).iterations == 16
+
+
+def test_what_made_the_weights_stays_noted(spec: Path) -> None:
+    """An edited spec is trained further, and all that changed is listed."""
+    run = folder_of(train(spec))
+    versions = json.loads((run / "manifest.json").read_text())["versions"]
+    rewritten(run, versions={**versions, "torch": "0.0"})
+    text = (run / "spec.yaml").read_text().replace("iterations: 6", "iterations: 9")
+    (run / "spec.yaml").write_text(text)
+    _gone(run / "weights.safetensors")
+    assert resume(run, allow_drift=True).iterations == 9
+    (drift,) = json.loads((run / "manifest.json").read_text())["drift"]
+    assert len(drift["changed"]) == 2
+
+
 @pytest.mark.parametrize(
     "changed", [{"first_network": 1}, {"networks": 2}, {"networks": 1, "first_network": 3}]
 )
@@ -569,7 +590,7 @@ def test_networks_that_diverged_stay_so(spec: Path) -> None:
 def test_arguments(spec: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="checkpoint_seconds takes seconds"):
         train(spec, checkpoint_seconds=-1.0)
-    with pytest.raises(RequestError, match="'KILL' is no signal that a program can hear"):
+    with pytest.raises(RequestError, match="'KILL' is no signal that can stop a training"):
         train(spec, stop_on=["KILL"])
     with pytest.raises(RequestError, match="There is no run folder"):
         resume(tmp_path / "none")
