@@ -183,14 +183,14 @@ def command(
                 quiet,
                 json,
             )
-        from rnnspec.check.examine import load
-
-        # Before torch is imported, which takes seconds: most mistakes are in the spec.
         assert spec is not None
-        specification = load(spec, overlays or (), settings or ())
-        show_diagnostics(specification.warnings, sys.stderr)
+        with _at_once(interruption):
+            from rnnspec.check.examine import load
 
-        with _importing(interruption):
+            # Before torch is imported, which takes seconds: most mistakes are in the spec.
+            specification = load(spec, overlays or (), settings or ())
+            show_diagnostics(specification.warnings, sys.stderr)
+
             import torch
 
             from rnnspec.runtime.device import DTYPES
@@ -224,8 +224,8 @@ def command(
 
 
 @contextlib.contextmanager
-def _importing(interruption: Interruption) -> Iterator[None]:
-    """Leave at once at a signal: imports do not survive an exception, and there is nothing to save yet."""
+def _at_once(interruption: Interruption) -> Iterator[None]:
+    """Leave at a signal: there is nothing to save, and neither imports nor pydantic pass an exception on."""
 
     def leave(status: StopStatus) -> None:
         assert interruption.signal is not None
@@ -254,7 +254,7 @@ def _resume(
     from rnnspec.training.manifest import read_manifest
 
     manifest = read_manifest(Path(run))
-    with _importing(interruption):
+    with _at_once(interruption):
         import torch
 
         from rnnspec.training.resume import resume
