@@ -15,9 +15,10 @@ import typer
 
 from rnnspec.cli.console import complain, count, show_diagnostics
 from rnnspec.diagnostics import Diagnostic, SpecError
-from rnnspec.training.interruption import is_read
+from rnnspec.training.interruption import EXIT_CODES, is_read
 
-FINE, WRONG_SPEC, USAGE, BUG, DIVERGED, TERMINATED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 130
+FINE, WRONG_SPEC, USAGE, BUG, DIVERGED = 0, 1, 2, 3, 4
+TERMINATED, INTERRUPTED = EXIT_CODES["terminated"], EXIT_CODES["interrupted"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -36,7 +37,7 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             name = getattr(stop, "signal", "SIGINT")
             if is_read():
                 complain(stopped(name), *_notes(stop))
-            raise typer.Exit(code_of_signal(name)) from None
+            raise typer.Exit(INTERRUPTED if name == "SIGINT" else TERMINATED) from None
         except Exception as error:
             raise typer.Exit(explain(error, _fewer(options))) from None
 
@@ -46,10 +47,6 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 def stopped(name: str) -> str:
     """Return what is said when a signal has ended a command."""
     return f"Stopped by {'Ctrl-C' if name == 'SIGINT' else name}; there is no result."
-
-
-def code_of_signal(name: str) -> int:
-    return INTERRUPTED if name == "SIGINT" else TERMINATED
 
 
 def code_of(diagnostics: Iterable[Diagnostic]) -> int:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from rnnspec.cli.charts import UNSCORED, score
 from rnnspec.cli.console import count
-from rnnspec.cli.failures import DIVERGED, FINE, INTERRUPTED, TERMINATED
+from rnnspec.cli.failures import DIVERGED, FINE
 from rnnspec.cli.progress import five_numbers
 from rnnspec.runtime.files import to_json
 from rnnspec.training.evaluation import is_scored, trimmed_count
+from rnnspec.training.interruption import EXIT_CODES
 from rnnspec.training.layout import resume_command
 from rnnspec.training.result import Result
 
 
 def exit_code(result: Result) -> int:
     """Return the exit code that tells a script how a training ended."""
-    if result.status == "interrupted":
-        return INTERRUPTED
-    if result.status == "terminated":
-        return TERMINATED
+    if result.status == "interrupted" or result.status == "terminated":
+        return EXIT_CODES[result.status]
     return DIVERGED if result.diverged else FINE
 
 

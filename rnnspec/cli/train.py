@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
-from rnnspec.cli.failures import code_of_signal, explain, stopped
+from rnnspec.cli.failures import explain, stopped
 from rnnspec.cli.options import DeviceOrOwn, Json, Set, TargetName, Threads, With, one_of, target_of
-from rnnspec.training.interruption import STOPPING, Interruption, StopStatus, listening, tell
+from rnnspec.training.interruption import (
+    EXIT_CODES,
+    STOPPING,
+    Interruption,
+    StopStatus,
+    listening,
+    tell,
+)
 from rnnspec.training.layout import MANIFEST, resume_command
 
 if TYPE_CHECKING:
@@ -230,7 +237,7 @@ def _at_once(interruption: Interruption) -> Iterator[None]:
     def leave(status: StopStatus) -> None:
         assert interruption.signal is not None
         tell(f"rnnspec: {stopped(interruption.signal)}\n")
-        os._exit(code_of_signal(interruption.signal))
+        os._exit(EXIT_CODES[status])
 
     told, interruption.on_request = interruption.on_request, leave
     try:

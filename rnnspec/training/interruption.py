@@ -31,7 +31,8 @@ GRACE = 8.0
 #: Seconds after a second Ctrl-C in which Python may still end by itself.
 AT_ONCE = 0.5
 
-_CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
+#: What a process that was stopped exits with.
+EXIT_CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
 
 #: Wakes the main thread, and means nothing: by itself nobody is told.
 _WAKE = signal.SIGURG
@@ -194,7 +195,7 @@ def _watch(
         tell(f"\nStopped without waiting for what was at hand{kept}{interruption.remedy}\n")
         # Last: nobody may take the run while this process can still write.
         interruption.on_give_up()
-        os._exit(_CODES[_status(heard[0])])
+        os._exit(EXIT_CODES[_status(heard[0])])
 
 
 def _status(number: int) -> StopStatus:

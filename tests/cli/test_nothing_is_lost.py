@@ -123,7 +123,7 @@ def test_whoever_reads_the_progress_has_paused(folder: Path, number: signal.Sign
 def test_stopped_before_there_is_anything_to_save(
     folder: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """While torch is imported, or a kernel compiled: the compiler goes too."""
+    """While a kernel is compiled: the compiler goes too."""
     compiler = tmp_path / "slow"
     compiler.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo c++ 1 && exit\necho $$ > pid; exec sleep 60\n'
@@ -139,6 +139,31 @@ def test_stopped_before_there_is_anything_to_save(
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
     assert said == f"rnnspec: Stopped by {name}; there is no result.\n"
     assert not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize("words", [["tiny.yaml"], ["--resume"]], ids=["new", "resumed"])
+def test_stopped_while_torch_is_imported(
+    run: Path, tmp_path: Path, number: signal.Signals, code: int, words: list[str]
+) -> None:
+    """Imports swallow exceptions, and go on with half a module: the process leaves at once, all as it was."""
+    (tmp_path / "slow" / "torch").mkdir(parents=True)
+    slow = "import pathlib, time\npathlib.Path('begun').touch()\n"
+    slow += "try: time.sleep(60)\nexcept BaseException: pass\n"
+    (tmp_path / "slow" / "torch" / "__init__.py").write_text(slow)
+    before = sorted((tmp_path / "runs").rglob("*"))
+    environment = {**ENVIRONMENT, "PYTHONPATH": f"{tmp_path / 'slow'}{os.pathsep}{ROOT}"}
+    given = [*words, *([str(run)] if words == ["--resume"] else [])]
+    with subprocess.Popen(
+        [*PROGRAM, "train", *given], stderr=subprocess.PIPE, text=True, env=environment
+    ) as child:
+        wait_until((tmp_path / "begun").exists)
+        child.send_signal(number)
+        _, said = child.communicate(timeout=20)
+    assert child.returncode == code
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert said == f"rnnspec: Stopped by {name}; there is no result.\n"
+    assert sorted((tmp_path / "runs").rglob("*")) == before
 
 
 def test_stopped_while_gradients_are_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
