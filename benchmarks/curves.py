@@ -99,9 +99,9 @@ def measure(point: Point) -> dict[str, object]:
 
     torch.set_num_threads(point.threads)
     import rnnspec
+    from rnnspec.analysis.evaluation import evaluate_simulation
     from rnnspec.runtime.cost import iteration_cost
     from rnnspec.training.bench import Trainee
-    from rnnspec.training.evaluation import evaluate_simulation
 
     specification = rnnspec.load(point.spec, settings=list(point.settings))
     cost = iteration_cost(specification.program)

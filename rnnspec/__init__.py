@@ -17,42 +17,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rnnspec.analysis.evaluate import evaluate
+    from rnnspec.analysis.evaluation import Evaluation
+    from rnnspec.analysis.gradients import plot_gradients
+    from rnnspec.analysis.recording import Recording
+    from rnnspec.analysis.simulate import simulate
     from rnnspec.check.examine import Specification, load
     from rnnspec.diagnostics import SpecError
+    from rnnspec.errors import RequestError
+    from rnnspec.runs.reader import load_run
     from rnnspec.runtime.batch import Outcome, Stage
     from rnnspec.runtime.compile import compile
-    from rnnspec.runtime.errors import RequestError
     from rnnspec.runtime.simulation import Simulation
-    from rnnspec.training.diagnosis import draw_gradients
-    from rnnspec.training.evaluate import evaluate
-    from rnnspec.training.evaluation import Evaluation
-    from rnnspec.training.recording import Recording
     from rnnspec.training.result import Result
     from rnnspec.training.resume import resume
-    from rnnspec.training.simulate import simulate
-    from rnnspec.training.stored import load_run
     from rnnspec.training.train import train
 
     __version__: str
 
 # Where each name lives: torch takes seconds to import, and many uses never need it.
 _HOMES = {
-    "Evaluation": "rnnspec.training.evaluation",
+    "Evaluation": "rnnspec.analysis.evaluation",
     "Outcome": "rnnspec.runtime.batch",
-    "Recording": "rnnspec.training.recording",
-    "RequestError": "rnnspec.runtime.errors",
+    "Recording": "rnnspec.analysis.recording",
+    "RequestError": "rnnspec.errors",
     "Result": "rnnspec.training.result",
     "Simulation": "rnnspec.runtime.simulation",
     "SpecError": "rnnspec.diagnostics",
     "Specification": "rnnspec.check.examine",
     "Stage": "rnnspec.runtime.batch",
     "compile": "rnnspec.runtime.compile",
-    "draw_gradients": "rnnspec.training.diagnosis",
-    "evaluate": "rnnspec.training.evaluate",
+    "plot_gradients": "rnnspec.analysis.gradients",
+    "evaluate": "rnnspec.analysis.evaluate",
     "load": "rnnspec.check.examine",
-    "load_run": "rnnspec.training.stored",
+    "load_run": "rnnspec.runs.reader",
     "resume": "rnnspec.training.resume",
-    "simulate": "rnnspec.training.simulate",
+    "simulate": "rnnspec.analysis.simulate",
     "train": "rnnspec.training.train",
 }
 
@@ -68,10 +68,10 @@ __all__ = [
     "Stage",
     "__version__",
     "compile",
-    "draw_gradients",
     "evaluate",
     "load",
     "load_run",
+    "plot_gradients",
     "resume",
     "simulate",
     "train",
@@ -80,7 +80,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        value: object = import_module("rnnspec.training.version").package_version()
+        value: object = import_module("rnnspec.runs.version").package_version()
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:

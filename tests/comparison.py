@@ -9,7 +9,8 @@ from torch import Tensor
 
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome
-from rnnspec.runtime.parameters import effective, initial_weights, structure
+from rnnspec.runtime.effective_weights import effective, structure
+from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.targets import Target, make_engine
 
 Gradients = dict[str, Tensor]

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnnspec.runtime import cpu_kernel
-from rnnspec.runtime.cpu_kernel import Arguments, Kernel
-from rnnspec.runtime.kernel_cache import SOURCE
-from rnnspec.runtime.toolchain import FLAGS
+from rnnspec.runtime.compiled.cache import SOURCE
+from rnnspec.runtime.compiled.toolchain import FLAGS
+from rnnspec.runtime.cpu import kernel as cpu_kernel
+from rnnspec.runtime.cpu.kernel import Arguments, Kernel
 
 CROSS, EMULATOR = shlex.split(os.environ["CROSS"]), shlex.split(os.environ["EMULATOR"])
 AROUND = Path(__file__).with_suffix(".cpp")

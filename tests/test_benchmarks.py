@@ -32,7 +32,7 @@ from rnnspec.check.examine import load
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.noise import process_noise
-from rnnspec.runtime.schedule import mean_durations
+from rnnspec.runtime.schedule import mean_epoch_steps
 from rnnspec.runtime.simulation import true_dynamics
 
 SMALL = Workload(
@@ -162,7 +162,7 @@ def test_adam_of_jax_is_that_of_torch() -> None:
 def test_the_workload_is_the_shipped_task() -> None:
     """Its settings change nothing but jitter and Adam's epsilon, and it counts the same operations."""
     shipped, same = load(SPEC).program, load(SPEC, (), Workload().settings()).program
-    assert mean_durations(shipped) == mean_durations(same) == Workload().steps
+    assert mean_epoch_steps(shipped) == mean_epoch_steps(same) == Workload().steps
     assert shipped.network == same.network
     assert shipped.training.penalties == same.training.penalties
     cost = iteration_cost(same)
@@ -213,7 +213,7 @@ def test_every_point_of_the_curves_is_a_spec(quick: bool) -> None:
         if point.curve == "units":
             assert program.network.units == point.x
         if point.curve == "steps":
-            assert sum(mean_durations(program)) == point.x
+            assert sum(mean_epoch_steps(program)) == point.x
 
 
 def test_a_point_is_measured_in_a_fresh_process() -> None:

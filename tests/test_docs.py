@@ -27,9 +27,9 @@ from safetensors.numpy import load_file
 from training.samples import TINY
 
 import rnnspec as package
+from rnnspec.runs.checkpoint import Divergence
+from rnnspec.runs.identity import identity
 from rnnspec.training.events import Status
-from rnnspec.training.identity import identity
-from rnnspec.training.optimize import Divergence
 from rnnspec.training.result import divergence_row
 
 RUN = "go-1e48c96f"
@@ -397,7 +397,7 @@ def test_the_signatures_of_the_page() -> None:
         "evaluate",
         "simulate",
         "load_run",
-        "draw_gradients",
+        "plot_gradients",
     }
     for call in shown:
         assert call

@@ -7,7 +7,8 @@ import torch
 from support import codes, problems, program
 
 from rnnspec.check.growth import _returned
-from rnnspec.runtime.parameters import effective, initial_weights, structure
+from rnnspec.runtime.effective_weights import effective, structure
+from rnnspec.runtime.initial_weights import initial_weights
 
 SIGNS = "network: {populations: {input: {size: 30, sign: excitatory}, output: {size: 20, sign: inhibitory}}}"
 LARGE = "network: {populations: {input: {size: 30}, output: {size: 30}}}"

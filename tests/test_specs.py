@@ -175,7 +175,8 @@ def test_training(name: str) -> None:
 def test_regular_skips(method: str, kind: str, steps: int) -> None:
     (skip,) = program("delayed_go", method).skips
     assert isinstance(skip, PeriodicSkip)
-    assert (skip.kind, skip.every, skip.scope, skip.increment) == (kind, steps * 5 * MS, "epoch", "departing")
+    found = (skip.kind, skip.every, skip.scope, skip.increment_side)
+    assert found == (kind, steps * 5 * MS, "epoch", "departing")
     assert (skip.beta.start, skip.beta.increments, skip.beta.over) == (Fraction(1, 2), 10, 20_000)
 
 

@@ -14,8 +14,8 @@ from support import SPECS, program
 
 from rnnspec.check.examine import load
 from rnnspec.runtime.batch import Batch, Stage
+from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import Target
-from rnnspec.training.stages import stage_at
 
 NOISY = "network: {noise: {kind: ou, scale: 0.3, tau: 60 ms}, weights: {bias: 'normal(0, 1)'}}"
 TRIALS = (NOISY, "task: {trials: 2}")

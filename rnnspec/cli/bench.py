@@ -94,7 +94,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_json(specification: Specification, comparison: Comparison) -> None:
-    from rnnspec.runtime.files import to_json
+    from rnnspec.files import to_json
 
     program = specification.program
     rows = [
@@ -124,9 +124,9 @@ def _print_table(specification: Specification, comparison: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rnnspec.cli.blueprint import scaled
+    from rnnspec.cli.display.build_report import scaled
     from rnnspec.runtime.schedule import mean_steps
-    from rnnspec.training.stages import stage_at
+    from rnnspec.runtime.stages import stage_at
 
     program = specification.program
     theta = stage_at(program, 0).stage.theta

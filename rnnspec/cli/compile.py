@@ -57,8 +57,8 @@ def command(
       rnnspec compile specs/delayed_go.yaml --with dasc40 -o build/
     """
     from rnnspec.check.examine import load
-    from rnnspec.codegen.cpu import emit_cpu
-    from rnnspec.codegen.torch import emit as emit_graph
+    from rnnspec.codegen.cpu.kernel import emit_cpu
+    from rnnspec.codegen.torch.graph import emit as emit_graph
     from rnnspec.program.printer import print_program
 
     form = None if emit is None else one_of("--emit", emit, FORMS)
@@ -71,12 +71,12 @@ def command(
         print(write(specification.program), end="")
         return
 
-    from rnnspec.cli.blueprint import blueprint, toolchain
+    from rnnspec.cli.display.build_report import blueprint, toolchain
     from rnnspec.runtime.build import write_build
-    from rnnspec.runtime.targets import choose
+    from rnnspec.runtime.targets import choose_target
 
     width = shutil.get_terminal_size().columns
-    chosen = choose(specification.program, target_of(target))
+    chosen = choose_target(specification.program, target_of(target))
     lines = [*blueprint(specification.program, chosen, given=target is not None)]
     lines += toolchain(chosen) if verbose else []
     for label, text in lines:

@@ -46,15 +46,15 @@ def command(
     Example:
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
     """
-    from rnnspec.cli.charts import UNSCORED, score
-    from rnnspec.runtime.files import check_output, to_json, write_file
+    from rnnspec.cli.display.charts import UNSCORED, score
+    from rnnspec.files import check_output, to_json, write_file
 
     table = None if trials is None else check_output(trials, ".csv")
     stored = open_stored(run, target, device)
 
-    from rnnspec.training.evaluate import evaluate
-    from rnnspec.training.evaluation import is_scored
-    from rnnspec.training.tables import evaluation_summary, trial_table
+    from rnnspec.analysis.evaluate import evaluate
+    from rnnspec.analysis.evaluation import is_scored
+    from rnnspec.analysis.tables import evaluation_summary, trial_table
 
     evaluation = evaluate(stored, sequences=sequences)
     if table is not None:

@@ -10,8 +10,8 @@ import typer
 from rnnspec.cli.console import note
 
 if TYPE_CHECKING:
+    from rnnspec.runs.reader import StoredRun
     from rnnspec.runtime.targets import Target
-    from rnnspec.training.stored import StoredRun
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -67,12 +67,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 
 def open_stored(run: str, target: str | None, device: str) -> StoredRun:
     """Read a run folder, and say if its networks are not simulated as usual."""
-    from rnnspec.training.manifest import read_manifest
+    from rnnspec.runs.manifest import read_manifest
 
     # Before torch is imported, which takes seconds.
     read_manifest(Path(run))
 
-    from rnnspec.training.stored import open_run
+    from rnnspec.runs.reader import open_run
 
     stored = open_run(run, target=target_of(target), device=device)
     if stored.simulation.note:

@@ -42,8 +42,8 @@ def command(
     and, in Python,
       data = numpy.load("activity.npz"); data["activity"], data["activity.axes"]
     """
-    from rnnspec.runtime.files import check_output
-    from rnnspec.training.simulate import DYNAMICS, simulate
+    from rnnspec.analysis.simulate import DYNAMICS, simulate
+    from rnnspec.files import check_output
 
     file = check_output(output, ".npz")
     how = one_of("--dynamics", dynamics, DYNAMICS)

@@ -15,7 +15,7 @@ from rnnspec.cli.options import Json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rnnspec.training.status import RunStatus
+    from rnnspec.runs.status import RunStatus
 
 #: Seconds between looks with --watch.
 EVERY = 2.0
@@ -46,8 +46,8 @@ def command(
     Example:
       rnnspec status runs --watch
     """
-    from rnnspec.runtime.files import to_json
-    from rnnspec.training.status import run_statuses
+    from rnnspec.files import to_json
+    from rnnspec.runs.status import run_statuses
 
     if watch and json:
         raise typer.BadParameter("It shows a table; --json is printed once.", param_hint="'--watch'")
@@ -119,7 +119,7 @@ def _print(found: list[RunStatus]) -> None:
 
 
 def _cells(status: RunStatus) -> tuple[str, ...]:
-    from rnnspec.cli.charts import score, span
+    from rnnspec.cli.display.charts import score, span
 
     unread = {
         "damaged": "damaged: its manifest cannot be read",

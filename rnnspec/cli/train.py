@@ -14,6 +14,7 @@ import typer
 from rnnspec.cli.console import is_terminal, note, show_diagnostics
 from rnnspec.cli.failures import explain, stopped
 from rnnspec.cli.options import DeviceOrOwn, Json, Set, TargetName, Threads, With, one_of, target_of
+from rnnspec.runs.layout import MANIFEST, resume_command
 from rnnspec.training.interruption import (
     EXIT_CODES,
     STOPPING,
@@ -22,11 +23,10 @@ from rnnspec.training.interruption import (
     listening,
     tell,
 )
-from rnnspec.training.layout import MANIFEST, resume_command
 
 if TYPE_CHECKING:
-    from rnnspec.cli.live import LiveDisplay
-    from rnnspec.cli.plain import PlainDisplay
+    from rnnspec.cli.display.live import LiveDisplay
+    from rnnspec.cli.display.plain import PlainDisplay
     from rnnspec.training.events import Observer
     from rnnspec.training.result import Result
 
@@ -200,8 +200,8 @@ def command(
 
             import torch
 
+            from rnnspec.analysis.gradients import ITERATIONS
             from rnnspec.runtime.device import DTYPES
-            from rnnspec.training.diagnosis import ITERATIONS
             from rnnspec.training.train import train
 
         chosen = target_of(target)
@@ -227,7 +227,7 @@ def command(
                 observer=observer,
             )
 
-        _conduct(_title(specification.program.name, specification.methods), begin, quiet, json)
+        _train_and_report(_title(specification.program.name, specification.methods), begin, quiet, json)
 
 
 @contextlib.contextmanager
@@ -258,7 +258,7 @@ def _resume(
     quiet: bool,
     json: bool,
 ) -> None:
-    from rnnspec.training.manifest import read_manifest
+    from rnnspec.runs.manifest import read_manifest
 
     manifest = read_manifest(Path(run))
     with _at_once(interruption):
@@ -284,16 +284,16 @@ def _resume(
             on_note=note,
         )
 
-    _conduct(_title(manifest["name"], manifest["methods"]), go_on, quiet, json)
+    _train_and_report(_title(manifest["name"], manifest["methods"]), go_on, quiet, json)
 
 
 def _title(name: str, methods: Sequence[str]) -> str:
     return name + (f" with {' + '.join(methods)}" if methods else "")
 
 
-def _conduct(title: str, begin: Callable[[Observer], Result], quiet: bool, json: bool) -> None:
+def _train_and_report(title: str, begin: Callable[[Observer], Result], quiet: bool, json: bool) -> None:
     """Run a training, show what it does and what came of it, and leave with its exit code."""
-    from rnnspec.cli.outcome import exit_code, print_result
+    from rnnspec.cli.display.training_report import exit_code, print_result
     from rnnspec.training.events import Event, Started
 
     display: LiveDisplay | PlainDisplay | None = None
@@ -329,9 +329,9 @@ def _conduct(title: str, begin: Callable[[Observer], Result], quiet: bool, json:
 
 def _display(title: str) -> LiveDisplay | PlainDisplay:
     if is_terminal(sys.stderr):
-        from rnnspec.cli.live import LiveDisplay
+        from rnnspec.cli.display.live import LiveDisplay
 
         return LiveDisplay(title)
-    from rnnspec.cli.plain import PlainDisplay
+    from rnnspec.cli.display.plain import PlainDisplay
 
     return PlainDisplay(title)

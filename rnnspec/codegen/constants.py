@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from rnnspec.codegen.pieces import Code, Level
+from rnnspec.codegen.code import Code, Level
 from rnnspec.program.nodes import Apply, Expression, Number
 
 _MULTIPLES = [(n, d) for d in (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 16, 18, 32, 36) for n in range(1, 9)]

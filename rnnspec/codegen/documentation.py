@@ -118,13 +118,13 @@ def _has_time(program: Program) -> bool:
 
 def _landings(program: Program) -> str:
     edges = ", ".join(checked(skip.name) for skip in program.skips)
-    increment = " and the increment F(r) - r of step `increment` (None for sctt)"
+    increment = " and the increment F(r) - r of step `increment_step` (None for sctt)"
     increment = increment if any(skip.kind == "dasc" for skip in program.skips) else ""
     ragged = program.timeline.ragged
     own = "  sequences: those it concerns.  length: the steps between, on their own clock." if ragged else ""
     return (
-        f"landings: objects that say what state `state` takes: state `source`{increment}, without gradient "
-        f"if `gradient` is False.  edge: the place of its beta among those of {edges}.{own}"
+        f"landings: objects that say what state `state` takes: state `source`{increment}.  "
+        f"edge: the place of its beta among those of {edges}.{own}"
     )
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from rnnspec.codegen.code import WIDTH
 from rnnspec.codegen.language import CALLS
-from rnnspec.codegen.pieces import WIDTH
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 

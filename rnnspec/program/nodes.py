@@ -408,7 +408,7 @@ class PeriodicSkip:
     path: Path
     name: str
     kind: Literal["sctt", "dasc"]
-    increment: Literal["departing", "arriving"]
+    increment_side: Literal["departing", "arriving"]
     every: Fraction
     scope: Literal["epoch", "trial", "sequence"]
     beta: Annealing
@@ -421,7 +421,7 @@ class PointSkip:
     path: Path
     name: str
     kind: Literal["sctt", "dasc"]
-    increment: Literal["departing", "arriving"]
+    increment_side: Literal["departing", "arriving"]
     source: Event
     target: Event
     beta: Annealing

@@ -181,7 +181,7 @@ def _skips(program: Program) -> Iterator[str]:
 
 
 def _skip(skip: Skip) -> str:
-    kind = skip.kind if skip.kind == "sctt" else f"dasc {skip.increment}"
+    kind = skip.kind if skip.kind == "sctt" else f"dasc {skip.increment_side}"
     if isinstance(skip, PeriodicSkip):
         where = f"every {print_time(skip.every)} per {skip.scope}"
     else:

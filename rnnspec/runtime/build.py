@@ -14,11 +14,11 @@ import json
 from pathlib import Path
 
 from rnnspec.check.examine import Specification
-from rnnspec.codegen.cpu import emit_cpu
-from rnnspec.codegen.torch import emit
+from rnnspec.codegen.cpu.kernel import emit_cpu
+from rnnspec.codegen.torch.graph import emit
+from rnnspec.errors import RequestError
+from rnnspec.files import sha256, to_json, write_file
 from rnnspec.program.printer import print_program
-from rnnspec.runtime.errors import RequestError
-from rnnspec.runtime.files import sha256, to_json, write_file
 from rnnspec.spec.document import LANGUAGE_VERSION
 
 FORMAT = 1

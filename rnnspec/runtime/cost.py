@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from rnnspec.codegen.cpu import group_size
+from rnnspec.codegen.cpu.kernel import group_size
 from rnnspec.program.nodes import Epoch, Program, Rate
-from rnnspec.runtime.schedule import Segment, mean_durations, mean_steps, timetable
+from rnnspec.runtime.schedule import Segment, mean_epoch_steps, mean_steps, timetable
 
 #: Numbers held at every step with gradient, as multiples of the units, and of the outputs that are read.
 #: Measured on the torch target.
@@ -68,7 +68,7 @@ def evaluation_operations(program: Program) -> int:
 def _segments(program: Program, theta: Fraction) -> Sequence[Segment]:
     # Skips need no matrix product of their own, so their betas do not matter here.
     absent = (1.0,) * len(program.skips)
-    return timetable(program, theta, absent, mean_durations(program, theta)).segments
+    return timetable(program, theta, absent, mean_epoch_steps(program, theta)).segments
 
 
 def _forward(program: Program, segment: Segment) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
+from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import inputs_differ
-from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.schedule import mean_steps
 
 #: To draw the noise of one unit in one step: the words of the counter, then the numbers.

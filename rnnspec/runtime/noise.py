@@ -30,7 +30,7 @@ Word = TypeVar("Word", int, Tensor)
 Words = tuple[Word, Word, Word, Word]
 
 
-class Purpose(IntEnum):
+class Stream(IntEnum):
     """What random numbers are for; it is part of their key."""
 
     NOISE = 0
@@ -44,13 +44,13 @@ class Purpose(IntEnum):
 
 
 _EVALUATION = {
-    Purpose.NOISE: Purpose.EVALUATION_NOISE,
-    Purpose.WHITE: Purpose.EVALUATION_WHITE,
-    Purpose.DRAWS: Purpose.EVALUATION_DRAWS,
+    Stream.NOISE: Stream.EVALUATION_NOISE,
+    Stream.WHITE: Stream.EVALUATION_WHITE,
+    Stream.DRAWS: Stream.EVALUATION_DRAWS,
 }
 
 
-def key(batch: Batch, purpose: Purpose) -> Key:
+def key(batch: Batch, purpose: Stream) -> Key:
     """Return the key of a batch's NOISE, WHITE, DRAWS or JITTER; evaluation has numbers of its own."""
     if batch.purpose != "train":
         purpose = _EVALUATION[purpose]
@@ -114,7 +114,7 @@ def jitter(program: Program, batch: Batch) -> tuple[int, ...] | None:
     draws = []
     for segment in range(timeline.trials * len(bounds)):
         bound = bounds[segment % len(bounds)]
-        word = philox((segment, 0, 0, SHARED), key(batch, Purpose.JITTER))[0]
+        word = philox((segment, 0, 0, SHARED), key(batch, Stream.JITTER))[0]
         draws.append(math.floor((2 * bound + 1) * uniform(word)) - bound)
     return tuple(draws)
 
@@ -138,7 +138,7 @@ def draw_words(
         _sequences(batch, device)[:, None],
         _networks(batch, networks, device),
     )
-    return philox(_broadcast(counter), key(batch, Purpose.DRAWS))
+    return philox(_broadcast(counter), key(batch, Stream.DRAWS))
 
 
 def white_input(
@@ -162,7 +162,7 @@ def white_input(
         _sequences(batch, device)[:, None, None],
         _networks(batch, networks, device)[..., None],
     )
-    values = _per_unit(normals(philox(_broadcast(counter), key(batch, Purpose.WHITE)), dtype), columns)
+    values = _per_unit(normals(philox(_broadcast(counter), key(batch, Stream.WHITE)), dtype), columns)
     return values / math.sqrt(program.network.dt * batch.stage.theta)
 
 
@@ -233,7 +233,7 @@ def _standard(
         _sequences(batch, device)[:, None],
         _networks(batch, networks, device),
     )
-    return _per_unit(normals(philox(_broadcast(counter), key(batch, Purpose.NOISE)), dtype), range(units))
+    return _per_unit(normals(philox(_broadcast(counter), key(batch, Stream.NOISE)), dtype), range(units))
 
 
 def _per_unit(numbers: Words[Tensor], units: range) -> Tensor:

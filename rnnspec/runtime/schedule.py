@@ -39,15 +39,15 @@ class Segment:
 class Landing:
     """A skip's arrival: state `landing` becomes (1 - beta) X + beta (what it was).
 
-    X = state[source], plus for dasc (state - source) times the increment F(r) - r of step `increment`
-    (None for sctt).  edge: the number of the skip in the program.  gradient: False if X is detached.
+    X = state[source], plus for dasc (state - source) times the increment F(r) - r of step `increment_step`
+    (None for sctt).  edge: the number of the skip in the program.  X carries the gradient that its parts do:
+    the source state if the step that made it has gradient, the increment if its own step has.
     """
 
     state: int
     source: int
-    increment: int | None
+    increment_step: int | None
     edge: int
-    gradient: bool
 
     @property
     def length(self) -> int:
@@ -76,7 +76,7 @@ class Timetable:
         return (*flags[:1], *flags)
 
 
-def durations(
+def epoch_steps(
     program: Program,
     theta: Fraction,
     jitter: Sequence[int] | None = None,
@@ -103,24 +103,24 @@ def durations(
     return tuple(steps)
 
 
-def mean_durations(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
+def mean_epoch_steps(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
     """Return the steps of each epoch of each trial without jitter, drawn durations amid their bounds."""
     values = [epoch.duration.value for epoch in program.timeline.epochs]
     middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
-    return durations(program, theta, None, [middles] * program.timeline.trials)
+    return epoch_steps(program, theta, None, [middles] * program.timeline.trials)
 
 
 def mean_steps(program: Program, theta: Fraction = Fraction(1)) -> int:
     """Return the steps of a sequence of mean durations, burn-in included."""
     return whole_steps(program.timeline.burn_in, program.network.dt * theta) + sum(
-        mean_durations(program, theta)
+        mean_epoch_steps(program, theta)
     )
 
 
 def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: Sequence[int]) -> Timetable:
     """Lay out one sequence: its segments, and the landings of all skips whose beta is not 1.
 
-    betas: of each of program.skips.  steps: of each epoch of each trial, as `durations` returns them.
+    betas: of each of program.skips.  steps: of each epoch of each trial, as `epoch_steps` returns them.
     """
     timeline, step = program.timeline, program.network.dt * theta
     epochs = tuple(_Epoch(whole_steps(e.grace, step), e.gradient) for e in timeline.epochs)
@@ -138,18 +138,22 @@ def gradient_hops(program: Program, theta: Fraction, betas: Sequence[float]) -> 
     """Return the shortest gradient path through a sequence of mean durations, in hops.
 
     It leads from the end of the last epoch with gradient back to the start of the first.  A step is one
-    hop, and so is a landing that carries gradient, to its source.  None if there is no such path, because
-    there is no gradient or an epoch without gradient cuts every way.
+    hop, and so is a landing: to its source if that state carries gradient, and for dasc to the state from
+    which the increment was made if the step that made it has gradient.  None if there is no such path,
+    because there is no gradient or an epoch without gradient cuts every path.
     """
-    table = timetable(program, theta, betas, mean_durations(program, theta))
+    table = timetable(program, theta, betas, mean_epoch_steps(program, theta))
     learned = [segment for segment in table.segments if segment.gradient and segment.steps]
     if not learned:
         return None
     first, last = learned[0].start, learned[-1].stop
     sources: dict[int, list[int]] = {}
     for landing in table.landings:
-        if landing.gradient:
-            sources.setdefault(landing.state, []).append(landing.source)
+        origins = sources.setdefault(landing.state, [])
+        if table.gradient[landing.source]:
+            origins.append(landing.source)
+        if landing.increment_step is not None and table.gradient[landing.increment_step + 1]:
+            origins.append(landing.increment_step)
     hops = {last: 0}
     # Every hop leads to an earlier state, so one sweep backwards meets each state after all ways into it,
     # and no path has more than `last` hops.
@@ -179,7 +183,7 @@ class _Periodic:
 
 
 @dataclass(frozen=True)
-class _Moment:
+class _StepEvent:
     """An event: a side of an epoch (None: of the trial), and an offset in steps."""
 
     epoch: int | None
@@ -191,24 +195,24 @@ class _Moment:
 class _Point:
     number: int
     kind: Literal["sctt", "dasc"]
-    source: _Moment
-    target: _Moment
+    source: _StepEvent
+    target: _StepEvent
 
 
 def _periodic(number: int, skip: PeriodicSkip, program: Program, theta: Fraction) -> _Periodic:
     period = whole_steps(skip.every, program.network.dt * theta)
-    return _Periodic(number, skip.kind, skip.increment == "arriving", period, skip.scope)
+    return _Periodic(number, skip.kind, skip.increment_side == "arriving", period, skip.scope)
 
 
 def _point(number: int, skip: PointSkip, program: Program, theta: Fraction) -> _Point:
     names = [epoch.name for epoch in program.timeline.epochs]
 
-    def moment(event: Event) -> _Moment:
+    def in_steps(event: Event) -> _StepEvent:
         epoch = None if event.epoch is None else names.index(event.epoch)
         size = abs(event.offset) // (program.network.dt * theta)
-        return _Moment(epoch, event.edge, size if event.offset >= 0 else -size)
+        return _StepEvent(epoch, event.edge, size if event.offset >= 0 else -size)
 
-    return _Point(number, skip.kind, moment(skip.source), moment(skip.target))
+    return _Point(number, skip.kind, in_steps(skip.source), in_steps(skip.target))
 
 
 @lru_cache(maxsize=4096)
@@ -250,22 +254,18 @@ def _regular(edge: _Periodic, bare: Timetable, trials: list[list[Segment]]) -> I
             step: int | None = None
             if edge.kind == "dasc":
                 step = source - 1 if edge.arriving and source > begin else source
-            yield _landing(source + edge.period, source, step, edge.number, bare)
+            yield Landing(source + edge.period, source, step, edge.number)
 
 
 def _single(edge: _Point, bare: Timetable, trials: list[list[Segment]]) -> Iterator[Landing]:
     """Yield the landing of a point to point skip in every trial in which it is longer than one step."""
 
-    def state(moment: _Moment, trial: list[Segment]) -> int:
-        segments = trial if moment.epoch is None else trial[moment.epoch : moment.epoch + 1]
-        base = segments[0].start if moment.side == "start" else segments[-1].stop
-        return min(max(base + moment.offset, 0), bare.steps)
+    def state(event: _StepEvent, trial: list[Segment]) -> int:
+        segments = trial if event.epoch is None else trial[event.epoch : event.epoch + 1]
+        base = segments[0].start if event.side == "start" else segments[-1].stop
+        return min(max(base + event.offset, 0), bare.steps)
 
     for trial in trials:
         source, target = state(edge.source, trial), state(edge.target, trial)
         if target - source > 1:
-            yield _landing(target, source, source if edge.kind == "dasc" else None, edge.number, bare)
-
-
-def _landing(state: int, source: int, increment: int | None, edge: int, bare: Timetable) -> Landing:
-    return Landing(state, source, increment, edge, bare.gradient[state] and bare.gradient[source])
+            yield Landing(target, source, source if edge.kind == "dasc" else None, edge.number)

@@ -12,9 +12,10 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.arguments import choice, whole_number
 from rnnspec.runtime.batch import PURPOSES, Batch, BatchPurpose, Outcome, Stage
 from rnnspec.runtime.device import DTYPES, REALS
+from rnnspec.runtime.effective_weights import effective, structure
+from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.noise import LAST_ITERATION
-from rnnspec.runtime.parameters import effective, initial_weights, structure
-from rnnspec.runtime.targets import TARGETS, Target, choose, make_engine
+from rnnspec.runtime.targets import TARGETS, Target, choose_target, make_engine
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -38,7 +39,7 @@ class Simulation(nn.Module):
         first_network: int = 0,
         seed: int | None = None,
         target: Target | None = None,
-        wanted: Target | None = None,
+        preferred: Target | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -46,7 +47,7 @@ class Simulation(nn.Module):
 
         networks, seed: the spec's if not given.  first_network: network 0 of this ensemble gets the
         weights and noise of that network of a larger one.  target: the best that the machine has if not
-        given; wanted: likewise, if this one cannot be had.  dtype: float32 or float64.
+        given; preferred: likewise, if this one cannot be had.  dtype: float32 or float64.
         """
         super().__init__()
         self.program = program
@@ -58,7 +59,7 @@ class Simulation(nn.Module):
         choice("dtype", dtype, DTYPES.values())
         if target is not None:
             choice("target", target, TARGETS)
-        chosen = choose(program, target, device, REALS[dtype], wanted=wanted)
+        chosen = choose_target(program, target, device, REALS[dtype], preferred=preferred)
         self.target, self.note = chosen.target, chosen.note
         self.engine = make_engine(program, chosen.target)
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.cpu_kernel import Kernel, Real, load_kernel
-from rnnspec.runtime.errors import RequestError
+from rnnspec.runtime.cpu.kernel import Kernel, Real, load_kernel
 
 if TYPE_CHECKING:
     from rnnspec.runtime.batch import Engine
@@ -25,7 +25,7 @@ SUMMARIES: dict[Target, str] = {
 
 
 @dataclass(frozen=True)
-class Chosen:
+class TargetChoice:
     """A target, and its kernel if it is cpu.  note: one line on why it is not the usual one, or None."""
 
     target: Target
@@ -33,17 +33,17 @@ class Chosen:
     note: str | None
 
 
-def choose(
+def choose_target(
     program: Program,
     target: Target | None = None,
     device: object = "cpu",
     real: Real = "float",
     *,
-    wanted: Target | None = None,
-) -> Chosen:
+    preferred: Target | None = None,
+) -> TargetChoice:
     """Return what simulates a program: a target, or the best that the machine has.
 
-    device: as torch names it.  wanted: what to use if it can be had, where no target is insisted on.  Does
+    device: as torch names it.  preferred: what to use if it can be had, where no target is insisted on.  Does
     not import torch.  Raises RequestError if a target that is insisted on cannot be had.
     """
     on_cpu = str(device).partition(":")[0] == "cpu"
@@ -53,9 +53,9 @@ def choose(
             "Ask for the target torch, or the device cpu.",
         )
     usual: Target = "cpu" if on_cpu else "torch"
-    sure = target or (usual if wanted in (None, "cpu") else wanted)
+    sure = target or (usual if preferred in (None, "cpu") else preferred)
     if sure != "cpu":
-        return Chosen(sure, None, None)
+        return TargetChoice(sure, None, None)
     try:
         kernel = load_kernel(program, real)
     except RequestError as error:
@@ -63,21 +63,21 @@ def choose(
             raise
         instead = "The target torch takes its place, which is many times slower."
         note = " ".join(f"{error.reason} {instead} {error.remedy}".split())
-        return Chosen("torch", None, note)
-    return Chosen("cpu", kernel, kernel.library.note)
+        return TargetChoice("torch", None, note)
+    return TargetChoice("cpu", kernel, kernel.library.note)
 
 
 def make_engine(program: Program, target: Target) -> Engine:
     """Return an engine of a target for a program."""
     # Imported here: a target costs its start-up only where it is used.
     if target == "reference":
-        from rnnspec.runtime.reference import Reference
+        from rnnspec.runtime.reference.engine import Reference
 
         return Reference(program)
     if target == "cpu":
-        from rnnspec.runtime.cpu_engine import CpuEngine
+        from rnnspec.runtime.cpu.engine import CpuEngine
 
         return CpuEngine(program)
-    from rnnspec.runtime.torch_engine import TorchEngine
+    from rnnspec.runtime.torch.engine import TorchEngine
 
     return TorchEngine(program, script=target == "torchscript")

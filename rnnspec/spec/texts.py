@@ -108,7 +108,7 @@ def read_event(value: Any) -> Event:
     if edge not in ("start", "end"):
         raise refuse(
             "RS013",
-            f"'{shorten(edge)}' is not a moment of an epoch",
+            f"'{shorten(edge)}' is not a annealing of an epoch",
             expected="start or end",
             help=nearest(edge, ("start", "end")),
             part=found.span(2),

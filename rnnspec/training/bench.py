@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import torch
 
 from rnnspec.check.examine import Specification
+from rnnspec.errors import RequestError
 from rnnspec.runtime.cost import iteration_cost
-from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import TARGETS, Target
 from rnnspec.training.loop import iterate
 from rnnspec.training.optimize import Updater
-from rnnspec.training.stages import stage_at
 from rnnspec.training.train import require_loss
 
 #: Those worth comparing: the reference is slow on purpose.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rnnspec.analysis.evaluation import Evaluation
+from rnnspec.runs.checkpoint import Divergence
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.evaluation import Evaluation
+from rnnspec.runtime.stages import AnnealingStage
 from rnnspec.training.interruption import StopStatus
-from rnnspec.training.optimize import Divergence
-from rnnspec.training.stages import Moment
 
 #: reached: the criterion.  finished: all iterations.  diverged: no network is left.  interrupted: Ctrl-C.
 #: terminated: asked to stop by a signal from outside.  failed: the run folder could not be written.
@@ -38,7 +38,7 @@ class Updated:
     """An update has been made.  completed: iterations so far.  loss: of each network, before the update."""
 
     completed: int
-    moment: Moment
+    annealing: AnnealingStage
     loss: tuple[float, ...]
 
 
@@ -58,7 +58,7 @@ class Evaluated:
     """
 
     completed: int
-    moment: Moment
+    annealing: AnnealingStage
     loss: tuple[float, ...]
     gradient_norm: tuple[float, ...]
     weight_norm: tuple[float, ...]

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Literal
 
-from rnnspec.runtime.errors import RequestError
+from rnnspec.errors import RequestError
 
 StopStatus = Literal["interrupted", "terminated"]
 
@@ -53,7 +53,7 @@ class Interruption:
 
     signal: the name of what came first, such as SIGTERM; None before.
     patient: whether it waits for the iteration at hand; if not, it raises Stopped.
-    on_request: is told of it.  It may be called at any moment, so it must not print.
+    on_request: is told of it.  It may be called at any annealing, so it must not print.
     on_give_up: is called if the process has to be ended.  remedy: what a user can do then.
     """
 

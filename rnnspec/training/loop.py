@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_mean
+from rnnspec.runs.checkpoint import Checkpoint, Divergence, LatestEvaluation
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.checkpoint import Checkpoint, Standing
-from rnnspec.training.evaluation import evaluate_simulation, trimmed_mean
+from rnnspec.runtime.stages import AnnealingStage, stage_at
 from rnnspec.training.events import (
     Diverged,
     Evaluated,
@@ -17,26 +18,25 @@ from rnnspec.training.events import (
     Updated,
 )
 from rnnspec.training.interruption import Interruption
-from rnnspec.training.optimize import Divergence, Updater
-from rnnspec.training.stages import Moment, stage_at
+from rnnspec.training.optimize import Updater
 
 
-def iterate(updater: Updater, completed: int) -> tuple[Moment, tuple[float, ...], list[Divergence]]:
+def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, tuple[float, ...], list[Divergence]]:
     """Make the iteration after `completed` others: fresh trials in the stage that it is in, and an update.
 
     Returns the stage, the loss of every network before the update, and the networks that diverged in it.
     """
     simulation = updater.simulation
-    training, moment = simulation.program.training, stage_at(simulation.program, completed)
-    outcome = simulation(training.batch, purpose="train", iteration=completed, stage=moment.stage)
+    training, annealing = simulation.program.training, stage_at(simulation.program, completed)
+    outcome = simulation(training.batch, purpose="train", iteration=completed, stage=annealing.stage)
     lost = updater.update(outcome.loss, completed + 1)
-    return moment, tuple(outcome.loss.detach().double().tolist()), lost
+    return annealing, tuple(outcome.loss.detach().double().tolist()), lost
 
 
 class Loop:
     """Trains a simulation in place.
 
-    completed: the updates made.  standing: what the networks were last found to be worth, None before the
+    completed: the updates made.  latest: what the networks were last found to be worth, None before the
     first evaluation.  iterations: when training ends at the latest, and for_criterion whether it ends before.
     """
 
@@ -56,19 +56,19 @@ class Loop:
         self.for_criterion = for_criterion
         self.updater = Updater(simulation)
         self.completed = 0
-        self.standing: Standing | None = None
+        self.latest: LatestEvaluation | None = None
         self._observer = observer
         if start is not None:
             self.updater.restore(start.tensors, start.diverged)
-            self.completed, self.standing = start.completed, start.standing
+            self.completed, self.latest = start.completed, start.latest
 
     @property
     def performance(self) -> tuple[float, ...]:
         """Of each network in the latest evaluation, 0 if it has diverged; empty before the first."""
-        if self.standing is None:
+        if self.latest is None:
             return ()
         alive = self.updater.alive.tolist()
-        return tuple(p if ok else 0.0 for p, ok in zip(self.standing.performance, alive, strict=True))
+        return tuple(p if ok else 0.0 for p, ok in zip(self.latest.performance, alive, strict=True))
 
     def run(
         self,
@@ -90,28 +90,28 @@ class Loop:
     def checkpoint(self, metrics: tuple[int, str], seconds: float) -> Checkpoint:
         """Return all that training goes on from."""
         diverged = tuple(self.updater.diverged)
-        return Checkpoint(self.completed, self.updater.state(), self.standing, diverged, metrics, seconds)
+        return Checkpoint(self.completed, self.updater.state(), self.latest, diverged, metrics, seconds)
 
     def _advance(self) -> None:
         """Make one update, and evaluate if it is time to."""
-        moment, loss, lost = iterate(self.updater, self.completed)
+        annealing, loss, lost = iterate(self.updater, self.completed)
         self.completed += 1
         if lost:
             self._observer(Diverged(tuple(lost)))
-        self._observer(Updated(self.completed, moment, loss))
+        self._observer(Updated(self.completed, annealing, loss))
         every = self.training.evaluate_every
         # The last weights are evaluated too, or the end of a training would not be known.
         if every and (self.completed % every == 0 or self.completed == self.iterations):
-            self._evaluate(moment, loss)
+            self._evaluate(annealing, loss)
 
-    def _evaluate(self, moment: Moment, loss: tuple[float, ...]) -> None:
+    def _evaluate(self, annealing: AnnealingStage, loss: tuple[float, ...]) -> None:
         dead = (~self.updater.alive).nonzero().flatten().tolist()
         evaluation = evaluate_simulation(
             self.simulation, self.training.evaluate_batch, self.completed, frozenset(dead)
         )
         trim = self.training.stop.trim if self.training.stop else 0.0
         mean = trimmed_mean(evaluation.performance, trim)
-        self.standing = Standing(self.completed, evaluation.performance, mean)
+        self.latest = LatestEvaluation(self.completed, evaluation.performance, mean)
 
         def of_living(values: Iterable[float]) -> tuple[float, ...]:
             return tuple(math.nan if k in dead else value for k, value in enumerate(values))
@@ -119,7 +119,7 @@ class Loop:
         self._observer(
             Evaluated(
                 self.completed,
-                moment,
+                annealing,
                 of_living(loss),
                 of_living(self.updater.gradient_norms.tolist()),
                 of_living(self.updater.weight_norms.tolist()),
@@ -131,7 +131,7 @@ class Loop:
 
     def _end(self, interruption: Interruption) -> Status | None:
         """Return why training is over, None if it is not.  What has been reached counts before a signal."""
-        stop, last = self.training.stop, self.standing
+        stop, last = self.training.stop, self.latest
         fresh = last is not None and last.completed == self.completed
         if self.for_criterion and stop and last and fresh and last.trimmed_mean >= stop.performance:
             return "reached"

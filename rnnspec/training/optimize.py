@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rnnspec.program.nodes import Optimizer
+from rnnspec.runs.checkpoint import Divergence
 from rnnspec.runtime.simulation import Simulation
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """A network that left the numbers.
-
-    network: its number in the whole ensemble.  iteration: the one in which it did, the first being 1, as
-    displays and metrics count.  cause: what was not finite.
-    """
-
-    network: int
-    iteration: int
-    cause: str
 
 
 class Updater:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnspec.analysis.evaluation import trimmed_mean
+from rnnspec.files import finite, finite_list
+from rnnspec.runs.checkpoint import Divergence
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.evaluation import trimmed_mean
 from rnnspec.training.events import Status
-from rnnspec.training.optimize import Divergence
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,3 @@ def divergence_row(divergence: Divergence) -> dict[str, object]:
         "iteration": divergence.iteration,
         "cause": divergence.cause,
     }
-
-
-def finite(value: float | None) -> float | None:
-    """Return a number with six digits, which a float32 has; None for what JSON cannot say."""
-    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
-
-
-def finite_list(values: Iterable[float]) -> list[float | None]:
-    return [finite(value) for value in values]

@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from rnnspec.check.examine import Specification, load
+from rnnspec.errors import RequestError
+from rnnspec.files import sha256
+from rnnspec.runs.checkpoint import Checkpoint, Damage, load_checkpoint
+from rnnspec.runs.identity import identity, identity_of
+from rnnspec.runs.layout import METRICS, SPEC, WEIGHTS, resume_command
+from rnnspec.runs.lock import RunLock, lock_run
+from rnnspec.runs.manifest import OVER, RESTORE, damage_of, part_of, read_manifest
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import DTYPES, check_device
-from rnnspec.runtime.errors import RequestError
-from rnnspec.runtime.files import sha256
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.checkpoint import Checkpoint, Damage, load_checkpoint
 from rnnspec.training.events import Observer
-from rnnspec.training.identity import identity, identity_of
 from rnnspec.training.interruption import STOPPING, listening
-from rnnspec.training.layout import METRICS, SPEC, WEIGHTS, resume_command
-from rnnspec.training.lock import RunLock, lock_run
-from rnnspec.training.manifest import OVER, RESTORE, damage_of, part_of, read_manifest
 from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
-from rnnspec.training.run import Run, Schedule, circumstances, reopen_run
-from rnnspec.training.train import conduct, schedule_of
+from rnnspec.training.run import CheckpointInterval, Run, circumstances, reopen_run
+from rnnspec.training.train import checkpoint_interval, run_training
 
 
 def resume(
@@ -49,7 +49,7 @@ def resume(
     to the same bits.
     """
     folder = Path(run)
-    schedule = schedule_of(checkpoint_seconds, checkpoint_iterations)
+    interval = checkpoint_interval(checkpoint_seconds, checkpoint_iterations)
     if extend is not None:
         whole_number("extend", extend, 1)
     say = on_note or (lambda line: None)
@@ -64,8 +64,8 @@ def resume(
             for line in (*_of_lock(lock), *resumption.prepare(extend)):
                 say(line)
             interruption.begin()
-            reopened = resumption.reopen(lock, schedule)
-            return conduct(
+            reopened = resumption.reopen(lock, interval)
+            return run_training(
                 resumption.simulation,
                 reopened,
                 interruption,
@@ -173,11 +173,11 @@ class _Resumption:
             raise RequestError(f"{folder} has no checkpoint to go on from.", RESTORE)
         return [f"{folder} was cut off before its first checkpoint; training begins anew."]
 
-    def reopen(self, lock: RunLock, schedule: Schedule) -> Run:
+    def reopen(self, lock: RunLock, interval: CheckpointInterval) -> Run:
         """Take the folder back to the checkpoint."""
         try:
             return reopen_run(
-                self.folder, self.program, self.manifest, lock, schedule, self.start, renewed=self.renewed
+                self.folder, self.program, self.manifest, lock, interval, self.start, renewed=self.renewed
             )
         except OSError as error:
             error.add_note(f"Then go on with: {resume_command(self.folder)}")
@@ -203,7 +203,7 @@ class _Resumption:
             networks=networks,
             first_network=first_network,
             target=None if self.allow_drift else manifest["target"],
-            wanted=manifest["target"],
+            preferred=manifest["target"],
             dtype=DTYPES[manifest["dtype"]],
             device=check_device(self.device),
         )
@@ -253,7 +253,7 @@ class _Resumption:
 
 def _without_metrics(start: Checkpoint) -> Checkpoint:
     return Checkpoint(
-        start.completed, start.tensors, start.standing, start.diverged, (0, sha256(b"")), start.seconds
+        start.completed, start.tensors, start.latest, start.diverged, (0, sha256(b"")), start.seconds
     )
 
 

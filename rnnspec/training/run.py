@@ -14,36 +14,38 @@ from pathlib import Path
 
 import torch
 
+from rnnspec.analysis.gradients import GRADIENTS, PICTURE, forget_diagnoses
 from rnnspec.check.examine import Specification
-from rnnspec.program.nodes import Program
-from rnnspec.runtime.errors import RequestError
-from rnnspec.runtime.files import (
+from rnnspec.errors import RequestError
+from rnnspec.files import (
     append_line,
     cut_torn_line,
+    finite,
+    finite_list,
     sha256,
     sync_file,
     sync_folder,
     to_json,
     write_file,
 )
+from rnnspec.program.nodes import Program
+from rnnspec.runs.checkpoint import Checkpoint, discard_after, save_checkpoint
+from rnnspec.runs.identity import identity, versions
+from rnnspec.runs.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
+from rnnspec.runs.lock import RunLock, lock_run
+from rnnspec.runs.weights import weights_to_bytes
+from rnnspec.runtime.compiled.toolchain import processor
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.toolchain import processor
-from rnnspec.training.checkpoint import Checkpoint, discard_after, save_checkpoint
-from rnnspec.training.diagnosis import GRADIENTS, PICTURE, forget_diagnoses
 from rnnspec.training.events import Evaluated
-from rnnspec.training.identity import identity, versions
-from rnnspec.training.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
-from rnnspec.training.lock import RunLock, lock_run
 from rnnspec.training.loop import Loop
-from rnnspec.training.result import Result, divergence_row, finite, finite_list
-from rnnspec.training.weights import weights_to_bytes
+from rnnspec.training.result import Result, divergence_row
 
 #: Bytes asked of the disk beside those of the networks, before training begins.
 _MARGIN = 2**20
 
 
 @dataclass(frozen=True)
-class Schedule:
+class CheckpointInterval:
     """When a checkpoint is due: so many seconds, or iterations, after the last; None for never."""
 
     seconds: float | None = 60.0
@@ -62,7 +64,7 @@ class Run:
         program: Program,
         manifest: dict[str, object],
         lock: RunLock,
-        schedule: Schedule,
+        interval: CheckpointInterval,
         start: Checkpoint | None = None,
     ) -> None:
         self.folder = folder
@@ -70,7 +72,7 @@ class Run:
         self.manifest = manifest
         self.lock = lock
         self.kept = start.completed if start else 0
-        self._schedule = schedule
+        self._interval = interval
         self._last = time.monotonic()
         self._begun = self._last - (start.seconds if start else 0.0)
         #: Whether the metrics have all that they should: a checkpoint without would not be exact.
@@ -104,7 +106,7 @@ class Run:
 
     def keep(self, loop: Loop) -> bool:
         """Write a checkpoint if it is time to; return whether it was."""
-        seconds, iterations = self._schedule.seconds, self._schedule.iterations
+        seconds, iterations = self._interval.seconds, self._interval.iterations
         due = seconds is not None and time.monotonic() - self._last >= seconds
         if due or (iterations is not None and loop.completed - self.kept >= iterations):
             self.checkpoint(loop)
@@ -156,7 +158,7 @@ def create_run(
     specification: Specification,
     simulation: Simulation,
     out: Path,
-    schedule: Schedule,
+    interval: CheckpointInterval,
     diagnose_at: Sequence[int] = (),
 ) -> Run:
     """Make a new run folder below `out` and write what is known before training.
@@ -187,7 +189,7 @@ def create_run(
         "status": "running",
     }
     try:
-        run = Run(folder, program, manifest, lock_run(folder), schedule)
+        run = Run(folder, program, manifest, lock_run(folder), interval)
         write_file(folder / SPEC, specification.text.encode())
         (folder / METRICS).touch()
         append_line(folder / TIMING, to_json({"started": _now()}))
@@ -205,7 +207,7 @@ def reopen_run(
     program: Program,
     manifest: dict[str, object],
     lock: RunLock,
-    schedule: Schedule,
+    interval: CheckpointInterval,
     start: Checkpoint | None,
     *,
     renewed: bool = False,
@@ -228,7 +230,7 @@ def reopen_run(
         # What a write that was cut off has left.
         for rest in folder.glob(f".{name}.*"):
             rest.unlink(missing_ok=True)
-    run = Run(folder, program, manifest, lock, schedule, start)
+    run = Run(folder, program, manifest, lock, interval, start)
     with contextlib.suppress(OSError):
         cut_torn_line(folder / TIMING)
     run.note_time({"resumed": _now(), "iteration": run.kept})
@@ -262,13 +264,13 @@ def metrics_row(program: Program, event: Evaluated) -> dict[str, object]:
     Loss, norms and performance are of each network, in order; the loss is that of the update just made.
     """
     edges = [skip.name for skip in program.skips]
-    moment = event.moment
-    stages = dict(zip(edges, moment.edges, strict=True))
+    annealing = event.annealing
+    stages = dict(zip(edges, annealing.edges, strict=True))
     return {
         "iteration": event.completed,
-        "stages": {"edges": stages, "coarsening": moment.coarsening},
-        "betas": dict(zip(edges, moment.stage.betas, strict=True)),
-        "theta": float(moment.stage.theta),
+        "stages": {"edges": stages, "coarsening": annealing.coarsening},
+        "betas": dict(zip(edges, annealing.stage.betas, strict=True)),
+        "theta": float(annealing.stage.theta),
         "loss": finite_list(event.loss),
         "gradient_norm": finite_list(event.gradient_norm),
         "weight_norm": finite_list(event.weight_norm),

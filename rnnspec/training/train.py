@@ -8,20 +8,20 @@ from pathlib import Path
 
 import torch
 
+from rnnspec.analysis.gradients import diagnose_gradients, keep_diagnosis
 from rnnspec.check.examine import Specification, specification_of
+from rnnspec.errors import RequestError
+from rnnspec.runs.checkpoint import Checkpoint
+from rnnspec.runs.layout import resume_command
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
-from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
-from rnnspec.training.checkpoint import Checkpoint
-from rnnspec.training.diagnosis import diagnose_gradients, keep_diagnosis
 from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping, Warned
 from rnnspec.training.interruption import STOPPING, Interruption, Stopped, listening
-from rnnspec.training.layout import resume_command
 from rnnspec.training.loop import Loop
 from rnnspec.training.result import Result
-from rnnspec.training.run import Run, Schedule, create_run
+from rnnspec.training.run import CheckpointInterval, Run, create_run
 
 
 def train(
@@ -57,33 +57,33 @@ def train(
     """
     specification = specification_of(spec, overlays, settings)
     require_loss(specification)
-    schedule = schedule_of(checkpoint_seconds, checkpoint_iterations)
+    interval = checkpoint_interval(checkpoint_seconds, checkpoint_iterations)
     looked_at = sorted({whole_number("diagnose_at", number, 1) for number in diagnose_at})
     with listening(stop_on) as interruption:
         simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
         interruption.begin()
         run = None
         if out is not None:
-            run = create_run(specification, simulation, Path(out), schedule, looked_at)
+            run = create_run(specification, simulation, Path(out), interval, looked_at)
             interruption.on_give_up = run.lock.release
             interruption.remedy = f"Go on with: {resume_command(run.folder)}"
         try:
-            return conduct(simulation, run, interruption, observer)
+            return run_training(simulation, run, interruption, observer)
         finally:
             if run:
                 run.lock.release()
 
 
-def schedule_of(seconds: float | None, iterations: int | None) -> Schedule:
+def checkpoint_interval(seconds: float | None, iterations: int | None) -> CheckpointInterval:
     """Return when checkpoints are written.  Raises ValueError for what is no such time."""
     if seconds is not None and not seconds >= 0:
         raise ValueError(f"checkpoint_seconds takes seconds, or None for never, not {seconds!r}.")
     if iterations is not None:
         whole_number("checkpoint_iterations", iterations, 1)
-    return Schedule(seconds, iterations)
+    return CheckpointInterval(seconds, iterations)
 
 
-def conduct(
+def run_training(
     simulation: Simulation,
     run: Run | None,
     interruption: Interruption,
@@ -193,7 +193,7 @@ def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | N
         simulation=loop.simulation,
         status=status,
         iterations=loop.completed,
-        evaluated=loop.standing.completed if loop.standing else None,
+        evaluated=loop.latest.completed if loop.latest else None,
         performance=loop.performance,
         diverged=tuple(loop.updater.diverged),
         folder=run.folder if run else None,

@@ -11,8 +11,8 @@ from cli.command import rnnspec
 from training.samples import load_tiny, write_tiny
 
 import rnnspec.training.bench as bench
+from rnnspec.errors import RequestError
 from rnnspec.runtime.cost import iteration_cost
-from rnnspec.runtime.errors import RequestError
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.loop import Loop
 

@@ -11,16 +11,16 @@ import pytest
 from rich.console import Console
 from training.samples import load_tiny
 
-from rnnspec.cli import charts
 from rnnspec.cli.console import count, has_colour, is_terminal, show_diagnostics
-from rnnspec.cli.live import LiveDisplay
-from rnnspec.cli.plain import PlainDisplay
-from rnnspec.cli.progress import Progress, five_numbers
+from rnnspec.cli.display import charts
+from rnnspec.cli.display.live import LiveDisplay
+from rnnspec.cli.display.plain import PlainDisplay
+from rnnspec.cli.display.progress import Progress, five_numbers
 from rnnspec.diagnostics import Diagnostic, Source, Span
+from rnnspec.runs.checkpoint import Divergence
 from rnnspec.runtime.batch import Stage
+from rnnspec.runtime.stages import AnnealingStage
 from rnnspec.training.events import Diverged, Stopping, Updated
-from rnnspec.training.optimize import Divergence
-from rnnspec.training.stages import Moment
 from rnnspec.training.train import train
 
 
@@ -116,12 +116,12 @@ def test_plain_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_warm_up_says_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two iterations of a minute, in which torch compiles, then one each second."""
     clock = iter([120.0, 121.0, 122.0])
-    monkeypatch.setattr("rnnspec.cli.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("rnnspec.cli.display.progress.time.monotonic", lambda: next(clock))
     progress = Progress("tiny")
-    moment = Moment((), None, Stage(Fraction(1), ()))
+    annealing = AnnealingStage((), None, Stage(Fraction(1), ()))
     speeds = []
     for completed in range(1, 5):
-        progress.follow(Updated(completed, moment, (0.1,)))
+        progress.follow(Updated(completed, annealing, (0.1,)))
         speeds.append(progress.speed)
     assert speeds == [0.0, 0.0, 1.0, 1.0]
 
@@ -132,10 +132,10 @@ def test_the_time_left_is_shown_soon(
     """Until it is known, lines come each second."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    display, moment = PlainDisplay("tiny"), Moment((), None, Stage(Fraction(1), ()))
+    display, annealing = PlainDisplay("tiny"), AnnealingStage((), None, Stage(Fraction(1), ()))
     for completed in range(1, 9):
         now += 1.0
-        display(Updated(completed, moment, (0.1,)))
+        display(Updated(completed, annealing, (0.1,)))
     lines = capfd.readouterr().err.splitlines()
     assert [line.split("/")[0] for line in lines] == ["iteration 1", "iteration 2", "iteration 3"]
     assert ["left" in line for line in lines] == [False, False, True]

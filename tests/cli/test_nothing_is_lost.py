@@ -18,7 +18,7 @@ import pytest
 from cli.command import PROGRAM, ROOT, rnnspec
 from training.samples import write_tiny
 
-from rnnspec.runtime.files import write_file
+from rnnspec.files import write_file
 from rnnspec.training.events import Event, Updated
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -191,8 +191,8 @@ def test_the_result_of_a_training_that_was_stopped_has_no_reader(
         if isinstance(event, Updated):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("rnnspec.cli.outcome.print_result", gone)
-    monkeypatch.setattr("rnnspec.cli.plain.PlainDisplay.__call__", stop)
+    monkeypatch.setattr("rnnspec.cli.display.training_report.print_result", gone)
+    monkeypatch.setattr("rnnspec.cli.display.plain.PlainDisplay.__call__", stop)
     assert rnnspec("train", "tiny.yaml").code == 75
 
 
@@ -204,7 +204,7 @@ def test_weights_are_saved_where_a_checkpoint_does_not_fit(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write_file(path, data)
 
-    monkeypatch.setattr("rnnspec.training.checkpoint.write_file", full)
+    monkeypatch.setattr("rnnspec.runs.checkpoint.write_file", full)
     answer = rnnspec("train", "tiny.yaml", "--checkpoint-iterations", 2)
     assert answer.code == 2
     assert "The networks are saved as they were after iteration 2, in runs/" in answer.err
@@ -216,7 +216,7 @@ def test_commands_can_be_typed_as_they_are_shown(folder: Path, monkeypatch: pyte
         if isinstance(event, Updated):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("rnnspec.cli.plain.PlainDisplay.__call__", stop)
+    monkeypatch.setattr("rnnspec.cli.display.plain.PlainDisplay.__call__", stop)
     answer = rnnspec("train", "tiny.yaml", "--set", "training.iterations=100000", "--out", "my runs; here")
     (run,) = (folder / "my runs; here").iterdir()
     assert answer.code == 75
@@ -322,7 +322,7 @@ def test_the_last_time_is_of_no_consequence(folder: Path, monkeypatch: pytest.Mo
 def test_no_line_is_torn(tmp_path: Path) -> None:
     """The part of a line that still fitted is taken back."""
     script = (
-        "import resource, sys; from pathlib import Path; from rnnspec.runtime.files import append_line\n"
+        "import resource, sys; from pathlib import Path; from rnnspec.files import append_line\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))\n"
         "append_line(Path(sys.argv[1]), 'a whole line')\n"
         "append_line(Path(sys.argv[1]), 'a torn line')\n"

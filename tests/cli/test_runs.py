@@ -156,7 +156,7 @@ def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
 
 
 def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rnnspec.cli.plain import PlainDisplay
+    from rnnspec.cli.display.plain import PlainDisplay
 
     def twice(self: PlainDisplay, event: Event) -> None:
         if isinstance(event, Updated):

@@ -273,7 +273,7 @@ def test_names_of_runs_stay_whole(folder: Path) -> None:
     from rich.console import Console
 
     from rnnspec.cli.status import table
-    from rnnspec.training.status import run_statuses
+    from rnnspec.runs.status import run_statuses
 
     rnnspec("train", "tiny.yaml", "-q")
     (run,) = (folder / "runs").iterdir()
@@ -365,7 +365,7 @@ def test_what_stopped_says_how_to_go_on(folder: Path) -> None:
 def test_status_needs_no_torch(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "-q")
     script = (
-        "import sys; from rnnspec.training.status import run_statuses; "
+        "import sys; from rnnspec.runs.status import run_statuses; "
         "print([s.state for s in run_statuses(['runs'])], 'torch' in sys.modules)"
     )
     done = subprocess.run(

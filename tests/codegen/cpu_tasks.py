@@ -16,12 +16,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnspec.codegen.cpu_task import task_context, variable_names
+from rnnspec.codegen.cpu.task import task_context, variable_names
 from rnnspec.codegen.render import render
 from rnnspec.program.nodes import Epoch, Expression, Program, Rate
 from rnnspec.runtime.batch import Batch, Stage
-from rnnspec.runtime.interpret import Environment, draw, evaluate, settle
-from rnnspec.runtime.noise import Purpose, key, white_input
+from rnnspec.runtime.noise import Stream, key, white_input
+from rnnspec.runtime.reference.interpret import Environment, draw, evaluate, settle
 
 SHARED_PREAMBLE = """
 #include <cmath>
@@ -221,8 +221,8 @@ class _Comparison:
         now = (ctypes.c_double * max(1, len(names)))(*[math.nan] * len(names))
         place = Place(
             batch.seed,
-            key(batch, Purpose.DRAWS)[1],
-            key(batch, Purpose.WHITE)[1],
+            key(batch, Stream.DRAWS)[1],
+            key(batch, Stream.WHITE)[1],
             self.trial,
             self.b,
             batch.sequences,

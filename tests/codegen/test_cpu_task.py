@@ -25,8 +25,8 @@ from support import SPECS, program
 from test_random_specs import lowered
 
 from rnnspec.check.examine import load
-from rnnspec.codegen.cpu_expressions import CALLS, CppWriter, literal, variable
-from rnnspec.codegen.cpu_task import task_context, variable_names
+from rnnspec.codegen.cpu.expressions import CALLS, CppWriter, literal, variable
+from rnnspec.codegen.cpu.task import task_context, variable_names
 from rnnspec.diagnostics import render_text
 from rnnspec.program.nodes import Expression, Program
 from rnnspec.program.types import FUNCTIONS, OPERATORS, RANDOM

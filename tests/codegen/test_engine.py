@@ -18,14 +18,14 @@ from support import SPECS, program
 from torch import Tensor, nn
 
 from rnnspec.check.examine import load
-from rnnspec.codegen.torch import emit
+from rnnspec.codegen.torch.graph import emit
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.alignment import align
 from rnnspec.runtime.batch import Batch, Stage
-from rnnspec.runtime.parameters import initial_weights
-from rnnspec.runtime.schedule import mean_durations, timetable
-from rnnspec.runtime.torch_engine import TorchEngine
-from rnnspec.runtime.torch_engine import load as load_module
+from rnnspec.runtime.initial_weights import initial_weights
+from rnnspec.runtime.schedule import mean_epoch_steps, timetable
+from rnnspec.runtime.torch.alignment import align
+from rnnspec.runtime.torch.engine import TorchEngine
+from rnnspec.runtime.torch.engine import load as load_module
 
 BETAS = (0.5, 0.3, 0.7)
 PLAIN = Stage(Fraction(1), ())
@@ -211,7 +211,7 @@ def test_shipped_specs_run_by_themselves(spec: Path) -> None:
 @pytest.mark.parametrize("found", [program(), ragged("task: {burn_in: 60 ms}")], ids=["aligned", "ragged"])
 def test_its_own_timetable_is_that_of_mean_durations(found: Program) -> None:
     module = load_module(emit(found))
-    wanted = timetable(found, Fraction(1), (1.0,) * len(found.skips), mean_durations(found))
+    wanted = timetable(found, Fraction(1), (1.0,) * len(found.skips), mean_epoch_steps(found))
     last = {"burn_in": len(module.EPOCHS) - 1}
     for own, segment in zip(module.MeanTimetable().segments, wanted.segments, strict=True):
         facts = (own.epoch, own.trial, own.start, own.steps, own.gradient)

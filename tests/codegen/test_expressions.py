@@ -15,12 +15,12 @@ from support import program
 
 from rnnspec.codegen.constants import literal, value_of
 from rnnspec.codegen.constants import number as written
-from rnnspec.codegen.expressions import Writer
-from rnnspec.codegen.torch import emit
+from rnnspec.codegen.torch.expressions import Writer
+from rnnspec.codegen.torch.graph import emit
 from rnnspec.program.nodes import Expression, Rate, Type, Variable
-from rnnspec.runtime import interpret
 from rnnspec.runtime.batch import Batch, Stage
-from rnnspec.runtime.torch_engine import load
+from rnnspec.runtime.reference import interpret
+from rnnspec.runtime.torch.engine import load
 
 TRUTH = Type("truth", None, Rate.TRIAL, False, False, 0.0, 1.0)
 

@@ -13,7 +13,7 @@ from support import program
 
 from rnnspec.codegen.language import CALLS
 from rnnspec.codegen.render import OWN_NAMES
-from rnnspec.codegen.torch import emit
+from rnnspec.codegen.torch.graph import emit
 from rnnspec.program.nodes import Program
 
 HOSTILE = '"""\n__import__("os").system("echo pwned")\n"""\\\u2028'

@@ -223,7 +223,7 @@ skips:
 """
     regular, between = program(overlay).skips
     assert isinstance(regular, PeriodicSkip)
-    assert (regular.every, regular.scope, regular.increment) == (Fraction(1, 10), "trial", "arriving")
+    assert (regular.every, regular.scope, regular.increment_side) == (Fraction(1, 10), "trial", "arriving")
     assert (regular.beta.start, regular.beta.increments, regular.beta.over) == (Fraction(1, 5), 5, 500)
     assert isinstance(between, PointSkip)
     assert (between.source.epoch, between.source.edge, between.source.offset) == (

@@ -27,7 +27,7 @@ from torch import Tensor
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
 from rnnspec.runtime.noise import philox
-from rnnspec.runtime.reference import Reference
+from rnnspec.runtime.reference.engine import Reference
 
 Array = NDArray[np.float64]
 ALPHA = 5 / 100

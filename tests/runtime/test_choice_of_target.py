@@ -10,12 +10,13 @@ import torch
 from support import SPECS, program
 
 from rnnspec.check.examine import load
+from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
-from rnnspec.runtime import cpu_kernel, tiles
-from rnnspec.runtime.errors import RequestError
-from rnnspec.runtime.kernel_cache import Library
+from rnnspec.runtime.compiled.cache import Library
+from rnnspec.runtime.cpu import kernel as cpu_kernel
+from rnnspec.runtime.cpu import tiles
+from rnnspec.runtime.cpu.tiles import TILES, USUAL, Search, fastest_tile
 from rnnspec.runtime.targets import choose
-from rnnspec.runtime.tiles import TILES, USUAL, Search, fastest_tile
 
 _numbers = itertools.count(1)
 

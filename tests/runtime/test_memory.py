@@ -11,8 +11,8 @@ from support import SPECS
 from training.samples import load_tiny
 
 import rnnspec
+from rnnspec.analysis import evaluation
 from rnnspec.runtime import memory
-from rnnspec.training import evaluation
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from rnnspec.program.nodes import Noise, Population, Program
 from rnnspec.runtime import noise
 from rnnspec.runtime.batch import Batch
-from rnnspec.runtime.noise import INITIAL, SHARED, Purpose, philox
+from rnnspec.runtime.noise import INITIAL, SHARED, Stream, philox
 
 MAX = 2**32 - 1
 
@@ -99,15 +99,15 @@ def test_normals_have_the_moments_and_independence_of_normal_numbers() -> None:
 
 
 def test_purposes() -> None:
-    assert [int(p) for p in Purpose] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert [int(p) for p in Stream] == [0, 1, 2, 3, 4, 5, 6, 7]
     trained, judged = batch(), batch(purpose="evaluate")
-    assert [noise.key(trained, p) for p in (Purpose.NOISE, Purpose.WHITE, Purpose.DRAWS, Purpose.JITTER)] == [
+    assert [noise.key(trained, p) for p in (Stream.NOISE, Stream.WHITE, Stream.DRAWS, Stream.JITTER)] == [
         (7, 88), (7, 89), (7, 90), (7, 91),
     ]  # fmt: skip
-    assert [noise.key(judged, p) for p in (Purpose.NOISE, Purpose.WHITE, Purpose.DRAWS)] == [
+    assert [noise.key(judged, p) for p in (Stream.NOISE, Stream.WHITE, Stream.DRAWS)] == [
         (7, 93), (7, 94), (7, 95),
     ]  # fmt: skip
-    assert noise.key(batch(purpose="simulate", iteration=2**29 - 2), Purpose.NOISE) == (7, 2**32 - 16 + 5)
+    assert noise.key(batch(purpose="simulate", iteration=2**29 - 2), Stream.NOISE) == (7, 2**32 - 16 + 5)
 
 
 # --- jitter ------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from runtime.builders import block, distribution, matrix, network, program
 from torch import Tensor
 
 from rnnspec.program.nodes import Block, Distribution, InputChannel, Program
+from rnnspec.runtime.effective_weights import Structure, effective, structure
+from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.noise import normals, philox
-from rnnspec.runtime.parameters import Structure, effective, initial_weights, structure
 
 F64 = torch.float64
 NORMAL = distribution("normal", 0.0, 1.0)
@@ -107,10 +108,10 @@ def test_gamma_moments(shape: float, scale: float) -> None:
     values = w_rec(recurrent(100, distribution("gamma", shape, scale)), 5).flatten() / scale
     n = values.numel()
     # E x^m = shape (shape + 1) ... (shape + m - 1); the error of a mean is sqrt((E x^2m - (E x^m)^2) / n).
-    moment = [math.gamma(shape + m) / math.gamma(shape) for m in range(7)]
+    annealing = [math.gamma(shape + m) / math.gamma(shape) for m in range(7)]
     for m in (1, 2, 3):
-        error = math.sqrt((moment[2 * m] - moment[m] ** 2) / n)
-        assert float((values**m).mean()) == pytest.approx(moment[m], abs=4.5 * error)
+        error = math.sqrt((annealing[2 * m] - annealing[m] ** 2) / n)
+        assert float((values**m).mean()) == pytest.approx(annealing[m], abs=4.5 * error)
     assert float(values.min()) >= 0
 
 

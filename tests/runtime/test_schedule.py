@@ -16,9 +16,9 @@ from rnnspec.runtime.schedule import (
     Landing,
     Segment,
     Timetable,
-    durations,
+    epoch_steps,
     gradient_hops,
-    mean_durations,
+    mean_epoch_steps,
     mean_steps,
     timetable,
 )
@@ -31,7 +31,7 @@ def lay_out(
 ) -> Timetable:
     factor = Fraction(theta)
     if steps is None:
-        steps = mean_durations(spec, factor)
+        steps = mean_epoch_steps(spec, factor)
     return timetable(spec, factor, [beta] * len(spec.skips), steps)
 
 
@@ -45,7 +45,7 @@ def pairs(table: Timetable) -> list[tuple[int, int]]:
 def test_durations_are_cut_to_steps_once() -> None:
     # 100 ms = 20 steps; 12 ms = 2.4 -> 2; 1 ms = 0.2 -> at least 1.
     spec = program(epoch("a", 100), epoch("b", 12), epoch("c", 1))
-    assert durations(spec, ONE) == (20, 2, 1)
+    assert epoch_steps(spec, ONE) == (20, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_durations_are_cut_to_steps_once() -> None:
     ],
 )
 def test_coarsening_divides_exactly(theta: str, expected: tuple[int, int]) -> None:
-    assert durations(program(epoch("a", 100), epoch("b", 12)), Fraction(theta)) == expected
+    assert epoch_steps(program(epoch("a", 100), epoch("b", 12)), Fraction(theta)) == expected
 
 
 def test_stage_thetas_never_miss_a_whole_quotient() -> None:
@@ -67,49 +67,49 @@ def test_stage_thetas_never_miss_a_whole_quotient() -> None:
     spec = program(epoch("a", 4500))
     for stage in range(7):
         theta = Fraction(9 * (7 - stage), 7)
-        assert durations(spec, theta) == (int(900 / theta),)
-        assert 900 / theta >= durations(spec, theta)[0] > 900 / theta - 1
+        assert epoch_steps(spec, theta) == (int(900 / theta),)
+        assert 900 / theta >= epoch_steps(spec, theta)[0] > 900 / theta - 1
 
 
 def test_jitter_is_in_base_steps_and_added_before_the_cut() -> None:
     spec = program(epoch("a", 100, jitter=50), epoch("b", 50), trials=2)
-    assert durations(spec, ONE, (3, 0, -10, 0)) == (23, 10, 10, 10)
+    assert epoch_steps(spec, ONE, (3, 0, -10, 0)) == (23, 10, 10, 10)
     # (20 + 3) / 4 = 5.75, 10 / 4 = 2.5, (20 - 1) / 4 = 4.75
-    assert durations(spec, Fraction(4), (3, 0, -1, 0)) == (5, 2, 4, 2)
+    assert epoch_steps(spec, Fraction(4), (3, 0, -1, 0)) == (5, 2, 4, 2)
     # 12 ms and one step more is 3.4 steps, not 2 + 1 cut apart: at theta 1.7 exactly 2.
-    assert durations(program(epoch("a", 12)), Fraction("1.7"), (1,)) == (2,)
+    assert epoch_steps(program(epoch("a", 12)), Fraction("1.7"), (1,)) == (2,)
 
 
 def test_jitter_never_makes_an_epoch_empty() -> None:
-    assert durations(program(epoch("a", 10)), ONE, (-5,)) == (1,)
+    assert epoch_steps(program(epoch("a", 10)), ONE, (-5,)) == (1,)
 
 
 def test_drawn_durations() -> None:
     spec = program(epoch("a", 50), epoch("wait", None), trials=2)
     # 0.145 s / 5 ms is 29, though not in floats; 0.0123 s is 2.46 steps.
     assert 0.145 / 0.005 < 29
-    assert durations(spec, ONE, None, [[None, 0.145], [None, 0.0123]]) == (10, 29, 10, 2)
-    assert durations(spec, Fraction(4), None, [[None, 0.3], [None, 0.0123]]) == (2, 15, 2, 1)
-    assert durations(spec, ONE, (0, 5, 0, -5), [[None, 0.3], [None, 0.3]]) == (10, 65, 10, 55)
+    assert epoch_steps(spec, ONE, None, [[None, 0.145], [None, 0.0123]]) == (10, 29, 10, 2)
+    assert epoch_steps(spec, Fraction(4), None, [[None, 0.3], [None, 0.0123]]) == (2, 15, 2, 1)
+    assert epoch_steps(spec, ONE, (0, 5, 0, -5), [[None, 0.3], [None, 0.3]]) == (10, 65, 10, 55)
 
 
 def test_drawn_durations_of_zero_vanish_and_short_ones_do_not() -> None:
     spec = program(epoch("wait", None), trials=4)
     drawn = [[0.0], [-0.2], [1e-9], [0.004]]
-    assert durations(spec, ONE, None, drawn) == (0, 0, 1, 1)
+    assert epoch_steps(spec, ONE, None, drawn) == (0, 0, 1, 1)
     # Nor does jitter bring one back.
-    assert durations(spec, ONE, (4, 4, 4, 4), drawn) == (0, 0, 4, 4)
+    assert epoch_steps(spec, ONE, (4, 4, 4, 4), drawn) == (0, 0, 4, 4)
 
 
 def test_a_drawn_duration_that_is_not_given() -> None:
     with pytest.raises(ValueError, match="epoch 'wait' needs a drawn duration"):
-        durations(program(epoch("wait", None)), ONE)
+        epoch_steps(program(epoch("wait", None)), ONE)
 
 
 def test_mean_steps() -> None:
     # Burn-in 100 ms = 20, fixed 50 ms = 10, drawn between 0 and 0.4 s: 0.2 s = 40, twice.
     spec = program(epoch("a", 50, jitter=20), epoch("wait", None), trials=2, burn_in=100)
-    assert mean_durations(spec) == (10, 40, 10, 40)
+    assert mean_epoch_steps(spec) == (10, 40, 10, 40)
     assert mean_steps(spec) == 20 + 2 * 50
     assert mean_steps(spec, Fraction(3)) == 6 + 2 * (3 + 13)
 
@@ -211,25 +211,25 @@ def test_beta_one_is_absent_and_keeps_the_numbers_of_the_others() -> None:
 def test_dasc_departs_from_its_source() -> None:
     table = lay_out(program(epoch("a", 60), skips=(every(20, kind="dasc"),)))
     assert table.landings == (
-        Landing(4, 0, 0, 0, True),
-        Landing(8, 4, 4, 0, True),
-        Landing(12, 8, 8, 0, True),
+        Landing(4, 0, 0, 0),
+        Landing(8, 4, 4, 0),
+        Landing(12, 8, 8, 0),
     )
 
 
 def test_dasc_arriving_departs_only_first_in_each_scope() -> None:
     spec = program(epoch("a", 60), epoch("b", 40), skips=(every(20, kind="dasc", increment="arriving"),))
-    assert [(x.state, x.source, x.increment) for x in lay_out(spec).landings] == [
+    assert [(x.state, x.source, x.increment_step) for x in lay_out(spec).landings] == [
         (4, 0, 0), (8, 4, 3), (12, 8, 7),
         (16, 12, 12), (20, 16, 15),
     ]  # fmt: skip
     whole = replace(spec, skips=(every(20, "sequence", "dasc", "arriving"),))
-    assert [x.increment for x in lay_out(whole).landings] == [0, 3, 7, 11, 15]
+    assert [x.increment_step for x in lay_out(whole).landings] == [0, 3, 7, 11, 15]
 
 
 def test_sctt_takes_no_increment() -> None:
     table = lay_out(program(epoch("a", 60), skips=(every(20, increment="arriving"),)))
-    assert [x.increment for x in table.landings] == [None, None, None]
+    assert [x.increment_step for x in table.landings] == [None, None, None]
 
 
 # --- point to point skips ----------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def test_point_skips_of_one_step_or_less_are_absent() -> None:
 def test_point_skips_always_depart() -> None:
     skip = between(event("a.start"), event("a.end"), "dasc", "arriving")
     table = lay_out(program(epoch("a", 50), trials=2, skips=(skip,)))
-    assert [(x.state, x.source, x.increment) for x in table.landings] == [(10, 0, 0), (20, 10, 10)]
+    assert [(x.state, x.source, x.increment_step) for x in table.landings] == [(10, 0, 0), (20, 10, 10)]
 
 
 # --- order and gradient ------------------------------------------------------------------------------
@@ -294,35 +294,20 @@ def test_landings_on_one_state_shortest_first_then_as_written() -> None:
     ]  # fmt: skip
 
 
-def test_a_skip_carries_gradient_only_if_both_its_ends_do() -> None:
-    # context (no gradient) 0-8, a 8-16, gap (none) 16-24, b 24-32.
+def test_a_state_carries_gradient_if_the_step_that_made_it_does() -> None:
     spec = program(
-        epoch("context", 40, gradient=False),
-        epoch("a", 40),
-        epoch("gap", 40, gradient=False),
-        epoch("b", 40),
-        skips=(
-            every(20),
-            between(event("a.end"), event("b.start", 5)),
-            between(event("a.start", 5), event("b.start")),
-        ),
+        epoch("context", 20, gradient=False),
+        epoch("a", 10),
+        epoch("gap", 15, gradient=False),
+        epoch("b", 5),
     )
-    assert [(x.source, x.state, x.gradient) for x in lay_out(spec).landings] == [
-        (0, 4, False), (4, 8, False),
-        (8, 12, False),  # state 8 was made by the context
-        (12, 16, True),
-        (16, 20, False), (20, 24, False),
-        (9, 24, False),  # state 24 was made by the gap
-        (16, 25, True),  # over the gap
-        (24, 28, False), (28, 32, True),
-    ]  # fmt: skip
+    # context makes states 1 to 4, a 5 and 6, gap 7 to 9, b 10.
+    assert lay_out(spec).gradient == (*[False] * 5, True, True, False, False, False, True)
 
 
 def test_the_start_of_the_sequence_takes_after_its_first_epoch() -> None:
-    learned = lay_out(program(epoch("a", 40), skips=(every(20),)))
-    assert [x.gradient for x in learned.landings] == [True, True]
-    undriven = lay_out(program(epoch("a", 40), burn_in=20, skips=(every(20),)))
-    assert [(x.source, x.gradient) for x in undriven.landings] == [(0, False), (4, False), (8, True)]
+    assert lay_out(program(epoch("a", 10))).gradient == (True, True, True)
+    assert lay_out(program(epoch("a", 5), burn_in=10)).gradient == (False, False, False, True)
 
 
 # --- gradient paths ----------------------------------------------------------------------------------
@@ -351,10 +336,28 @@ def test_hops_over_periodic_skips() -> None:
     assert hops(spec) == (5 + 3) + 2
 
 
-def test_hops_when_the_first_landing_is_detached() -> None:
-    # context ends at 8; the landing on 12 from 8 carries no gradient, so 4 steps; 16 and 20 do.
+def test_the_source_in_an_epoch_without_gradient_carries_none() -> None:
+    # The context ends at 8; the landing on 12 from 8 carries no gradient, so 4 steps; 16 and 20 do.
     spec = program(epoch("context", 40, gradient=False), epoch("a", 60), skips=(every(20),))
     assert hops(spec) == 2 + 4
+
+
+def test_the_increment_of_such_a_skip_carries_that_of_its_step() -> None:
+    # State 8 is cut off, but the increment is made by step 8, the first of `a`.
+    spec = program(epoch("context", 40, gradient=False), epoch("a", 60), skips=(every(20, kind="dasc"),))
+    assert hops(spec) == 3
+    # Step 0 has no gradient: there is no path but the 12 steps.
+    departs_before = between(event("context.start"), event("a.end"), "dasc")
+    assert hops(replace(spec, skips=(departs_before,))) == 12
+
+
+def test_an_arriving_increment_leads_to_the_state_before_the_source() -> None:
+    # context: states 1 to 4; a: 5 to 12. State 12 is made of state 8 and the increment of step 7, which starts
+    # at state 7: one hop, and three steps to state 4.
+    arriving = every(20, "trial", "dasc", "arriving")
+    spec = program(epoch("context", 20, gradient=False), epoch("a", 40), skips=(arriving,))
+    assert [(x.source, x.increment_step) for x in lay_out(spec).landings] == [(0, 0), (4, 3), (8, 7)]
+    assert hops(spec) == 1 + 3
 
 
 def test_hops_take_the_shortest_mix() -> None:
@@ -392,7 +395,7 @@ def rule_reversal() -> Program:
 
 def test_a_sequence_of_2200_steps_is_laid_out_in_about_a_millisecond() -> None:
     spec = replace(rule_reversal(), skips=(*rule_reversal().skips, every(200)))
-    steps = durations(spec, ONE)
+    steps = epoch_steps(spec, ONE)
     assert len(timetable(spec, ONE, [0.5, 0.5], steps).landings) == 5 + 5 + 20 * 2
     best = math.inf
     for _ in range(20):

@@ -230,7 +230,7 @@ EVENT = "expected an event: EPOCH.start, EPOCH.end, trial.start or trial.end"
         ("trial.end.x", f"trial.end.x: RS013 'trial.end.x' is not an event; {EVENT}"),
         (
             "trial.ende",
-            "ende: RS013 'ende' is not a moment of an epoch; expected start or end; did you mean 'end'?",
+            "ende: RS013 'ende' is not a annealing of an epoch; expected start or end; did you mean 'end'?",
         ),
         ("trial.end + soon", "soon: RS013 'soon' is not a time; expected such as '100 ms'"),
         ("trial.end + -5 ms", "-5 ms: RS013 '-5 ms' is not a time; expected such as '100 ms'"),

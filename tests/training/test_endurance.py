@@ -28,11 +28,11 @@ from training.samples import write_tiny
 from training.test_resume import assert_same
 
 import rnnspec
-from rnnspec.runtime.errors import RequestError
-from rnnspec.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnspec.errors import RequestError
+from rnnspec.runs.checkpoint import load_checkpoint, save_checkpoint
+from rnnspec.runs.lock import holder
 from rnnspec.training.events import Event, Updated
 from rnnspec.training.interruption import Stopped
-from rnnspec.training.lock import holder
 from rnnspec.training.resume import resume
 
 pytestmark = [
@@ -186,7 +186,7 @@ def test_600_damages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_50_preemptions(tmp_path: Path, number: signal.Signals) -> None:
-    """Exit 75 within ten seconds at any moment, and on to the same bits."""
+    """Exit 75 within ten seconds at any annealing, and on to the same bits."""
     spec = write_tiny(tmp_path)
     settings = ["training.iterations=400", "training.evaluate.every=5"]
 

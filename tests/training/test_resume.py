@@ -16,7 +16,7 @@ import torch
 from training.samples import write_tiny
 
 import rnnspec
-from rnnspec.runtime.errors import RequestError
+from rnnspec.errors import RequestError
 from rnnspec.training.events import Event, Kept, Started, Updated
 from rnnspec.training.result import Result
 from rnnspec.training.resume import resume
@@ -205,7 +205,7 @@ def test_a_run_without_a_whole_checkpoint_is_left_as_it_is(spec: Path, how: str)
 def test_a_checkpoint_of_another_version_is_not_taken_for_a_broken_one(
     spec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnnspec.training.checkpoint.FORMAT", 7)
+    monkeypatch.setattr("rnnspec.runs.checkpoint.FORMAT", 7)
     run = folder_of(train(spec, observer=stop_at(3)))
     monkeypatch.undo()
     with pytest.raises(RequestError, match="has format 7, and this rnnspec reads format 1"):
@@ -274,7 +274,7 @@ def test_a_run_that_is_over_has_nothing_left(spec: Path) -> None:
 
 
 def test_extending(spec: Path) -> None:
-    """The schedule of beta stays where it was: a longer training with that schedule is the same."""
+    """The schedule of beta stays where it was: a longer training with that interval is the same."""
     whole = folder_of(train(spec, "fast", "training.iterations=10"))
     run = folder_of(train(spec))
     result = resume(run, extend=4)

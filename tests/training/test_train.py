@@ -16,10 +16,10 @@ import torch
 from training.samples import TARGET, load_tiny, write_tiny
 
 import rnnspec
-from rnnspec.runtime.errors import RequestError
+from rnnspec.errors import RequestError
+from rnnspec.runtime.stages import stage_at
 from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated
 from rnnspec.training.result import Result
-from rnnspec.training.stages import stage_at
 
 
 def train(folder: Path, *settings: str, **options: object) -> Result:

@@ -279,15 +279,14 @@ class Skips:
     r <- (1 - beta) [r(source) + n (F(r) - r)] + beta r      n: the steps between, F: one step
 
     landings: objects that say what state `state` takes: state `source` and the increment F(r) - r of step
-    `increment` (None for sctt), without gradient if `gradient` is False.  edge: the place of its beta among
-    those of long, short, whole.  sequences: those it concerns.  length: the steps between, on their own
-    clock.
+    `increment_step` (None for sctt).  edge: the place of its beta among those of long, short, whole.
+    sequences: those it concerns.  length: the steps between, on their own clock.
     """
 
     def __init__(self, landings, betas: tuple, rate: Tensor):
         self.betas, self.landings, self.states = betas, {}, {0: rate}
         self.sources = {landing.source for landing in landings}
-        self.departures, self.increments = {landing.increment for landing in landings}, {}
+        self.departures, self.increments = {landing.increment_step for landing in landings}, {}
         for landing in landings:
             self.landings.setdefault(landing.state, []).append(landing)
 
@@ -301,10 +300,9 @@ class Skips:
                 self.increments[number] = new - old
         for landing in self.landings.get(first + len(states), ()):
             taken = self.states[landing.source]
-            if landing.increment is not None:
+            if landing.increment_step is not None:
                 steps = landing.length
-                taken = taken + steps * self.increments[landing.increment]
-            taken = taken if landing.gradient else taken.detach()
+                taken = taken + steps * self.increments[landing.increment_step]
             mixed = torch.lerp(taken, states[-1], self.betas[landing.edge])
             chosen = torch.zeros(len(mixed[0]), 1, dtype=torch.bool)
             chosen[list(landing.sequences)] = True

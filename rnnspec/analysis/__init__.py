@@ -1,0 +1,1 @@
+"""What is asked of trained networks: performance, activity, gradients through time."""

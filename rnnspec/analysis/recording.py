@@ -1,0 +1,124 @@
+"""Recorded simulations: arrays whose axes have names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnspec.files import write_file
+from rnnspec.program.nodes import InputChannel, OutputChannel, Population, Program
+from rnnspec.program.timing import whole_steps
+from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.reference.interpret import draw
+from rnnspec.runtime.schedule import epoch_steps
+from rnnspec.runtime.simulation import Simulation
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class NamedArray:
+    """An array and the name of each of its axes."""
+
+    values: Array
+    axes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recording(Mapping[str, NamedArray]):
+    """What a batch of trials did to an ensemble, by name.
+
+    activity (network, sequence, step, unit), outputs (.., output) after each step; inputs (.., input)
+    during it.  performance (network, sequence, trial): nan where a trial does not count.
+    variable/NAME (network, sequence, trial): draws, and reads of the outputs.
+    epoch_start, epoch_stop (sequence, trial, epoch): first step, and first step that is no longer in it.
+    steps (sequence): the length of each sequence; what lies behind it in the arrays is nan.
+    time (step): seconds from the start of the sequence to the end of a step.
+    network, unit, input, output, epoch: the names along those axes, such as the population of each unit.
+
+    The axis `network` or `sequence` has length 1 where all networks or sequences share the values.
+    """
+
+    arrays: Mapping[str, NamedArray]
+
+    def __getitem__(self, name: str) -> NamedArray:
+        return self.arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def save(self, path: Path | str) -> None:
+        """Write a compressed .npz file; the names of the axes of `X` are its array `X.axes`.
+
+        It needs no pickle: `numpy.load(path)` reads it as it is.
+        """
+        arrays: dict[str, Array] = {}
+        for name, array in self.arrays.items():
+            arrays[name] = array.values
+            arrays[f"{name}.axes"] = np.array(array.axes)
+        buffer = BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        write_file(Path(path), buffer.getvalue())
+
+
+def record(simulation: Simulation, batch: Batch, outcome: Outcome) -> Recording:
+    """Name what an engine has recorded of a batch."""
+    program, network = simulation.program, simulation.program.network
+    assert outcome.rates is not None
+    assert outcome.outputs is not None
+    assert outcome.inputs is not None
+    start, stop = _epochs(program, batch, simulation)
+    first = simulation.first_network
+    whole = ("network", "sequence", "step")
+    trials = ("network", "sequence", "trial")
+    epochs = ("sequence", "trial", "epoch")
+    step = float(network.dt * batch.stage.theta)
+    arrays = {
+        "activity": NamedArray(_numpy(outcome.rates), (*whole, "unit")),
+        "inputs": NamedArray(_numpy(outcome.inputs), (*whole, "input")),
+        "outputs": NamedArray(_numpy(outcome.outputs), (*whole, "output")),
+        "performance": NamedArray(_numpy(outcome.trial_performance), trials),
+        **{
+            f"variable/{name}": NamedArray(_numpy(values), trials)
+            for name, values in outcome.variables.items()
+        },
+        "epoch_start": NamedArray(start, epochs),
+        "epoch_stop": NamedArray(stop, epochs),
+        "steps": NamedArray(_numpy(outcome.steps), ("sequence",)),
+        "time": NamedArray(step * np.arange(1, outcome.rates.shape[2] + 1), ("step",)),
+        "network": NamedArray(np.arange(first, first + simulation.networks), ("network",)),
+        "unit": NamedArray(_names(network.populations), ("unit",)),
+        "input": NamedArray(_names(network.inputs), ("input",)),
+        "output": NamedArray(_names(network.outputs), ("output",)),
+        "epoch": NamedArray(np.array([epoch.name for epoch in program.timeline.epochs]), ("epoch",)),
+    }
+    return Recording(arrays)
+
+
+def _epochs(program: Program, batch: Batch, simulation: Simulation) -> tuple[Array, Array]:
+    """Return the first step of each epoch and the step behind its last: (B or 1, trials, epochs)."""
+    drawn = draw(program, batch, simulation.networks).durations or (None,)
+    theta = batch.stage.theta
+    lengths = np.array([epoch_steps(program, theta, None, sequence) for sequence in drawn])
+    stop = whole_steps(program.timeline.burn_in, program.network.dt * theta) + lengths.cumsum(1)
+    shape = (len(drawn), program.timeline.trials, len(program.timeline.epochs))
+    return (stop - lengths).reshape(shape), stop.reshape(shape)
+
+
+def _names(parts: tuple[Population | InputChannel | OutputChannel, ...]) -> Array:
+    """Return the name of the part that each unit belongs to."""
+    return np.array([part.name for part in parts for _ in range(part.start, part.stop)], dtype=np.str_)
+
+
+def _numpy(tensor: Tensor) -> Array:
+    array: Array = tensor.detach().cpu().numpy()
+    return array

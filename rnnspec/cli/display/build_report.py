@@ -1,0 +1,160 @@
+"""What was built, in a few lines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from fractions import Fraction
+
+from rnnspec.cli.console import count
+from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
+from rnnspec.program.printer import print_time
+from rnnspec.runtime.compiled.toolchain import FLAGS, NATIVE, find_compiler
+from rnnspec.runtime.cost import iteration_cost, kernel_memory
+from rnnspec.runtime.cpu.tiles import TILES, fastest_tile
+from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
+from rnnspec.runtime.stages import stage_at
+from rnnspec.runtime.targets import SUMMARIES, TargetChoice
+from rnnspec.syntax.quantity import decimal
+
+_TRUE = Fraction(1)
+
+
+def blueprint(program: Program, chosen: TargetChoice, *, given: bool) -> Iterator[tuple[str, str]]:
+    """Yield labels and lines about a program.  given: whether the target was asked for."""
+    yield "spec", program.name + (f": {program.summary}" if program.summary else "")
+    yield from _network(program)
+    yield "trial", " | ".join(_epoch(epoch) for epoch in program.timeline.epochs)
+    if program.timeline.trials > 1 or program.timeline.burn_in:
+        yield "sequence", _sequence(program)
+    yield from _skips(program)
+    yield "steps", _steps(program)
+    yield "gradient", _path(program)
+    yield from _cost(program, chosen)
+    why = "as asked" if given else "the default"
+    yield "target", f"{chosen.target}, {why}: {SUMMARIES[chosen.target]}"
+    if chosen.note:
+        yield "note", chosen.note
+    if chosen.kernel is not None:
+        built = chosen.kernel.library
+        yield "kernel", "found in the cache" if built.cached else f"compiled in {built.seconds:.1f} s"
+
+
+def toolchain(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
+    """Yield how the kernels of a cpu target were compiled."""
+    kernel = chosen.kernel
+    if kernel is None:
+        return
+    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *kernel.tile.options))
+    yield "kept in", str(kernel.library.path.parent)
+    found = fastest_tile(kernel.program).seconds
+    tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in zip(TILES, found, strict=False)]
+    yield "tile", f"{kernel.tile}" + (f", the fastest here of: {'; '.join(tiles)}" if tiles else "")
+
+
+def _network(program: Program) -> Iterator[tuple[str, str]]:
+    network = program.network
+    populations = [f"{p.name} {p.stop - p.start}" for p in network.populations]
+    yield "units", f"{network.units}: {', '.join(populations)}; dt {print_time(network.dt)}"
+    for label, channels in (("inputs", network.inputs), ("outputs", network.outputs)):
+        if channels:
+            sizes = [f"{c.name} {c.stop - c.start}" for c in channels]
+            yield label, f"{channels[-1].stop}: {', '.join(sizes)}"
+
+
+def _epoch(epoch: Epoch) -> str:
+    time = epoch.duration.time
+    text = f"{epoch.name} {'drawn' if time is None else print_time(time)}"
+    text += f" +-{print_time(epoch.jitter)}" if epoch.jitter else ""
+    return text + ("" if epoch.gradient else " (no gradient)")
+
+
+def _sequence(program: Program) -> str:
+    timeline = program.timeline
+    burn_in = f"burn-in {print_time(timeline.burn_in)}, then " if timeline.burn_in else ""
+    return f"{burn_in}{timeline.trials} trial{'' if timeline.trials == 1 else 's'}"
+
+
+def _skips(program: Program) -> Iterator[tuple[str, str]]:
+    for skip in program.skips:
+        yield "skip", f"{skip.name}: {_skip(skip)}, beta {_annealing(skip.beta)}"
+    if program.coarsening is not None:
+        yield "coarsening", f"theta {_annealing(program.coarsening)}"
+
+
+def _skip(skip: Skip) -> str:
+    kind = skip.kind if skip.kind == "sctt" else f"dasc ({skip.increment_side})"
+    if isinstance(skip, PeriodicSkip):
+        return f"{kind}, every {print_time(skip.every)} of each {skip.scope}"
+    return f"{kind}, from {_event(skip.source)} to {_event(skip.target)}"
+
+
+def _event(event: Event) -> str:
+    text = f"{event.epoch or 'trial'}.{event.edge}"
+    sign = "+" if event.offset > 0 else "-"
+    return f"{text} {sign} {print_time(abs(event.offset))}" if event.offset else text
+
+
+def _annealing(annealing: Annealing) -> str:
+    steps = count(annealing.increments, "increment")
+    return f"{decimal(annealing.start)} to 1 in {steps} until iteration {decimal(annealing.over)}"
+
+
+def _steps(program: Program) -> str:
+    total = mean_steps(program)
+    steps = mean_epoch_steps(program)
+    epochs = program.timeline.epochs
+    learned = sum(n for place, n in enumerate(steps) if epochs[place % len(epochs)].gradient)
+    text = f"{total:,} per sequence{' on average' if program.timeline.ragged else ''}, "
+    text += "all with gradient" if learned == total else f"{learned:,} with gradient"
+    first = stage_at(program, 0).stage
+    if first.theta != 1:
+        text += f"; {mean_steps(program, first.theta):,} at theta {float(first.theta):g}"
+    return text
+
+
+def _path(program: Program) -> str:
+    """Say how far a gradient has to go, at the least."""
+    bare = gradient_hops(program, _TRUE, (1.0,) * len(program.skips))
+    if not any(epoch.gradient for epoch in program.timeline.epochs):
+        return "none: no epoch has any"
+    if bare is None:
+        text = "cut by an epoch without gradient: what comes after it cannot learn from what comes before"
+    else:
+        text = f"{bare:,} hops at least from the end back to the start"
+    first = stage_at(program, 0).stage
+    if program.coarsening is None and not program.skips:
+        return f"{text}; there are no skips"
+    hops = gradient_hops(program, first.theta, first.betas)
+    how = "with the skips of the first stage" if program.skips else "in the first stage"
+    return f"{text}; {hops:,} {how}" if hops is not None else text
+
+
+def _cost(program: Program, chosen: TargetChoice) -> Iterator[tuple[str, str]]:
+    cost = iteration_cost(program)
+    networks = program.training.networks
+    each = f"{scaled(cost.forward, 'FLOP')} forward, {scaled(cost.backward, 'FLOP')} backward"
+    total = (
+        f"{scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
+    )
+    memory, where = cost.memory, ""
+    if chosen.target == "cpu":
+        threads = _processors()
+        memory, where = kernel_memory(program, threads), f" with {count(threads, 'thread')}"
+    yield "iteration", (total if networks > 1 else each) + f"; about {scaled(memory, 'B')} of memory{where}"
+
+
+def _processors() -> int:
+    """Return how many threads a training has here, unless it is told otherwise."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def scaled(number: float, unit: str) -> str:
+    """Return a number with a prefix to its unit: `25.5 GFLOP`."""
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g} {prefix}{unit}"
+    return f"{number:.0f} {unit}"

@@ -1,0 +1,85 @@
+"""The last words of a training."""
+
+from __future__ import annotations
+
+from rnnspec.analysis.evaluation import is_scored, trimmed_count
+from rnnspec.cli.console import count
+from rnnspec.cli.display.charts import UNSCORED, score
+from rnnspec.cli.display.progress import five_numbers
+from rnnspec.cli.failures import DIVERGED, FINE
+from rnnspec.files import to_json
+from rnnspec.runs.layout import resume_command
+from rnnspec.training.interruption import EXIT_CODES
+from rnnspec.training.result import Result
+
+
+def exit_code(result: Result) -> int:
+    """Return the exit code that tells a script how a training ended."""
+    if result.status == "interrupted" or result.status == "terminated":
+        return EXIT_CODES[result.status]
+    return DIVERGED if result.diverged else FINE
+
+
+def print_result(title: str, result: Result, *, as_json: bool) -> None:
+    """Print what came of a training to stdout."""
+    if as_json:
+        program = result.simulation.program
+        folder = None if result.folder is None else str(result.folder)
+        print(to_json({"name": program.name, "run": folder, **result.summary()}, indent=2))
+        return
+    print(f"{title} {_ending(result)}")
+    for label, text in _facts(result):
+        print(f"  {label:<12} {text}")
+
+
+def _ending(result: Result) -> str:
+    goal = result.simulation.program.training.stop
+    after = f"after {count(result.iterations, 'iteration')}"
+    saved = "" if result.folder is None else "; what has been trained is saved"
+    match result.status:
+        case "reached":
+            assert goal is not None
+            return f"reached {goal.performance:g} {after}."
+        case "finished":
+            mean = result.trimmed_mean
+            below = goal is not None and not (mean is not None and mean >= goal.performance)
+            missed = ""
+            if goal and below and result.for_criterion:
+                missed = f" without reaching {goal.performance:g}"
+            made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
+            return f"made {made}{missed}."
+        case "diverged":
+            return f"ended {after}: every network has diverged."
+        case "interrupted":
+            return f"was stopped by Ctrl-C {after}{saved}."
+        case "terminated":
+            return f"was stopped by {result.signal} {after}{saved}."
+        case "failed":
+            return f"failed {after}{saved}."
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    facts = []
+    mean = result.trimmed_mean
+    if mean is not None and not is_scored(result.simulation.program):
+        facts.append(("performance", UNSCORED))
+    elif mean is not None:
+        low, first, median, third, high = (score(value) for value in five_numbers(result.performance))
+        when = "" if result.evaluated == result.iterations else f" after iteration {result.evaluated:,}"
+        stop = result.simulation.program.training.stop
+        dropped = trimmed_count(len(result.performance), stop.trim) if stop else 0
+        without = f", the mean without the best and worst {dropped}" if dropped else ""
+        facts.append(("performance", f"{score(mean)}{when}{without}"))
+        if len(result.performance) > 1:
+            facts.append(("", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
+    if result.reached is not None:
+        facts.append(("reached it", f"{len(result.reached)} of {count(len(result.performance), 'network')}"))
+    for lost in result.diverged[:10]:
+        facts.append(("diverged", f"network {lost.network} in iteration {lost.iteration:,}: {lost.cause}"))
+    if len(result.diverged) > 10:
+        facts.append(("", f"and {len(result.diverged) - 10} more: see manifest.json"))
+    if result.folder is not None:
+        facts.append(("run", str(result.folder)))
+        if result.status in ("interrupted", "terminated"):
+            facts.append(("go on with", resume_command(result.folder)))
+    return facts

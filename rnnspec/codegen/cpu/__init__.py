@@ -1,0 +1,1 @@
+"""The C++ kernels that are generated from a program."""

@@ -1,0 +1,245 @@
+"""The cpu target: a program as one file of C++, specialised to it, `kernel.cpp`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from rnnspec.codegen.code import WIDTH
+from rnnspec.codegen.constants import literal
+from rnnspec.codegen.cpu.task import task_context
+from rnnspec.codegen.documentation import title
+from rnnspec.codegen.render import checked, render
+from rnnspec.program.nodes import Activation, Epoch, Matrix, Network, OutputChannel, Program, walk
+
+#: f and f' of each activation, as statements about vectors.  What is no number stays none: it is not < 0.
+_ACTIVATIONS = {
+    "linear": ("y = x;", "slope = broadcast(1);"),
+    "relu": ("y = x < 0 ? vec() : x;", "slope = x > 0 ? broadcast(1) : vec();"),
+    "leaky_relu": ("y = x > 0 ? x : {a} * x;", "slope = x > 0 ? broadcast(1) : broadcast({a});"),
+    "tanh": ("y = hyperbolic_tangent(x);", "slope = 1 - y * y;"),
+    "retanh": (
+        "y = hyperbolic_tangent(x < 0 ? vec() : x);",
+        "slope = x > 0 ? 1 - y * y : vec();",
+    ),
+    "sigmoid": ("y = logistic(x);", "slope = y * (1 - y);"),
+    "softplus": ("y = softplus(x);", "slope = logistic(x);"),
+    "power": (
+        "vec above = x < 0 ? vec() : x;",
+        "y = power(above, {a});",
+        "slope = x > 0 ? (real)({a}) * power(above, {a} - 1) : vec();",
+    ),
+}
+
+#: Those with f = 0 and f' = 0 for all that is negative.
+_RECTIFIED = ("relu", "retanh", "power")
+
+#: Sequences that are simulated together, by the number of units up to which.  The order of sums follows
+#: from it, so it is part of the meaning of the target: no machine may choose another.
+_GROUPS = ((128, 4), (256, 8), (1 << 30, 16))
+
+
+def emit_cpu(program: Program, real: Literal["float", "double"] = "float") -> str:
+    """Return the source of `kernel.cpp`; the same program gives the same bytes."""
+    return render("cpu/kernel.cpp.j2", {**_facts(program, real), **task_context(program)})
+
+
+def emit_probe(program: Program, tiles: Sequence[Mapping[str, int]]) -> str:
+    """Return the source of a library that measures some tiles on networks as large as a program's.
+
+    What it measures is the same for all programs with networks of that size, so it knows nothing else of one.
+    """
+    facts = _facts(program, "float")
+    activation = _activations(replace(program.network, outputs=()))
+    plain = {"title": "", "inputs": 1, "outputs": 1, "epochs": 1, "trials": 1, "phases": [], "fed": (0, 1)}
+    plain |= {"read": (0, 1), "bands": [Band(0, "", False, ["one"], [0], 1)], "activations": activation}
+    plain |= {
+        "channels": [],
+        "epoch_phases": [0],
+        "targeted": ["true"],
+        "aims": ["{1, 0}"],
+        "errors": ["{0}"],
+    }
+    plain |= {"aimed": [], "any_weighted": "false", "weights_read": "false", "tiles": tiles}
+    return render("cpu/probe.cpp.j2", {**facts, **plain})
+
+
+def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, object]:
+    network, timeline = program.network, program.timeline
+    bands = _bands(network.outputs)
+    return {
+        "title": textwrap.fill(title(program), WIDTH, initial_indent="// ", subsequent_indent="// "),
+        "real": real,
+        "units": network.units,
+        "inputs": network.input_units,
+        "outputs": network.output_units,
+        "epochs": len(timeline.epochs),
+        "trials": timeline.trials,
+        "phases": [checked(phase) for phase in timeline.phases],
+        "group": group_size(program),
+        "fed": _range(network.w_in, rows=True),
+        "read": _range(network.w_out, rows=False),
+        "bands": bands,
+        "channels": [
+            {"name": checked(name), "band": number, "offset": offset}
+            for number, band in enumerate(bands)
+            for name, offset in zip(band.names, band.offsets, strict=True)
+        ],
+        "activations": _activations(network),
+        "activation": _name(network.activation),
+        "rectified": _bool(network.activation.name in _RECTIFIED),
+        "switched": _bool(network.activation.name == "relu"),
+        "noise": _noise(network),
+        "penalised": any(p.quantity == "rate" for p in program.training.penalties),
+        "rate_l1": _penalty(program, "l1"),
+        "rate_l2": _penalty(program, "l2"),
+        "weight_penalties": [
+            {
+                "quantity": p.quantity,
+                "power": 1 if p.norm == "l1" else 2,
+                "coefficient": literal(p.coefficient),
+                "rows": getattr(network, p.quantity).rows,
+                "columns": getattr(network, p.quantity).columns,
+            }
+            for p in program.training.penalties
+            if p.quantity != "rate"
+        ],
+        **_objective(program, bands),
+    }
+
+
+def group_size(program: Program) -> int:
+    """Return how many sequences are simulated together."""
+    return next(size for units, size in _GROUPS if program.network.units <= units)
+
+
+# --- network -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Band:
+    """Outputs side by side that have the same activation; a softmax is alone.
+
+    first: the number of the first output.  offsets: of each channel within the band.
+    """
+
+    first: int
+    activation: str
+    softmax: bool
+    names: list[str] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    count: int = 0
+
+
+def _bands(channels: Sequence[OutputChannel]) -> list[Band]:
+    bands: list[Band] = []
+    for channel in channels:
+        softmax = channel.activation.name == "softmax"
+        name = "" if softmax else _name(channel.activation)
+        if softmax or not bands or bands[-1].softmax or bands[-1].activation != name:
+            bands.append(Band(channel.start, name, softmax))
+        bands[-1].names.append(channel.name)
+        bands[-1].offsets.append(bands[-1].count)
+        bands[-1].count += channel.stop - channel.start
+    return bands
+
+
+def _activations(network: Network) -> list[dict[str, object]]:
+    used = (network.activation, *(channel.activation for channel in network.outputs))
+    each = {_name(a): a for a in used if a.name != "softmax"}
+    return [
+        {"name": name, "lines": [line.format(a=_argument(a)) for line in _ACTIVATIONS[a.name]]}
+        for name, a in each.items()
+    ]
+
+
+def _name(activation: Activation) -> str:
+    """Return the name of an activation's function; those with an argument carry it."""
+    argument = _argument(activation)
+    suffix = "_" + "".join(c if c.isalnum() else "_" for c in argument) if argument else ""
+    return f"{activation.name}{suffix}_units"
+
+
+def _argument(activation: Activation) -> str:
+    return f"(real){float(activation.arguments[0])!r}" if activation.arguments else ""
+
+
+def _range(matrix: Matrix, rows: bool) -> tuple[int, int]:
+    """Return the first and last + 1 of the units on one side of a matrix that have any connection."""
+    found = [block.rows if rows else block.columns for block in matrix.blocks if block.present]
+    return (min(first for first, _ in found), max(last for _, last in found)) if found else (0, 0)
+
+
+def _noise(network: Network) -> dict[str, object]:
+    formula = {
+        "none": "",
+        "ou": "eta(s) = keep eta(s - 1) + gain xi(s), eta(0) = start xi",
+        "white": "gain xi(s)",
+    }
+    return {"kind": network.noise.kind, "formula": formula[network.noise.kind]}
+
+
+# --- objective ---------------------------------------------------------------------------------------
+
+
+def _penalty(program: Program, norm: str) -> str:
+    """Return the coefficient of a penalty on rates."""
+    penalties = program.training.penalties
+    return literal(sum(p.coefficient for p in penalties if p.quantity == "rate" and p.norm == norm))
+
+
+def _objective(program: Program, bands: Sequence[Band]) -> dict[str, object]:
+    timeline, channels = program.timeline, {c.name: c for c in program.network.outputs}
+    phases = list(timeline.phases)
+    weights = [epoch.weight for epoch in timeline.epochs if epoch.targets and epoch.weight is not None]
+    return {
+        "epoch_phases": [
+            phases.index(e.phase) if e.phase in phases else len(phases) for e in timeline.epochs
+        ],
+        "targeted": [_bool(bool(epoch.targets)) for epoch in timeline.epochs],
+        "aims": [_braces(_aims(program, epoch)) for epoch in timeline.epochs],
+        "errors": [_braces(_errors(program, epoch, bands)) for epoch in timeline.epochs],
+        "any_weighted": _bool(bool(weights)),
+        "weights_read": _bool(any(node.type.reads for value in weights for node in walk(value))),
+        "aimed": [
+            {
+                "epoch": number,
+                "channel": checked(target.channel),
+                "size": channels[target.channel].stop - channels[target.channel].start,
+            }
+            for number, epoch in enumerate(timeline.epochs)
+            for target in epoch.targets
+        ],
+    }
+
+
+def _aims(program: Program, epoch: Epoch) -> tuple[int, int]:
+    """Return how many outputs an epoch squares, and how many it takes the cross-entropy of."""
+    channels = {c.name: c for c in program.network.outputs}
+    aimed = [channels[target.channel] for target in epoch.targets]
+    squared = sum(c.stop - c.start for c in aimed if not _by_entropy(program, c))
+    return squared, sum(_by_entropy(program, c) for c in aimed)
+
+
+def _errors(program: Program, epoch: Epoch, bands: Sequence[Band]) -> list[int]:
+    """Return the kind of error of each band: 0 squared, 1 cross-entropy, -1 for none."""
+    channels = {c.name: c for c in program.network.outputs}
+    aimed = {target.channel for target in epoch.targets}
+    return [
+        int(_by_entropy(program, channels[band.names[0]])) if aimed & set(band.names) else -1
+        for band in bands
+    ] or [-1]
+
+
+def _by_entropy(program: Program, channel: OutputChannel) -> bool:
+    return channel.activation.name == "softmax" and program.training.loss == "auto"
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _braces(values: Iterable[object]) -> str:
+    return "{" + ", ".join(map(str, values)) + "}"

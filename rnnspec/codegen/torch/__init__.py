@@ -1,0 +1,1 @@
+"""The torch module that is generated from a program."""

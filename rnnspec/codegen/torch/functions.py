@@ -1,0 +1,332 @@
+"""The functions of a task in a generated module: draws, and what epochs input, want, judge and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rnnspec.codegen.code import WIDTH, Code, break_lines
+from rnnspec.codegen.render import checked, identifier, quoted
+from rnnspec.codegen.torch.expressions import Writer
+from rnnspec.program.nodes import (
+    Clock,
+    Draw,
+    Epoch,
+    Expression,
+    Output,
+    Previous,
+    Program,
+    Random,
+    Rate,
+    Timeline,
+    White,
+    walk,
+)
+from rnnspec.program.timing import duration_draws
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the module, laid out: the lines below its docstring, relative to the body."""
+
+    name: str
+    parameters: str
+    doc: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TaskFunctions:
+    """The functions of a task, and what they use.
+
+    draw: the draws that depend on no read.  recall: those that depend on reads of earlier trials alone.
+    functions: those of the epochs, equal ones once.  names: for each epoch those of its functions, by role.
+    judges: success and scored.  calls: the functions of the language they use.  clocks: the roles that see
+    t.  The others: whether there are random calls, previous(), draws once per sequence, balanced
+    patterns, draws that networks share though their trials are independent, t, white().
+    """
+
+    draw: Function | None
+    recall: Function | None
+    functions: tuple[Function, ...]
+    names: tuple[Mapping[str, str], ...]
+    judges: tuple[Function, ...]
+    calls: frozenset[str]
+    clocks: tuple[str, ...]
+    random: bool
+    previous: bool
+    sequence: bool
+    balanced: bool
+    shared: bool
+    clock: bool
+    white: bool
+
+
+def write_task(program: Program) -> TaskFunctions:
+    """Write the functions of a program's task."""
+    timeline = program.timeline
+    nodes = [node for value in _expressions(timeline) for node in walk(value)]
+    shared = duration_draws(timeline) if program.training.independent_trials else frozenset[str]()
+    author = _Author(timeline, shared, any(isinstance(node, White) for node in nodes))
+    draw = author.draws("draw", None, "Draw the variables of a trial that depend on no answer.")
+    recall = author.draws("recall", 0, "Work out what depends on answers in earlier trials.")
+    functions, names = author.epochs()
+    judges = tuple(author.judges())
+    return TaskFunctions(
+        draw,
+        recall,
+        functions,
+        names,
+        judges,
+        calls=frozenset(name for writer in author.writers for name in writer.functions),
+        clocks=author.clocks,
+        random=any(isinstance(node, Random) for node in nodes),
+        previous=any(isinstance(node, Previous) for node in nodes),
+        sequence=any("EVERY_TRIAL" in writer.stream for writer in author.writers),
+        balanced=any(draw.patterns is not None for draw in timeline.draws),
+        shared=any("shared" in writer.stream for writer in author.writers),
+        clock=any(isinstance(node, Clock) for node in nodes),
+        white=author.white,
+    )
+
+
+class _Author:
+    """Writes the functions of one task; `writers` remembers what all of them used."""
+
+    def __init__(self, timeline: Timeline, shared: frozenset[str], white: bool) -> None:
+        self.timeline = timeline
+        self.shared = shared
+        self.white = white
+        self.writers: list[Writer] = []
+        self.clocks = tuple(
+            role
+            for role in ("target", "weight", "correct")
+            if any(
+                isinstance(node, Clock)
+                for epoch in timeline.epochs
+                for value in _judging(epoch)[role]
+                for node in walk(value)
+            )
+        )
+
+    # --- draws ---------------------------------------------------------------------------------------
+
+    def draws(self, name: str, available: int | None, doc: str) -> Function | None:
+        """Write the draws that become known at one time; they see each other as local variables."""
+        draws = [draw for draw in self.timeline.draws if draw.available == available]
+        if not draws:
+            return None
+        lines: list[str] = []
+        used: dict[str, None] = {}
+        for draw in draws:
+            every = ", EVERY_TRIAL" if draw.scope == "sequence" else ""
+            writer = self._writer(stream=every + (", shared=True" if draw.name in self.shared else ""))
+            lines.append(self._draw(writer, draw))
+            used |= writer.variables
+        own = {draw.name: identifier(draw.name) for draw in draws}
+        given = [variable for variable in used if variable not in own]
+        return Function(name, "trial", doc, (*_taken(given, "trial"), *lines, *_returned(own)))
+
+    def _draw(self, writer: Writer, draw: Draw) -> str:
+        target = identifier(draw.name)
+        if draw.patterns is not None:
+            writer.functions.add("pick")
+            rows = [", ".join(writer.number(value).text for value in row) for row in draw.patterns]
+            listed = "".join(f"            [{row}],\n" for row in rows)
+            return f"{target} = deal(\n        trial,\n        [\n{listed}        ],\n    )"
+        values = [self._tensor(writer, writer.number(value)) for value in draw.values]
+        if len(values) == 1:
+            return f"{target} = {break_lines(values[0], len(target) + 7, 0, 4)}"
+        listed = ", ".join(value.text for value in values)
+        if len(target) + len(listed) + 24 > WIDTH:
+            listed = "\n        " + "".join(f"{value.text},\n        " for value in values)
+            listed = listed[:-4]
+        return f"{target} = ({listed})[trial.number]"
+
+    def _tensor(self, writer: Writer, value: Code) -> Code:
+        if not value.python:
+            return value
+        writer.functions.add("constant")
+        return Code(f"constant({value.text})")
+
+    # --- epochs --------------------------------------------------------------------------------------
+
+    def epochs(self) -> tuple[tuple[Function, ...], tuple[Mapping[str, str], ...]]:
+        """Write the functions of all epochs; return each once, and for each epoch their names by role."""
+        written: dict[tuple[str, str, tuple[str, ...]], Function] = {}
+        users: dict[str, list[str]] = {}
+        names: list[dict[str, str]] = []
+        for place, epoch in enumerate(self.timeline.epochs):
+            names.append({})
+            for role, function in self._epoch(place, epoch):
+                known = written.setdefault((role, function.parameters, function.lines), function)
+                names[place][role] = known.name
+                users.setdefault(known.name, []).append(epoch.name)
+        functions = (replace(f, doc=f.doc.format(listed(users[f.name]))) for f in written.values())
+        return tuple(functions), tuple(names)
+
+    def _epoch(self, place: int, epoch: Epoch) -> Iterator[tuple[str, Function]]:
+        def function(role: str, parameters: str, doc: str, lines: Iterable[str]) -> tuple[str, Function]:
+            return role, Function(f"{role}_{checked(epoch.name)}", parameters, doc, tuple(lines))
+
+        if epoch.duration.value is not None:
+            writer = self._writer()
+            lines = self._single(writer, self._tensor(writer, writer.number(epoch.duration.value)))
+            yield function("duration", "trial", "How long {} lasts, in seconds.", lines)
+        varying = [(d.channel, d.value) for d in epoch.drives if d.value.type.rate is Rate.POINT]
+        steady = [(d.channel, d.value) for d in epoch.drives if d.value.type.rate is not Rate.POINT]
+        if steady:
+            lines = self._channels(steady)
+            yield function("input", "trial", "The input throughout {}, by channel.", lines)
+        if varying:
+            parameters = "trial, t, white" if self.white else "trial, t"
+            doc = "The input that changes from step to step of {}, by channel."
+            yield function("varying", parameters, doc, self._channels(varying))
+        if epoch.targets:
+            lines = self._channels([(t.channel, t.value) for t in epoch.targets])
+            yield function(
+                "target", "trial" + self._t("target"), "The wanted output in {}, by channel.", lines
+            )
+        if epoch.weight is not None:
+            writer = self._writer()
+            lines = self._single(writer, writer.number(epoch.weight))
+            doc = "How much a point of {} counts in the loss."
+            yield function("weight", "trial" + self._t("weight"), doc, lines)
+        if epoch.correct is not None:
+            lines = self._correct(epoch.correct)
+            yield function(
+                "correct", "trial, y" + self._t("correct"), "Whether a point of {} is right.", lines
+            )
+        if epoch.reads:
+            yield function(
+                "read", "trial, y", "What is read off the outputs at the end of {}.", self._reads(epoch)
+            )
+        after = self.draws(
+            f"after_{checked(epoch.name)}", place + 1, "Work out what depends on the answers in {}."
+        )
+        if after is not None:
+            yield "after", after
+
+    def _channels(self, pairs: Sequence[tuple[str, Expression]]) -> list[str]:
+        entries: dict[str, Code] = {}
+        used: dict[str, None] = {}
+        for channel, value in pairs:
+            writer = self._writer(channel=channel)
+            entries[channel] = writer.number(value)
+            used |= writer.variables
+        together = ", ".join(f"{quoted(channel)}: {code.text}" for channel, code in entries.items())
+        if len(together) + 13 <= WIDTH:
+            return [*_taken(used, "trial"), f"return {{{together}}}"]
+        lines = []
+        for channel, code in entries.items():
+            head = f"    {quoted(channel)}: "
+            lines.append(f"{head}{break_lines(code, 4 + len(head), 1, 8)},")
+        return [*_taken(used, "trial"), "return {", *lines, "}"]
+
+    def _single(self, writer: Writer, code: Code) -> list[str]:
+        return [*_taken(writer.variables, "trial"), _returning(code)]
+
+    def _correct(self, value: Expression) -> list[str]:
+        writer = self._near(value)
+        code = writer.truth(value)
+        return [*_taken(writer.outputs, "y"), *self._moved(writer), _returning(_truth(code))]
+
+    def _reads(self, epoch: Epoch) -> list[str]:
+        lines: list[str] = []
+        outputs: dict[str, None] = {}
+        for read in epoch.reads:
+            writer = self._near(read.value)
+            target, code = identifier(read.name), self._tensor(writer, writer.number(read.value))
+            outputs |= writer.outputs
+            lines += [line for line in self._moved(writer) if line not in lines]
+            lines.append(f"{target} = {break_lines(code, len(target) + 7, 0, 4)}")
+        return [*_taken(outputs, "y"), *lines, *_returned({r.name: identifier(r.name) for r in epoch.reads})]
+
+    def judges(self) -> Iterator[Function]:
+        """Write the truth values of a trial as a whole."""
+        judged = (
+            ("success", self.timeline.success, "Whether a trial is a success."),
+            ("scored", self.timeline.scored, "Whether a trial is scored."),
+        )
+        for name, value, doc in judged:
+            if value is not None:
+                writer = self._writer()
+                code = writer.truth(value)
+                yield Function(name, "trial", doc, tuple(self._single(writer, _truth(code))))
+
+    # --- what they share -----------------------------------------------------------------------------
+
+    def _writer(self, near: str | None = None, channel: str = "", stream: str = "") -> Writer:
+        writer = Writer(near, channel, stream)
+        self.writers.append(writer)
+        return writer
+
+    def _near(self, value: Expression) -> Writer:
+        """Return a writer whose variables are moved to where the outputs are."""
+        outputs = [node.name for node in walk(value) if isinstance(node, Output)]
+        return self._writer(near=identifier(outputs[0]) if outputs else None)
+
+    def _moved(self, writer: Writer) -> list[str]:
+        moved = f".to({writer.near})" if writer.near else ""
+        lines = _taken(writer.variables, "trial", moved)
+        return [*lines, *([f"t = t{moved}"] if writer.clock and moved else [])]
+
+    def _t(self, role: str) -> str:
+        return ", t" if role in self.clocks else ""
+
+
+def _expressions(timeline: Timeline) -> Iterator[Expression]:
+    for draw in timeline.draws:
+        yield from _draw_expressions(draw)
+    for epoch in timeline.epochs:
+        yield from (drive.value for drive in epoch.drives)
+        yield from (value for values in _judging(epoch).values() for value in values)
+        yield from (read.value for read in epoch.reads)
+        if epoch.duration.value is not None:
+            yield epoch.duration.value
+    yield from (value for value in (timeline.success, timeline.scored) if value is not None)
+
+
+def _draw_expressions(draw: Draw) -> Iterator[Expression]:
+    yield from draw.values
+    yield from (value for pattern in draw.patterns or () for value in pattern)
+
+
+def _judging(epoch: Epoch) -> dict[str, list[Expression]]:
+    return {
+        "target": [target.value for target in epoch.targets],
+        "weight": [epoch.weight] if epoch.weight is not None else [],
+        "correct": [epoch.correct] if epoch.correct is not None else [],
+    }
+
+
+# --- lines -------------------------------------------------------------------------------------------
+
+
+def _taken(names: Iterable[str], source: str, moved: str = "") -> list[str]:
+    """Return the lines that make local variables of entries: one line if they fit."""
+    values = {identifier(name): f"{source}[{quoted(name)}]{moved}" for name in names}
+    together = f"{', '.join(values)} = {', '.join(values.values())}"
+    if values and len(together) + 4 <= WIDTH:
+        return [together]
+    return [f"{name} = {value}" for name, value in values.items()]
+
+
+def _returned(values: Mapping[str, str]) -> list[str]:
+    together = f"return {{{', '.join(f'{quoted(name)}: {value}' for name, value in values.items())}}}"
+    if len(together) + 4 <= WIDTH:
+        return [together]
+    return ["return {", *(f"    {quoted(name)}: {value}," for name, value in values.items()), "}"]
+
+
+def _returning(code: Code) -> str:
+    return f"return {break_lines(code, 11, 0, 4)}"
+
+
+def _truth(code: Code) -> Code:
+    return Code(f"torch.tensor([{code.text}])") if code.python else code
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as words: `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,244 @@
+"""The torch target: a program as one standalone module of plain PyTorch, `graph.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+
+from rnnspec.codegen.code import WIDTH, Code, break_lines, call
+from rnnspec.codegen.constants import literal
+from rnnspec.codegen.documentation import document, title
+from rnnspec.codegen.language import with_callees
+from rnnspec.codegen.render import quoted, render
+from rnnspec.codegen.torch.functions import TaskFunctions, write_task
+from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
+from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
+from rnnspec.program.timing import drawn_steps, whole_steps
+
+#: Activations as Python.
+_PYTHON = {
+    "linear": "{x}",
+    "relu": "torch.relu({x})",
+    "tanh": "torch.tanh({x})",
+    "retanh": "torch.tanh(torch.relu({x}))",
+    "sigmoid": "torch.sigmoid({x})",
+    # Softplus is the identity above 40 to the last bit of a float64; torch's default is 20.
+    "softplus": "torch.nn.functional.softplus({x}, 1.0, 40.0)",
+    "softmax": "torch.softmax({x}, -1)",
+    "leaky_relu": "torch.nn.functional.leaky_relu({x}, {a})",
+    "power": "power({x}, {a})",
+}
+
+#: The functions an epoch may have, in the order in which they come into play.
+_ROLES = ("duration", "input", "varying", "target", "weight", "correct", "read", "after")
+
+
+def emit(program: Program) -> str:
+    """Return the source of `graph.py`; the same program gives the same bytes."""
+    task = write_task(program)
+    roles = [role for role in _ROLES if any(role in names for names in task.names)]
+    return render(
+        "torch/graph.py.j2",
+        {
+            "title": title(program),
+            **document(program, roles),
+            **_network(program.network),
+            **_task(program, task, roles),
+            **_objective(program, task, roles),
+        },
+    )
+
+
+# --- network -----------------------------------------------------------------------------------------
+
+
+def _network(network: Network) -> dict[str, object]:
+    activations = (network.activation, *(channel.activation for channel in network.outputs))
+    names = ["w_rec", "w_in", "w_out", "bias", *(["readout_bias"] if network.readout_bias else [])]
+    return {
+        "dt": literal(float(network.dt)),
+        "units": network.units,
+        "populations": _slices("POPULATIONS", "", [(p.name, p.start, p.stop) for p in network.populations]),
+        "tau": " + ".join(f"[{tau}] * {count}" for tau, count in _time_constants(network)),
+        "driven": bool(network.inputs),
+        "input_units": network.input_units,
+        "input_channels": _slices(
+            "INPUT", "columns of W_in", [(c.name, c.start, c.stop) for c in network.inputs]
+        ),
+        "output_channels": _slices(
+            "OUTPUT", "rows of W_out", [(c.name, c.start, c.stop) for c in network.outputs]
+        ),
+        "noise": {
+            "kind": network.noise.kind,
+            "scale": literal(network.noise.scale),
+            "tau": literal(float(network.noise.tau)),
+        },
+        "groups": -(-network.units // 4),
+        "activation": _python(network.activation, "total"),
+        "power": any(activation.name == "power" for activation in activations),
+        "readouts": _readouts(network.outputs),
+        "readout_bias": network.readout_bias,
+        "weight_lines": weight_lines(network),
+        "weight_names": f"{{{', '.join(f'{quoted(name)}: {name}' for name in names)}}}",
+        "orthogonal": uses_orthogonal(network),
+    }
+
+
+def _slices(name: str, comment: str, ranges: Iterable[tuple[str, int, int]]) -> str:
+    entries = [f"{quoted(key)}: slice({start}, {stop})" for key, start, stop in ranges]
+    note = f"  # {comment}" if comment else ""
+    together = f"{name} = {{{', '.join(entries)}}}{note}"
+    if len(together) <= WIDTH:
+        return together
+    return f"{name} = {{{note}\n" + "".join(f"    {entry},\n" for entry in entries) + "}"
+
+
+def _time_constants(network: Network) -> list[tuple[str, int]]:
+    """Return tau and the number of units that have it, neighbours joined."""
+    found: list[tuple[str, int]] = []
+    for population in network.populations:
+        tau, count = literal(float(population.tau)), population.stop - population.start
+        if found and found[-1][0] == tau:
+            count += found.pop()[1]
+        found.append((tau, count))
+    return found
+
+
+def _python(activation: Activation, x: str) -> str:
+    # A float even if it is whole: TorchScript tells them apart.
+    argument = repr(float(activation.arguments[0])) if activation.arguments else ""
+    return _PYTHON[activation.name].format(x=x, a=argument)
+
+
+def _readouts(channels: Sequence[OutputChannel]) -> dict[str, object]:
+    """Return how outputs follow from the readout x: one function of all, or one for each channel."""
+    kinds = {(channel.activation.name, channel.activation.arguments) for channel in channels}
+    alike = len(kinds) == 1 and (channels[0].activation.name != "softmax" or len(channels) == 1)
+    return {
+        "alike": _python(channels[0].activation, "x") if alike else "",
+        "sizes": f"[{', '.join(str(channel.stop - channel.start) for channel in channels)}]",
+        "each": [(quoted(c.name), _python(c.activation, f"x[{quoted(c.name)}]")) for c in channels],
+    }
+
+
+# --- task --------------------------------------------------------------------------------------------
+
+
+def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[str, object]:
+    timeline, dt = program.timeline, program.network.dt
+    columns = ["name", "phase", "steps", "grace", "gradient", *roles]
+    rows = [
+        [
+            quoted(e.name),
+            quoted(e.phase),
+            str(_mean_steps(e, dt)),
+            str(whole_steps(e.grace, dt)),
+            str(e.gradient),
+            *_given(names, roles),
+        ]
+        for e, names in zip(timeline.epochs, task.names, strict=True)
+    ]
+    optional = [f"{role}=None" for role in roles]
+    words = ["call: int"]
+    words += ["trial: int | None = None"] if task.sequence else []
+    words += ["shared: bool = False"] if task.shared else []
+    return {
+        "task": task,
+        "roles": roles,
+        "calls": with_callees(task.calls),
+        "trials": timeline.trials,
+        "ragged": timeline.ragged,
+        "independent": program.training.independent_trials,
+        "epoch_signature": break_lines(
+            call("__init__", *map(Code, ["self", *columns[:5], *optional])), 8, 1, 4
+        ),
+        "epoch_assignments": [f"self.{role} = {role}" for role in roles],
+        "epoch_columns": ", ".join(columns),
+        "epochs": [break_lines(call("Epoch", *map(Code, row)), 4, 1, 4) for row in rows],
+        "burn_in": f'Epoch("burn_in", "", {whole_steps(timeline.burn_in, dt)}, 0, False)'
+        if timeline.burn_in
+        else "",
+        "words_parameters": ", ".join(words),
+        "seconds": "varying" in roles or bool(task.clocks),
+        "uses_epoch": any(role in roles for role in ("input", "varying", "read", "after")),
+        "own_steps": program.network.noise.kind != "none" or task.white,
+        "recorded_input": _recorded_input(program, roles),
+        "skips": bool(program.skips),
+        "sctt": any(skip.kind == "sctt" for skip in program.skips),
+        "dasc": any(skip.kind == "dasc" for skip in program.skips),
+    }
+
+
+def _given(names: Mapping[str, str], roles: Sequence[str]) -> list[str]:
+    """Return the functions of an epoch as arguments: by position up to the first it lacks, then by name."""
+    arguments: list[str] = []
+    for position, role in enumerate(roles):
+        if role in names:
+            arguments.append(names[role] if position == len(arguments) else f"{role}={names[role]}")
+    return arguments
+
+
+def _recorded_input(program: Program, roles: Sequence[str]) -> str:
+    if "varying" in roles:
+        return "record_inputs(u, varying, sequences, last - first)"
+    if "input" in roles:
+        return "u[:, :, None].expand(-1, sequences, last - first, -1)"
+    return f"like.new_zeros(1, sequences, last - first, {program.network.input_units})"
+
+
+def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
+    """Return the steps of an epoch without jitter, of a drawn duration amid its bounds."""
+    if epoch.duration.time is not None:
+        return whole_steps(epoch.duration.time, dt)
+    assert epoch.duration.value is not None
+    bounds = epoch.duration.value.type
+    return drawn_steps((bounds.low + bounds.high) / 2, dt)
+
+
+# --- objective ---------------------------------------------------------------------------------------
+
+
+def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[str, object]:
+    timeline = program.timeline
+    targeted = {target.channel for epoch in timeline.epochs for target in epoch.targets}
+    channels = [channel for channel in program.network.outputs if channel.name in targeted]
+    entropy = [channel for channel in channels if _by_entropy(program, channel)]
+    phases = list(timeline.phases) or ["none"]
+    scored = list(dict.fromkeys(epoch.phase for epoch in timeline.epochs if epoch.correct is not None))
+    penalties = [
+        {
+            "quantity": penalty.quantity,
+            "size": "abs" if penalty.norm == "l1" else "square",
+            "coefficient": literal(penalty.coefficient),
+        }
+        for penalty in program.training.penalties
+    ]
+    # The mean rate is always reported.
+    rate_norms = dict.fromkeys(["abs", *(p["size"] for p in penalties if p["quantity"] == "rate")])
+    judging = [f"epoch.{role}" for role in ("target", "correct") if role in roles]
+    squared = len(entropy) < len(channels)
+    correct = ["trial", "y" if squared else "outputs(x)", *(["t"] if "correct" in task.clocks else [])]
+    weighted = "weight" in roles
+    return {
+        "phases": _names(phases),
+        "scored_phases": "PHASES" if scored == phases else _names(scored),
+        "squared": squared,
+        "entropy": _names([channel.name for channel in entropy]) if entropy else "",
+        "weighted": weighted,
+        "uneven": weighted or timeline.ragged,
+        "penalties": penalties,
+        "rate_norms": rate_norms,
+        "roles_judged": " or ".join(judging),
+        "judged": " or ".join([*judging, "result.record", *(["segment.gradient"] if rate_norms else [])]),
+        "correct_call": f"epoch.correct({', '.join(correct)})",
+        "success": timeline.success is not None,
+        "scored": timeline.scored is not None,
+    }
+
+
+def _by_entropy(program: Program, channel: OutputChannel) -> bool:
+    return channel.activation.name == "softmax" and program.training.loss == "auto"
+
+
+def _names(names: Sequence[str]) -> str:
+    return f"({', '.join(map(quoted, names))}{',' if len(names) == 1 else ''})"

@@ -1,0 +1,1 @@
+"""The target cpu: it runs the generated C++ kernels."""

@@ -1,0 +1,263 @@
+"""The cpu engine: runs batches on kernels of generated C++, compiled for the machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
+
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.activations import activate
+from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
+from rnnspec.runtime.cpu.kernel import Arguments, Kernel, load_kernel
+from rnnspec.runtime.cpu.operator import WEIGHTS, check_weights, simulate
+from rnnspec.runtime.cpu.tiles import Tile
+from rnnspec.runtime.device import REALS
+from rnnspec.runtime.noise import Stream, jitter, key
+from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
+
+
+class CpuEngine:
+    """Runs the kernels of a program: one for each dtype, compiled when it is first needed."""
+
+    def __init__(self, program: Program, tile: Tile | None = None) -> None:
+        """tile: how the arithmetic is cut into vectors; the fastest of this machine if not given."""
+        self.program = program
+        self.tile = tile
+        # Remembered here and not by program, which takes long to compare.
+        self._kernels: dict[torch.dtype, Kernel] = {}
+        self._coefficients: dict[Fraction, tuple[list[float], list[float]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A loaded library cannot be copied: the copy finds its own."""
+        return CpuEngine, (self.program, self.tile)
+
+    def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
+        """Return the compiled kernel for weights of a dtype."""
+        if dtype not in self._kernels:
+            if dtype not in REALS:
+                raise TypeError(f"The target cpu computes in float32 or float64, not in {dtype}.")
+            self._kernels[dtype] = load_kernel(self.program, REALS[dtype], self.tile)
+        return self._kernels[dtype]
+
+    def fingerprint(self, dtype: torch.dtype) -> str:
+        """Return a name of the kernel; see `batch.Engine`."""
+        return self.kernel(dtype).bits
+
+    def run(
+        self,
+        weights: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        record: bool = False,
+        forced_reads: Mapping[str, Tensor] | None = None,
+    ) -> Outcome:
+        """Simulate one batch with effective weights; see `batch.Engine`."""
+        program, dtype = self.program, weights["bias"].dtype
+        kernel = self.kernel(dtype)
+        tables = self._timetables(kernel, batch)
+        longest = max(table.steps for table in tables)
+        repeated = batch.sequences if len(tables) == 1 else 1
+        # Here too: of tensors without numbers the operator would only make more such.
+        check_weights(kernel, weights)
+        given = [weights[name] for name in WEIGHTS if name in weights]
+        unpack: Any = unpack_dual
+        if any(unpack(weight).tangent is not None for weight in given):
+            raise RuntimeError("The target cpu has no forward mode; the targets torch and reference do.")
+        results = simulate(
+            kernel.name,
+            given,
+            [
+                *(_tensor(values, dtype) for values in self._per_unit(batch.stage.theta)),
+                _clock(program, batch.stage.theta, longest),
+                _tensor(batch.stage.betas, torch.float64),
+            ],
+            _pack(tables),
+            [
+                float(program.network.dt * batch.stage.theta),
+                program.network.noise.scale,
+                _keep(program, batch.stage.theta),
+                float(
+                    repeated
+                    * sum(s.steps for t in tables for s in t.segments if s.gradient)
+                    * program.network.units
+                ),
+            ],
+            [
+                batch.first_network,
+                batch.sequences,
+                torch.get_num_threads(),
+                batch.seed,
+                *(key(batch, purpose)[1] for purpose in (Stream.NOISE, Stream.WHITE, Stream.DRAWS)),
+                longest,
+            ],
+            self._forced(kernel, forced_reads or {}),
+            None,
+            None,
+            torch.is_grad_enabled() and any(weight.requires_grad for weight in given),
+            record,
+        )
+        return self._outcome(kernel, weights, tables, results, record)
+
+    # --- what goes in ----------------------------------------------------------------------------------
+
+    def _per_unit(self, theta: Fraction) -> tuple[list[float], list[float]]:
+        if theta not in self._coefficients:
+            self._coefficients[theta] = _coefficients(self.program, theta)
+        return self._coefficients[theta]
+
+    def _timetables(self, kernel: Kernel, batch: Batch) -> list[Timetable]:
+        """Return the timetable of all sequences, or if they differ that of each."""
+        program, stage = self.program, batch.stage
+        extra = jitter(program, batch)
+        drawn: Sequence[Sequence[Sequence[float | None]] | None] = [None]
+        if program.timeline.ragged:
+            arguments = Arguments(
+                sequences=batch.sequences,
+                first_network=batch.first_network,
+                seed=batch.seed,
+                draws_key=key(batch, Stream.DRAWS)[1],
+                dt=float(program.network.dt * stage.theta),
+            )
+            drawn = kernel.durations(arguments)
+        return [
+            timetable(program, stage.theta, stage.betas, epoch_steps(program, stage.theta, extra, each))
+            for each in drawn
+        ]
+
+    def _forced(self, kernel: Kernel, forced: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the values to be taken for reads, (V, K, B, trials), nan for all else."""
+        reads = {read.name for epoch in self.program.timeline.epochs for read in epoch.reads}
+        given = {name: value.to(torch.float64) for name, value in forced.items() if name in reads}
+        if not given:
+            return None
+        nothing = torch.full_like(next(iter(given.values())), math.nan)
+        return torch.stack([given.get(name, nothing) for name in kernel.variables])
+
+    # --- what comes out --------------------------------------------------------------------------------
+
+    def _outcome(
+        self,
+        kernel: Kernel,
+        weights: Mapping[str, Tensor],
+        tables: Sequence[Timetable],
+        results: Sequence[Tensor],
+        record: bool,
+    ) -> Outcome:
+        timeline, program = self.program.timeline, self.program
+        loss, mean_rate, right, points, steps, success, scored, variables, rates, inputs = results[:10]
+        dtype = loss.dtype
+        fractions = torch.where(scored[..., None] != 0, right.to(dtype) / points, torch.nan)
+        share = torch.where(fractions.isnan(), 0.0, steps.to(dtype))
+        trials = (fractions.nan_to_num() * share).sum(-1) / share.sum(-1)
+        if timeline.success is not None:
+            trials = torch.where(scored != 0, success.to(dtype), torch.nan)
+        judged = {epoch.phase for epoch in timeline.epochs if epoch.correct is not None}
+        lengths = _tensor([table.steps for table in tables], torch.int64)
+        outcome = {}
+        if record:
+            alive = torch.arange(rates.shape[2], device="cpu") < lengths[:, None]
+            rates = torch.where(alive[..., None], rates, torch.nan)
+            inputs = torch.where(alive[..., None], inputs.detach(), torch.nan)
+            outcome = {
+                "rates": rates,
+                "outputs": _outputs(program, weights, rates),
+                "inputs": inputs if inputs_differ(program) else inputs[:1],
+            }
+        return Outcome(
+            loss=loss,
+            performance=trials.nanmean((1, 2)),
+            mean_rate=mean_rate.detach(),
+            phase_performance={
+                phase: fractions[..., number].nanmean((1, 2))
+                for number, phase in enumerate(timeline.phases)
+                if phase in judged
+            },
+            trial_performance=trials,
+            variables={
+                name: variables[..., number] if self._own(name) else variables[:1, ..., number]
+                for number, name in enumerate(kernel.variables)
+            },
+            steps=lengths,
+            **outcome,
+        )
+
+    def _own(self, name: str) -> bool:
+        """Whether each network has its own value of a variable."""
+        draws = {draw.name: draw for draw in self.program.timeline.draws}
+        return self.program.training.independent_trials or name not in draws or draws[name].type.reads
+
+
+def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> Tensor:
+    """Return what is read out of recorded rates: (K, B, T, C)."""
+    x = rates.flatten(1, 2) @ weights["w_out"].mT
+    if "readout_bias" in weights:
+        x = x + weights["readout_bias"][:, None]
+    pieces = [activate(c.activation, x[..., c.start : c.stop]) for c in program.network.outputs]
+    every = torch.cat([*pieces, x[..., :0]], -1)
+    return every.view(*rates.shape[:3], every.shape[-1])
+
+
+# --- coefficients, computed in float64 ------------------------------------------------------------------
+
+
+def _coefficients(program: Program, theta: Fraction) -> tuple[list[float], list[float]]:
+    """Return alpha = dt theta / tau of each unit, and what a normal number adds to its noise."""
+    network, step = program.network, program.network.dt * theta
+    taus = [p.tau for p in network.populations for _ in range(p.start, p.stop)]
+    gains = [0.0] * len(taus)
+    if network.noise.kind == "ou":
+        gains = [network.noise.scale * math.sqrt(2 * step / network.noise.tau)] * len(taus)
+    if network.noise.kind == "white":
+        gains = [network.noise.scale * math.sqrt(2 * tau / step) for tau in taus]
+    return [float(step / tau) for tau in taus], gains
+
+
+def _keep(program: Program, theta: Fraction) -> float:
+    """Return what a step leaves of Ornstein-Uhlenbeck noise."""
+    noise = program.network.noise
+    return 1.0 - float(program.network.dt * theta / noise.tau) if noise.kind == "ou" else 0.0
+
+
+def _clock(program: Program, theta: Fraction, steps: int) -> Tensor:
+    """Return the seconds after 0 .. `steps` steps, each rounded once."""
+    step = program.network.dt * theta
+    return torch.arange(steps + 1, dtype=torch.float64, device="cpu") * step.numerator / step.denominator
+
+
+def _tensor(values: Sequence[Any], dtype: torch.dtype) -> Tensor:
+    """Return numbers as a tensor for a kernel, whatever the device of new tensors is.
+
+    Made anew for each call: under `torch.export` it is a tensor without numbers.
+    """
+    return torch.tensor(values, dtype=dtype, device="cpu")
+
+
+@lru_cache(maxsize=64)
+def _pack_one(table: Timetable) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    segments: list[tuple[int, ...]] = [
+        (s.epoch, s.trial, s.start, s.steps, s.grace, s.gradient) for s in table.segments
+    ]
+    landings: list[tuple[int, ...]] = [
+        (x.state, x.source, -1 if x.increment_step is None else x.increment_step, x.edge)
+        for x in table.landings
+    ]
+    return segments, landings
+
+
+def _pack(tables: Sequence[Timetable]) -> list[Tensor]:
+    """Return the segments, where the landings of each table begin, and the landings."""
+    packed = [_pack_one(table) for table in tables]
+    first = [0, *accumulate(len(landings) for _, landings in packed)]
+    return [
+        _tensor([segments for segments, _ in packed], torch.int32).view(len(packed), -1, 6),
+        _tensor(first, torch.int64),
+        _tensor([landing for _, landings in packed for landing in landings], torch.int32).view(-1, 4),
+    ]

@@ -1,0 +1,116 @@
+"""Effective weights: which connections exist, which are trained, and which have a sign.
+
+What is trained is raw; what a network computes with is effective: masked, and with the signs of Dale's law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from rnnspec.program.nodes import Matrix, Program
+from rnnspec.runtime.weight_draws import MASKS, WeightDraws
+
+
+@dataclass(frozen=True)
+class MatrixStructure:
+    """What is not plain about the entries of a matrix; None for what is plain everywhere.
+
+    mask: (K', R, C) bool, the connections that exist; K' is 1 if they are the same in all networks.
+    frozen: (R, C) bool, those that are not trained.  sign: (R, C), +1 or -1, 0 where either will do.
+    """
+
+    mask: Tensor | None
+    frozen: Tensor | None
+    sign: Tensor | None
+
+    def to(self, device: torch.device | str) -> MatrixStructure:
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return MatrixStructure(moved(self.mask), moved(self.frozen), moved(self.sign))
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The structure of w_rec, w_in and w_out by name."""
+
+    matrices: Mapping[str, MatrixStructure]
+
+    def to(self, device: torch.device | str) -> Structure:
+        return Structure({name: matrix.to(device) for name, matrix in self.matrices.items()})
+
+
+def structure(program: Program, networks: int, seed: int, first_network: int = 0) -> Structure:
+    """Return which weights exist, which are frozen and which have a sign."""
+    found: dict[str, MatrixStructure] = {}
+    for matrix in matrices(program):
+        numbers = range(first_network, first_network + networks)
+        masks = [connections(matrix, seed, number) for number in numbers]
+        shared = all(block.density >= 1 for block in matrix.blocks)
+        mask = torch.stack(masks[:1] if shared else masks)
+        frozen = _paint(matrix, [not block.trainable for block in matrix.blocks], torch.bool)
+        sign = signs(matrix)
+        found[matrix.name] = MatrixStructure(
+            None if bool(mask.all()) else mask,
+            frozen if bool(frozen.any()) else None,
+            sign if bool(sign.any()) else None,
+        )
+    return Structure(found)
+
+
+def effective(
+    raw: Mapping[str, Tensor], structure: Structure, dale: Literal["relu", "abs"]
+) -> dict[str, Tensor]:
+    """Return the weights that a network computes with; differentiable, and raw itself where nothing is to do.
+
+    w = mask * sign * rectified(raw), rectified = max(0, .) or |.|; plain raw where no sign is given.
+    Frozen entries get no gradient.
+    """
+    out = dict(raw)
+    for name, matrix in structure.matrices.items():
+        out[name] = _effective(raw[name], matrix, dale)
+    return out
+
+
+def _effective(weights: Tensor, matrix: MatrixStructure, dale: Literal["relu", "abs"]) -> Tensor:
+    if matrix.frozen is not None:
+        weights = torch.where(matrix.frozen, weights.detach(), weights)
+    if matrix.sign is not None:
+        rectified = weights.relu() if dale == "relu" else weights.abs()
+        weights = torch.where(matrix.sign == 0, weights, matrix.sign.to(weights.dtype) * rectified)
+    if matrix.mask is not None:
+        weights = torch.where(matrix.mask, weights, 0.0)
+    return weights
+
+
+def connections(matrix: Matrix, seed: int, number: int) -> Tensor:
+    """Return which connections of a matrix exist in one network: (R, C) bool."""
+    probability = _paint(matrix, [b.density if b.present else 0.0 for b in matrix.blocks], torch.float64)
+    if matrix.name == "w_rec":
+        isolated = _paint(matrix, [not b.self_connections for b in matrix.blocks], torch.bool)
+        probability[isolated & torch.eye(matrix.rows, dtype=torch.bool)] = 0.0
+    if bool(((probability == 0) | (probability >= 1)).all()):
+        return probability > 0
+    return WeightDraws(seed, number, matrix.name, matrix.rows, matrix.columns, MASKS).uniforms < probability
+
+
+def signs(matrix: Matrix) -> Tensor:
+    value = {"excitatory": 1.0, "inhibitory": -1.0, None: 0.0}
+    return _paint(matrix, [value[block.sign] for block in matrix.blocks], torch.float64)
+
+
+def _paint(matrix: Matrix, values: Sequence[float], dtype: torch.dtype) -> Tensor:
+    """Give every entry of a matrix the value of its block: (R, C)."""
+    out = torch.zeros(matrix.rows, matrix.columns, dtype=dtype)
+    for block, value in zip(matrix.blocks, values, strict=True):
+        out[slice(*block.rows), slice(*block.columns)] = value
+    return out
+
+
+def matrices(program: Program) -> tuple[Matrix, ...]:
+    return program.network.w_rec, program.network.w_in, program.network.w_out

@@ -1,0 +1,60 @@
+"""Initial weights: the raw weights that a training starts from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rnnspec.program.nodes import Matrix, Program
+from rnnspec.runtime.effective_weights import connections, matrices, signs
+from rnnspec.runtime.weight_draws import WeightDraws
+
+
+def initial_weights(
+    program: Program,
+    networks: int,
+    seed: int,
+    first_network: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, Tensor]:
+    """Draw the raw weights that training starts from; network k's depend on (seed, k) alone.
+
+    w_rec (K, N, N), w_in (K, N, C_in), w_out (K, C_out, N), bias (K, N) and, if the program has one,
+    readout_bias (K, C_out), which starts at 0.  Computed in float64, then rounded to dtype.  Where there
+    is no connection the raw weight is 0; where the sign is given it is |w|.
+    """
+    numbers = range(first_network, first_network + networks)
+    # One network after the other: then not even the order of a sum can depend on how many there are.
+    each = [_network_weights(program, seed, number) for number in numbers]
+    return {name: torch.stack([weights[name] for weights in each]).to(dtype) for name in each[0]}
+
+
+def _network_weights(program: Program, seed: int, number: int) -> dict[str, Tensor]:
+    network = program.network
+    weights: dict[str, Tensor] = {
+        matrix.name: _initial_matrix(matrix, seed, number) for matrix in matrices(program)
+    }
+    weights["bias"] = WeightDraws(seed, number, "bias", network.units, 1).draw(network.bias)[:, 0]
+    if network.readout_bias:
+        weights["readout_bias"] = torch.zeros(network.output_units, dtype=torch.float64)
+    return weights
+
+
+def _initial_matrix(matrix: Matrix, seed: int, number: int) -> Tensor:
+    """Draw one raw matrix: blocks, then the mask, then the signs, then the spectral radius."""
+    stream = WeightDraws(seed, number, matrix.name, matrix.rows, matrix.columns)
+    weights = stream.draw(matrix.init)
+    for block in matrix.blocks:
+        if block.init is not None:
+            weights[slice(*block.rows), slice(*block.columns)] = stream.draw(
+                block.init, block.rows, block.columns
+            )
+    weights = torch.where(connections(matrix, seed, number), weights, 0.0)
+    sign = signs(matrix)
+    weights = torch.where(sign == 0, weights, weights.abs())
+    if matrix.radius is not None:
+        found = torch.linalg.eigvals(torch.where(sign == 0, weights, sign * weights)).abs().max()
+        # Nothing scales a matrix without eigenvalues other than 0, such as zeros or a feed-forward chain.
+        if found > 0:
+            weights = weights * (matrix.radius / found)
+    return weights

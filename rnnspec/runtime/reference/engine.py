@@ -1,0 +1,146 @@
+"""The reference engine: slow, plain and obviously right, in any dtype; the oracle of the tests.
+
+It simulates each sequence by itself, in turn (`reference_sequence.py`), and then computes loss and score
+from the definitions (`reference_objective.py`).  Only the networks are vectorised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.noise import jitter, process_noise
+from rnnspec.runtime.reference.interpret import Drawn, draw
+from rnnspec.runtime.reference.objective import Objective
+from rnnspec.runtime.reference.sequence import SequenceSimulation, Trajectory, outputs, readouts
+from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
+
+
+class Reference:
+    """Interprets a program; autograd differentiates it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def fingerprint(self, dtype: torch.dtype) -> None:
+        """Nothing is compiled; see `batch.Engine`."""
+
+    def run(
+        self,
+        weights: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        record: bool = False,
+        forced_reads: Mapping[str, Tensor] | None = None,
+    ) -> Outcome:
+        """Simulate one batch with effective weights; see `batch.Engine`."""
+        trajectories = self._simulate(weights, batch, forced_reads or {})
+        objective = Objective(self.program, batch, weights, trajectories)
+        score = objective.score()
+        steps = [trajectory.table.steps for trajectory in trajectories]
+        return Outcome(
+            loss=objective.loss(),
+            performance=score.performance,
+            mean_rate=objective.mean_rate(1).detach(),
+            phase_performance=score.phases,
+            trial_performance=score.trials,
+            variables=_variables(trajectories),
+            steps=torch.tensor(steps if self.program.timeline.ragged else steps[:1]),
+            rates=_recorded(trajectories, _rates) if record else None,
+            outputs=_recorded(trajectories, lambda t: self._outputs(weights, t)) if record else None,
+            inputs=_recorded(trajectories, _inputs) if record else None,
+        )
+
+    def state_gradients(self, weights: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, list[Timetable]]:
+        """Return how the last answer of each network depends on its states, and each sequence's timetable.
+
+        |dL/dr(t)| over the units, (K, B, T + 1), of state 0, 1, ...: along all paths that lead on from it,
+        skips too; L is the error of the last epoch that wants something.  0 where no gradient passes; nan
+        behind the end of a shorter sequence.
+        """
+        trained = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        trajectories = self._simulate(trained, batch, {})
+        error = Objective(self.program, batch, trained, trajectories).last_error().sum()
+        states = [state for t in trajectories for state in t.states if state.requires_grad]
+        found = iter(torch.autograd.grad(error, states, allow_unused=True)) if states else iter(())
+        rows = []
+        for trajectory in trajectories:
+            own = [next(found) if state.requires_grad else None for state in trajectory.states]
+            nothing = torch.zeros_like(trajectory.states[0])
+            rows.append(torch.stack([nothing if g is None else g for g in own], 1).norm(dim=-1))
+        longest = max(row.shape[1] for row in rows)
+        padded = [torch.nn.functional.pad(r, (0, longest - r.shape[1]), value=torch.nan) for r in rows]
+        return torch.stack(padded, 1), [trajectory.table for trajectory in trajectories]
+
+    def _simulate(
+        self, weights: Mapping[str, Tensor], batch: Batch, forced_reads: Mapping[str, Tensor]
+    ) -> list[Trajectory]:
+        """Simulate every sequence of a batch."""
+        bias = weights["bias"]
+        drawn = draw(self.program, batch, bias.shape[0], device=bias.device)
+        tables = self.timetables(batch, drawn)
+        # Drawn in float64 whatever the dtype of the weights, and rounded once.
+        noise = process_noise(
+            self.program, batch, max(table.steps for table in tables), bias.shape[0], device=bias.device
+        )
+        simulation = SequenceSimulation(
+            self.program, batch, weights, None if noise is None else noise.to(bias.dtype), forced_reads
+        )
+        trajectories = []
+        for b, table in enumerate(tables):
+            own = [{name: v[:, b : b + 1] for name, v in trial.items()} for trial in drawn.variables]
+            trajectories.append(simulation.simulate(b, table, own))
+        return trajectories
+
+    def timetables(self, batch: Batch, drawn: Drawn) -> list[Timetable]:
+        """Return the timetable of each sequence."""
+        program, stage = self.program, batch.stage
+        extra = jitter(program, batch)
+        tables = []
+        for b in range(batch.sequences):
+            seconds = drawn.durations[b] if drawn.durations is not None else None
+            steps = epoch_steps(program, stage.theta, extra, seconds)
+            tables.append(timetable(program, stage.theta, stage.betas, steps))
+        return tables
+
+    def _outputs(self, weights: Mapping[str, Tensor], trajectory: Trajectory) -> Tensor:
+        values = outputs(self.program.network, readouts(weights, _rates(trajectory)))
+        channels = self.program.network.outputs
+        columns = [values[c.name] if c.stop - c.start > 1 else values[c.name].unsqueeze(-1) for c in channels]
+        return torch.cat(columns, -1) if columns else _rates(trajectory)[..., :0]
+
+
+def _rates(trajectory: Trajectory) -> Tensor:
+    """Return the state after each step, (T, K, N)."""
+    return torch.stack(trajectory.states)[1:]
+
+
+def _inputs(trajectory: Trajectory) -> Tensor:
+    """Return the input during each step, (T, K', C_in)."""
+    return torch.cat(trajectory.inputs)
+
+
+def _recorded(trajectories: Sequence[Trajectory], values: Callable[[Trajectory], Tensor]) -> Tensor:
+    """Return what each sequence has at each of its steps, (K', B, T, ...); nan behind its end."""
+    recorded = [values(trajectory) for trajectory in trajectories]
+    steps = max(len(value) for value in recorded)
+    padded = [
+        torch.cat([value, value.new_full((steps - len(value), *value.shape[1:]), torch.nan)])
+        for value in recorded
+    ]
+    return torch.stack(padded, 1).permute(2, 1, 0, 3)
+
+
+def _variables(trajectories: Sequence[Trajectory]) -> dict[str, Tensor]:
+    """Return all draws and reads by name, (K', B, trials)."""
+    result = {}
+    for name in trajectories[0].trials[0]:
+        values = [[trial[name] for trial in trajectory.trials] for trajectory in trajectories]
+        networks = max(len(value) for row in values for value in row)
+        rows = [torch.cat([value.expand(networks, 1) for value in row], 1) for row in values]
+        result[name] = torch.stack(rows, 1)
+    return result

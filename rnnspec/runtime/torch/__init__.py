@@ -1,0 +1,1 @@
+"""The targets torch and torchscript: they run the generated torch module."""

@@ -1,0 +1,173 @@
+"""The torch engine: loads a generated `graph.py` and runs batches on it."""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnspec.codegen.torch.graph import emit
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.noise import Stream, jitter, key
+from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
+from rnnspec.runtime.torch.alignment import Aligned, align
+
+
+class TorchEngine:
+    """Runs the generated module of a program.
+
+    source: that of the module if it has been emitted already.  script: compile the inner loop with
+    TorchScript.
+    """
+
+    def __init__(self, program: Program, source: str | None = None, script: bool = False) -> None:
+        self.program = program
+        self.source = emit(program) if source is None else source
+        self.script = script
+        self.module = load(self.source, script)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A module cannot be copied: the copy loads its own."""
+        return TorchEngine, (self.program, self.source, self.script)
+
+    def fingerprint(self, dtype: torch.dtype) -> None:
+        """Nothing is compiled; see `batch.Engine`."""
+
+    def run(
+        self,
+        weights: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        record: bool = False,
+        forced_reads: Mapping[str, Tensor] | None = None,
+    ) -> Outcome:
+        """Simulate one batch with effective weights; see `batch.Engine`."""
+        module, program = self.module, self.program
+        table, aligned = self._timetable(weights, batch)
+        options: dict[str, Any] = {}
+        if program.skips:
+            options["betas"] = batch.stage.betas
+        if forced_reads and any(epoch.reads for epoch in program.timeline.epochs):
+            options["forced_reads"] = forced_reads
+        result = module.simulate(
+            weights,
+            batch.sequences,
+            aligned or table,
+            dt=float(program.network.dt * batch.stage.theta),
+            seed=batch.seed,
+            iteration=batch.iteration,
+            evaluation=batch.purpose != "train",
+            first_network=batch.first_network,
+            record=record,
+            **options,
+        )
+        loss = module.loss(result, weights)
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            # No point is judged, as can be in a coarse stage; it is still a function of the weights.
+            loss = loss + 0.0 * weights["bias"].sum(1)
+        steps = [table.steps] if aligned is None else list(aligned.lengths)
+        rates = outputs = inputs = None
+        if record:
+            rates = torch.cat(result.rates, 2)
+            outputs = torch.cat(list(module.outputs(module.readout(weights, rates)).values()), -1)
+            inputs = _joined(result.inputs)
+            if aligned is not None:
+                rates, outputs, inputs = (_own_clocks(x, aligned) for x in (rates, outputs, inputs))
+        return Outcome(
+            loss=loss,
+            performance=module.performance(result),
+            mean_rate=result.rate_abs.amount.detach() / max(result.rate_abs.count, 1),
+            phase_performance=module.phase_performance(result),
+            trial_performance=module.trial_performance(result),
+            variables=_variables(result.trials, batch.sequences),
+            steps=torch.tensor(steps),
+            rates=rates,
+            outputs=outputs,
+            inputs=inputs,
+        )
+
+    def _timetable(self, weights: Mapping[str, Tensor], batch: Batch) -> tuple[Timetable, Aligned | None]:
+        """Return the timetable of sequence 0, and if sequences differ that of all, aligned."""
+        program, stage = self.program, batch.stage
+        extra = jitter(program, batch)
+        drawn = self._drawn(weights, batch) if program.timeline.ragged else [None]
+        tables = [
+            timetable(program, stage.theta, stage.betas, epoch_steps(program, stage.theta, extra, seconds))
+            for seconds in drawn
+        ]
+        return tables[0], align(tables) if program.timeline.ragged else None
+
+    def _drawn(
+        self, weights: Mapping[str, Tensor], batch: Batch
+    ) -> Sequence[Sequence[Sequence[float | None]]]:
+        """Return the drawn durations of each sequence, trial and epoch, in seconds."""
+        networks = torch.arange(batch.first_network, batch.first_network + len(weights["bias"]))
+        trials = self.module.draw_trials(key(batch, Stream.DRAWS), networks, batch.sequences)
+        seconds = [
+            [
+                epoch.duration(trial).expand(1, batch.sequences, 1, 1).flatten().tolist()
+                if epoch.duration
+                else None
+                for epoch in self.module.EPOCHS[: len(self.program.timeline.epochs)]
+            ]
+            for trial in trials
+        ]
+        return [
+            [[None if epoch is None else epoch[b] for epoch in trial] for trial in seconds]
+            for b in range(batch.sequences)
+        ]
+
+
+def load(source: str, script: bool = False) -> ModuleType:
+    """Execute a generated module, once per source."""
+    return _load(source, script)
+
+
+@lru_cache(maxsize=64)
+def _load(source: str, script: bool) -> ModuleType:
+    name = f"rnnspec_graph_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    file = f"<{name}>"
+    # Tracebacks, and TorchScript, look up the lines of the source here.
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    module = ModuleType(name)
+    module.__file__ = file
+    exec(compile(source, file, "exec"), module.__dict__)
+    if script:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module.chunk = torch.jit.script(module.chunk)  # type: ignore[attr-defined]
+    return module
+
+
+def _variables(trials: Sequence[Any], sequences: int) -> dict[str, Tensor]:
+    """Return all draws and reads by name: (K', B, trials)."""
+    found = {}
+    for name in trials[0].values:
+        values = [trial[name] for trial in trials]
+        networks = max(value.shape[0] if value.dim() else 1 for value in values)
+        found[name] = torch.cat([value.expand(networks, sequences, 1, 1) for value in values], 2)[..., 0]
+    return found
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    """Join recorded inputs (K', B, T, C) in time; where networks differ in one piece, they do in all."""
+    networks = max(len(piece) for piece in pieces)
+    return torch.cat([piece.expand(networks, -1, -1, -1) for piece in pieces], 2)
+
+
+def _own_clocks(recorded: Tensor, aligned: Aligned) -> Tensor:
+    """Put what was recorded on aligned steps onto each sequence's own: (K, B, T, ...), nan behind its end."""
+    rows = []
+    for b, steps in enumerate(aligned.steps):
+        own = recorded[:, b, torch.tensor(steps, dtype=torch.int64, device=recorded.device)]
+        rest = own.new_full((len(own), max(aligned.lengths) - len(steps), own.shape[-1]), torch.nan)
+        rows.append(torch.cat((own, rest), 1))
+    return torch.stack(rows, 1)

@@ -1,0 +1,71 @@
+"""The gradient of the loss is its derivative, also where a skip starts in an epoch without gradient.
+
+An epoch without gradient cuts off how its own states depend on the weights.  Along weights that are silent in
+that epoch nothing is cut off, so there the gradient must agree with finite differences of the loss.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import get_args
+
+import pytest
+import torch
+from support import program
+from torch import Tensor
+
+from rnnspec.runtime.batch import Batch, Stage
+from rnnspec.runtime.effective_weights import effective, structure
+from rnnspec.runtime.initial_weights import initial_weights
+from rnnspec.runtime.targets import Target, make_engine
+
+#: `cue` is 0 in the first epoch, which is without gradient: what it sends is silent there.
+CONTEXT = """
+network:
+  activation: softplus
+  noise: {kind: ou, scale: 0.3, tau: 60 ms}
+task:
+  epochs:
+    fixation: {gradient: false, input: {cue: 0}}
+    stimulus: {input: {cue: 1}}
+    response: {input: {cue: 0.5}}
+"""
+
+#: Skips whose source is the last state of an epoch without gradient, and others.
+EDGES = {
+    "sctt": "kind: sctt, every: 4 steps",
+    "dasc departing": "kind: dasc, every: 4 steps",
+    "dasc arriving": "kind: dasc, every: 4 steps, increment: arriving",
+    "dasc arriving per sequence": "kind: dasc, every: 4 steps, per: sequence, increment: arriving",
+    "dasc per sequence": "kind: dasc, every: 3 steps, per: sequence",
+    "dasc between events": "kind: dasc, from: stimulus.start, to: response.end",
+    "dasc out of the context": "kind: dasc, from: fixation.start, to: response.start + 20 ms",
+    "sctt between events": "kind: sctt, from: stimulus.start, to: response.end",
+}
+
+
+@pytest.mark.parametrize("target", get_args(Target))
+@pytest.mark.parametrize("edge", EDGES)
+def test_gradient_along_weights_that_are_silent_without_gradient(target: Target, edge: str) -> None:
+    """Compare the gradient of the loss along the weights of `cue` with central differences, in float64."""
+    found = program(CONTEXT, f"skips: {{edges: {{one: {{{EDGES[edge]}}}}}}}")
+    engine, marks = make_engine(found, target), structure(found, 2, 0)
+    batch = Batch(3, 0, 4, "train", Stage(Fraction(1), (0.3,)))
+    (cue,) = (channel for channel in found.network.inputs if channel.name == "cue")
+
+    def loss(weights: dict[str, Tensor]) -> Tensor:
+        return engine.run(effective(weights, marks, found.network.dale), batch).loss
+
+    raw = initial_weights(found, 2, 0, 0, torch.float64)
+    w_in = raw["w_in"].requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(raw).sum(), w_in)
+    # The networks are independent: one perturbation serves them all.
+    for unit in range(found.network.units):
+        differences = []
+        for change in (1e-5, -1e-5):
+            moved = w_in.detach().clone()
+            moved[:, unit, cue.start] += change
+            differences.append(loss({**raw, "w_in": moved}).detach())
+        slope = (differences[0] - differences[1]) / 2e-5
+        torch.testing.assert_close(gradient[:, unit, cue.start], slope, rtol=1e-6, atol=1e-9)
+    assert gradient[..., cue.start].abs().max() > 1e-5
