@@ -352,8 +352,8 @@ def test_the_increment_of_such_a_skip_carries_that_of_its_step() -> None:
 
 
 def test_an_arriving_increment_leads_to_the_state_before_the_source() -> None:
-    # context: states 1 to 4; a: 5 to 12. State 12 is made of state 8 and the increment of step 7, which starts
-    # at state 7: one hop, and three steps to state 4.
+    # context: states 1 to 4; a: 5 to 12. State 12 is made of state 8 and the increment of step 7, which
+    # starts at state 7: one hop, and three steps to state 4.
     arriving = every(20, "trial", "dasc", "arriving")
     spec = program(epoch("context", 20, gradient=False), epoch("a", 40), skips=(arriving,))
     assert [(x.source, x.increment_step) for x in lay_out(spec).landings] == [(0, 0), (4, 3), (8, 7)]
