@@ -32,13 +32,14 @@ class Specification:
     """A spec that has no errors.
 
     text: the resolved document as YAML, which means the same everywhere.  warnings: what still looks odd.
-    methods: the names of the overlays, in order.
+    methods: the names of the overlays, in order.  settings: `key=value` as they were given, in order.
     """
 
     text: str
     program: Program
     warnings: tuple[Diagnostic, ...]
     methods: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 def load(
@@ -68,7 +69,8 @@ def load(
         problems.stop_on_error()
     assert program is not None
     methods = tuple(Path(overlay).stem for overlay in overlays)
-    return Specification(dump(document.value), program, problems.sorted(), methods)
+    given = tuple(map(str, settings))
+    return Specification(dump(document.value), program, problems.sorted(), methods, given)
 
 
 def specification_of(

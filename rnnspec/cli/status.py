@@ -152,6 +152,7 @@ def _row(status: RunStatus) -> dict[str, object]:
         "run": str(status.folder),
         "name": status.name,
         "methods": list(status.methods),
+        "settings": list(status.settings),
         "state": status.state,
         "iteration": status.completed,
         "iterations": status.iterations,

@@ -15,7 +15,7 @@ import shlex
 from pathlib import Path
 
 #: The version of this layout.
-FORMAT = 2
+FORMAT = 3
 SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
 TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
 CHECKPOINTS, LOCK = "checkpoints", "lock"

@@ -102,6 +102,7 @@ def _readable(manifest: dict[str, Any]) -> bool:
     """Return whether a manifest has what is needed here, in the types that it is written with."""
     kinds = {"networks": int, "first_network": int, "seed": int, "status": str, "iterations": int}
     kinds |= {"identity": str, "versions": dict, "device": str, "threads": int, "name": str, "methods": list}
+    kinds |= {"settings": list}
     if manifest.get("format") != FORMAT or any(type(manifest.get(k)) is not t for k, t in kinds.items()):
         return False
     if manifest["threads"] < 1 or type(manifest["versions"].get("rnnspec")) is not str:

@@ -44,18 +44,25 @@ _TAIL = 2**22
 class RunStatus:
     """How a run stands.
 
-    completed, iterations: updates made, as far as is written, and in all.  performance: as the criterion sees
-    it, nan before the first evaluation.  seconds: trained so far.  diverged: how many networks have.  holder:
-    who trains it.
+    methods, settings: the overlays by name and the settings `key=value` with which it was begun.  completed,
+    iterations: updates made, as far as is written, and in all.  networks, first_network: which of the
+    ensemble of the spec it trains.  performance: as the criterion sees it, nan before the first evaluation.
+    seconds: trained so far.  diverged: how many networks have.  holder: who trains it.
     """
 
     folder: Path
     name: str
+    identity: str
     methods: tuple[str, ...]
+    settings: tuple[str, ...]
+    target: str
+    device: str
+    dtype: str
     state: State
     completed: int
     iterations: int
     networks: int
+    first_network: int
     performance: float
     seconds: float
     diverged: int
@@ -85,11 +92,17 @@ def run_status(folder: Path) -> RunStatus:
         return RunStatus(
             folder,
             str(manifest["name"]),
+            str(manifest["identity"]),
             tuple(map(str, manifest["methods"])),
+            tuple(map(str, manifest["settings"])),
+            str(manifest["target"]),
+            str(manifest["device"]),
+            str(manifest["dtype"]),
             state,
             _completed(manifest, last, folder),
             int(manifest["iterations"]),
             int(manifest["networks"]),
+            int(manifest["first_network"]),
             _number(last.get("trimmed_mean")),
             _number((_last_row(folder / TIMING) or {}).get("seconds"), 0.0),
             len(max((manifest.get("result") or {}).get("diverged", ()), last.get("diverged", ()), key=len)),
@@ -100,7 +113,7 @@ def run_status(folder: Path) -> RunStatus:
 
 
 def _unread(folder: Path, state: State) -> RunStatus:
-    return RunStatus(folder, folder.name, (), state, 0, 0, 0, math.nan, 0.0, 0, None)
+    return RunStatus(folder, folder.name, "", (), (), "", "", "", state, 0, 0, 0, 0, math.nan, 0.0, 0, None)
 
 
 def _runs(path: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from rnnspec.check.examine import Specification, load
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
 from rnnspec.runs.checkpoint import Checkpoint, Damage, load_checkpoint
+from rnnspec.runs.circumstances import circumstances
 from rnnspec.runs.identity import identity, identity_of
 from rnnspec.runs.layout import METRICS, SPEC, WEIGHTS, resume_command
 from rnnspec.runs.lock import RunLock, lock_run
@@ -22,7 +23,7 @@ from rnnspec.training.events import Observer
 from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
-from rnnspec.training.run import CheckpointInterval, Run, circumstances, reopen_run
+from rnnspec.training.run import CheckpointInterval, Run, reopen_run
 from rnnspec.training.train import checkpoint_interval, run_training
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
 from rnnspec.analysis.gradients import GRADIENTS, PICTURE, forget_diagnoses
 from rnnspec.check.examine import Specification
 from rnnspec.errors import RequestError
@@ -30,11 +28,11 @@ from rnnspec.files import (
 )
 from rnnspec.program.nodes import Program
 from rnnspec.runs.checkpoint import Checkpoint, discard_after, save_checkpoint
-from rnnspec.runs.identity import identity, versions
+from rnnspec.runs.circumstances import circumstances
+from rnnspec.runs.identity import identity
 from rnnspec.runs.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
 from rnnspec.runs.lock import RunLock, lock_run
 from rnnspec.runs.weights import weights_to_bytes
-from rnnspec.runtime.compiled.toolchain import processor
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.events import Evaluated
 from rnnspec.training.loop import Loop
@@ -179,6 +177,7 @@ def create_run(
         "format": FORMAT,
         "name": program.name,
         "methods": list(specification.methods),
+        "settings": list(specification.settings),
         "identity": hexadecimal,
         "seed": simulation.seed,
         "networks": simulation.networks,
@@ -235,27 +234,6 @@ def reopen_run(
         cut_torn_line(folder / TIMING)
     run.note_time({"resumed": _now(), "iteration": run.kept})
     return run
-
-
-def circumstances(simulation: Simulation) -> dict[str, object]:
-    """Return what the bits of a training depend on, beside the spec."""
-    weight = next(simulation.parameters())
-    return {
-        "versions": versions(),
-        "target": simulation.target,
-        "kernel": simulation.kernel,
-        "dtype": str(weight.dtype).removeprefix("torch."),
-        "device": str(weight.device),
-        "hardware": _hardware(weight.device),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _hardware(device: torch.device) -> str:
-    """Return what computes: libraries choose other instructions, hence other bits, on another processor."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.backends.cpu.get_cpu_capability()}, {processor()}"
 
 
 def metrics_row(program: Program, event: Evaluated) -> dict[str, object]:

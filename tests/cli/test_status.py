@@ -38,10 +38,11 @@ def state(run: Path) -> dict[str, object]:
 
 
 def test_a_run_that_is_over(folder: Path) -> None:
-    rnnspec("train", "tiny.yaml", "--with", "fast", "-q")
+    rnnspec("train", "tiny.yaml", "--with", "fast", "--set", "training.seed=4", "-q")
     run = the_run(folder)
     row = state(run)
     assert (row["name"], row["methods"], row["state"]) == ("tiny", ["fast"], "finished")
+    assert row["settings"] == ["training.seed=4"]
     assert (row["iteration"], row["iterations"], row["networks"], row["diverged"]) == (6, 6, 3, 0)
     assert (row["process"], row["host"]) == (None, None)
     shown = rnnspec("status").out
@@ -227,7 +228,7 @@ def test_runs_that_cannot_be_read(folder: Path) -> None:
     shutil.copytree(run, run.with_name("torn"))
     manifest = json.loads((run / "manifest.json").read_text())
     (run.with_name("old") / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    (run.with_name("torn") / "manifest.json").write_text('{"format": 2,')
+    (run.with_name("torn") / "manifest.json").write_text('{"format": 3,')
     shutil.copytree(run, run.with_name("deep"))
     (run.with_name("deep") / "manifest.json").write_text("[" * 99_999)
     assert rnnspec("train", "--resume", run.with_name("deep")).code == 2
