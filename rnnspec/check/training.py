@@ -47,11 +47,10 @@ def batch_deals_patterns(program: Program, document: Document, problems: Problem
 
 def softmax_has_cross_entropy(program: Program, document: Document, problems: Problems) -> None:
     """RS403: squared error of probabilities learns slowly."""
-    if program.training.loss != "squared_error":
-        return
-    targeted = {target.channel for epoch in program.timeline.epochs for target in epoch.targets}
+    targets = (target for epoch in program.timeline.epochs for target in epoch.targets)
+    squared = {target.channel for target in targets if target.error == "squared"}
     for channel in program.network.outputs:
-        if channel.activation.name == "softmax" and channel.name in targeted:
+        if channel.activation.name == "softmax" and channel.name in squared:
             problems.warning(
                 "RS403",
                 f"squared error of the softmax output '{channel.name}' has small gradients where it is wrong",

@@ -157,15 +157,10 @@ def _simulate(program: Program, roles: Sequence[str]) -> str:
 
 
 def _loss(program: Program, roles: Sequence[str]) -> str:
-    timeline, network = program.timeline, program.network
-    targeted = {target.channel for epoch in timeline.epochs for target in epoch.targets}
-    kinds = dict.fromkeys(
-        "cross-entropy"
-        if c.activation.name == "softmax" and program.training.loss == "auto"
-        else "squared error"
-        for c in network.outputs
-        if c.name in targeted
-    )
+    timeline = program.timeline
+    errors = {target.channel: target.error for epoch in timeline.epochs for target in epoch.targets}
+    names = {"squared": "squared error", "cross_entropy": "cross-entropy"}
+    kinds = dict.fromkeys(names[errors[c.name]] for c in program.network.outputs if c.name in errors)
     terms = [f"mean {kind}{' times weight' if 'weight' in roles else ''}" for kind in kinds]
     if terms and len(timeline.phases) > 1:
         terms[-1] += ", phases added"

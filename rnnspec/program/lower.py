@@ -26,7 +26,7 @@ def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
     coarsening = lower_coarsening(spec.coarsening, training.iterations)
     if network is None:
         return None
-    timeline = lower_timeline(spec.task, network, document, problems)
+    timeline = lower_timeline(spec.task, network, spec.training.loss, document, problems)
     skips: tuple[Skip, ...] = ()
     if spec.skips is not None:
         epochs = tuple(spec.task.epochs)

@@ -291,11 +291,19 @@ class Drive:
     value: Expression
 
 
+#: How the distance of an output from its target is measured: squared error, or the cross-entropy of a
+#: softmax output with its target.
+Error = Literal["squared", "cross_entropy"]
+
+
 @dataclass(frozen=True)
 class Target:
+    """What an output channel should be in an epoch, and the error that enters the loss."""
+
     path: Path
     channel: str
     value: Expression
+    error: Error
 
 
 @dataclass(frozen=True)
@@ -468,7 +476,6 @@ class Training:
     batch: int
     iterations: int
     optimizer: Optimizer
-    loss: Literal["auto", "squared_error"]
     penalties: tuple[Penalty, ...]
     clip: float | None
     stop: Stop | None

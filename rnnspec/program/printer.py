@@ -156,16 +156,21 @@ def _epoch(epoch: Epoch) -> Iterator[str]:
     facts += [f"grace {print_time(epoch.grace)}"] if epoch.grace else []
     facts += [] if epoch.gradient else ["no gradient"]
     yield f"  epoch {epoch.name}: {', '.join(facts)}, phase {epoch.phase}"
-    for word, items in (("input", epoch.drives), ("target", epoch.targets)):
-        for item in items:
-            varying = " [varies]" if item.value.type.rate is Rate.POINT else ""
-            yield f"    {word} {item.channel}: {print_expression(item.value)}{varying}"
+    for drive in epoch.drives:
+        yield f"    input {drive.channel}: {print_expression(drive.value)}{_varies(drive.value)}"
+    for target in epoch.targets:
+        error = " [cross-entropy]" if target.error == "cross_entropy" else ""
+        yield f"    target {target.channel}: {print_expression(target.value)}{_varies(target.value)}{error}"
     if epoch.weight is not None:
         yield f"    weight {print_expression(epoch.weight)}"
     if epoch.correct is not None:
         yield f"    correct {print_expression(epoch.correct)}"
     for read in epoch.reads:
         yield f"    read {read.name}: {print_expression(read.value)}"
+
+
+def _varies(value: Expression) -> str:
+    return " [varies]" if value.type.rate is Rate.POINT else ""
 
 
 # --- skips, training ---------------------------------------------------------------------------------
@@ -208,7 +213,6 @@ def _training(training: Training) -> Iterator[str]:
     )
     options = "".join(f", {name} {_float(value)}" for name, value in training.optimizer.options)
     yield f"  {training.optimizer.kind}, learning rate {_float(training.optimizer.learning_rate)}{options}"
-    yield f"  loss {training.loss}"
     for penalty in training.penalties:
         yield f"  penalty {penalty.quantity} {penalty.norm} {_float(penalty.coefficient)}"
     if training.clip is not None:

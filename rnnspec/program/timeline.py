@@ -14,6 +14,7 @@ from rnnspec.program.nodes import (
     Drive,
     Duration,
     Epoch,
+    Error,
     Expression,
     InputChannel,
     Network,
@@ -29,10 +30,16 @@ from rnnspec.spec.values import ExpressionText
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import Time
 
+#: The values of `training.loss`.
+Loss = Literal["auto", "squared_error"]
 
-def lower_timeline(task: spec.Task, network: Network, document: Document, problems: Problems) -> Timeline:
+
+def lower_timeline(
+    task: spec.Task, network: Network, loss: Loss, document: Document, problems: Problems
+) -> Timeline:
     """Lower the task section over a lowered network.
 
+    loss: the spec's `training.loss`, which decides the error of each target.
     Ensures: every epoch has all its drives and targets, every expression is typed, draws are in
     dependence order.  What is wrong is reported and left out.
     """
@@ -41,13 +48,14 @@ def lower_timeline(task: spec.Task, network: Network, document: Document, proble
     variables.expressions = ExpressionLowering(
         document, problems, network.dt, outputs, variables.variable, variables.previous
     )
-    return _Lowering(task, network, variables, document, problems).lower()
+    return _Lowering(task, network, loss, variables, document, problems).lower()
 
 
 @dataclass
 class _Lowering:
     task: spec.Task
     network: Network
+    loss: Loss
     variables: Variables
     document: Document
     problems: Problems
@@ -164,8 +172,13 @@ class _Lowering:
             if name in texts:
                 text, place = texts[name]
                 value = self._channel_value(text, place, "target", position, channel)
-                targets += [Target(place, name, value)] if value else []
+                targets += [Target(place, name, value, self._error(channel))] if value else []
         return tuple(targets)
+
+    def _error(self, channel: OutputChannel) -> Error:
+        """Return what the loss measures: cross-entropy for a softmax, unless `loss: squared_error`."""
+        softmax = channel.activation.name == "softmax"
+        return "cross_entropy" if softmax and self.loss == "auto" else "squared"
 
     def _inherit(
         self, own: spec.Channels | str, task: spec.Channels, path: Path, task_path: Path

@@ -29,7 +29,6 @@ def lower_training(training: spec.Training) -> Training:
         training.batch,
         training.iterations,
         _optimizer(training.optimizer, (*path, "optimizer")),
-        training.loss,
         penalties,
         training.clip,
         stop,

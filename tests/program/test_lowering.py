@@ -106,6 +106,29 @@ def test_correct_none_stops_the_inheritance() -> None:
     assert program("task: {epochs: {fixation: {correct: none}}}").timeline.epochs[0].correct is None
 
 
+@pytest.mark.parametrize(
+    ("overlays", "error"),
+    [
+        ((), "squared"),
+        (("network: {outputs: {saccade: {activation: softmax}}}",), "cross_entropy"),
+        (
+            ("network: {outputs: {saccade: {activation: softmax}}}", "training: {loss: squared_error}"),
+            "squared",
+        ),
+    ],
+)
+def test_the_error_of_a_target_follows_from_its_activation_and_the_loss(
+    overlays: tuple[str, ...], error: str
+) -> None:
+    epoch = program(*overlays).timeline.epochs[2]
+    assert {target.channel: target.error for target in epoch.targets} == {
+        "fixation": "squared",
+        "saccade": error,
+    }
+    lines = section(printed(*overlays), "target saccade")
+    assert [line.endswith(" [cross-entropy]") for line in lines] == [error == "cross_entropy"] * 3
+
+
 def test_gradient_free_epochs_inherit_neither_target_nor_score() -> None:
     epoch = program("task: {epochs: {fixation: {gradient: false}}}").timeline.epochs[0]
     assert epoch.targets == ()
@@ -383,6 +406,9 @@ def test_programs_are_verified() -> None:
     timeline = replace(whole.timeline, epochs=(replace(first, gradient=False), *rest))
     with pytest.raises(MalformedProgramError, match="target without gradient"):
         verify(replace(whole, timeline=timeline))
+    wrong = replace(first, targets=(replace(first.targets[0], error="cross_entropy"),))
+    with pytest.raises(MalformedProgramError, match="cross-entropy of what is not a softmax"):
+        verify(replace(whole, timeline=replace(whole.timeline, epochs=(wrong, *rest))))
     assert print_program(whole).startswith("program minimal\n")
 
 

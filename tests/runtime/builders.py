@@ -105,7 +105,7 @@ def program(
 ) -> Program:
     timeline = Timeline((), trials, ms(burn_in), (), epochs or (epoch("only", 50),), None, None)
     optimizer = Optimizer((), "adam", 0.001, ())
-    training = Training((), 1, 20, 100, optimizer, "auto", (), None, None, False, 10, 200, 0)
+    training = Training((), 1, 20, 100, optimizer, (), None, None, False, 10, 200, 0)
     return Program("small", "small", "", net or network(), timeline, skips, None, training)
 
 

@@ -24,7 +24,7 @@ from runtime.programs import (
 )
 from torch import Tensor
 
-from rnnspec.program.nodes import Program
+from rnnspec.program.nodes import Error, Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
 from rnnspec.runtime.noise import philox
 from rnnspec.runtime.reference.engine import Reference
@@ -92,11 +92,11 @@ def steps_of(
     return np.array(states[1:])
 
 
-def judged(**changes: Any) -> Program:
-    """Return a task of two trials with two phases, weights, grace and both kinds of error."""
+def judged(softmax: Error = "cross_entropy", **changes: Any) -> Program:
+    """Return a task of two trials with two phases, weights, grace, and some error of its softmax output."""
     cue = (target("y", apply("mul", variable("x"), time())),)
     bump = apply("ring", variable("x"), 0.5, size=3)
-    choice = (target("z", apply("onehot", variable("k"), size=2)), target("v", bump))
+    choice = (target("z", apply("onehot", variable("k"), size=2), softmax), target("v", bump))
     weight = apply("where", apply("gt", time(), 0.012), apply("add", 1, variable("x")), 0)
     epochs = (
         epoch("context", 10, gradient=False, phase="hold"),

@@ -71,8 +71,8 @@ def drive(channel: str, value: Expression | float) -> Drive:
     return Drive((), channel, _lift(value))
 
 
-def target(channel: str, value: Expression | float) -> nodes.Target:
-    return nodes.Target((), channel, _lift(value))
+def target(channel: str, value: Expression | float, error: nodes.Error = "squared") -> nodes.Target:
+    return nodes.Target((), channel, _lift(value), error)
 
 
 def read(name: str, value: Expression) -> Read:

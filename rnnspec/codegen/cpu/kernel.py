@@ -200,7 +200,7 @@ def _objective(program: Program, bands: Sequence[Band]) -> dict[str, object]:
         ],
         "targeted": [_bool(bool(epoch.targets)) for epoch in timeline.epochs],
         "aims": [_braces(_aims(program, epoch)) for epoch in timeline.epochs],
-        "errors": [_braces(_errors(program, epoch, bands)) for epoch in timeline.epochs],
+        "errors": [_braces(_errors(epoch, bands)) for epoch in timeline.epochs],
         "any_weighted": _bool(bool(weights)),
         "weights_read": _bool(any(node.type.reads for value in weights for node in walk(value))),
         "aimed": [
@@ -217,24 +217,17 @@ def _objective(program: Program, bands: Sequence[Band]) -> dict[str, object]:
 
 def _aims(program: Program, epoch: Epoch) -> tuple[int, int]:
     """Return how many outputs an epoch squares, and how many it takes the cross-entropy of."""
-    channels = {c.name: c for c in program.network.outputs}
-    aimed = [channels[target.channel] for target in epoch.targets]
-    squared = sum(c.stop - c.start for c in aimed if not _by_entropy(program, c))
-    return squared, sum(_by_entropy(program, c) for c in aimed)
+    sizes = {c.name: c.stop - c.start for c in program.network.outputs}
+    squared = sum(sizes[target.channel] for target in epoch.targets if target.error == "squared")
+    return squared, sum(target.error == "cross_entropy" for target in epoch.targets)
 
 
-def _errors(program: Program, epoch: Epoch, bands: Sequence[Band]) -> list[int]:
+def _errors(epoch: Epoch, bands: Sequence[Band]) -> list[int]:
     """Return the kind of error of each band: 0 squared, 1 cross-entropy, -1 for none."""
-    channels = {c.name: c for c in program.network.outputs}
-    aimed = {target.channel for target in epoch.targets}
-    return [
-        int(_by_entropy(program, channels[band.names[0]])) if aimed & set(band.names) else -1
-        for band in bands
-    ] or [-1]
-
-
-def _by_entropy(program: Program, channel: OutputChannel) -> bool:
-    return channel.activation.name == "softmax" and program.training.loss == "auto"
+    numbers = {"squared": 0, "cross_entropy": 1}
+    errors = {target.channel: numbers[target.error] for target in epoch.targets}
+    # The channels of a band have one activation, hence one error.
+    return [max(errors.get(name, -1) for name in band.names) for band in bands] or [-1]
 
 
 def _bool(value: bool) -> str:

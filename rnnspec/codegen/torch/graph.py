@@ -200,9 +200,8 @@ def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
 
 def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[str, object]:
     timeline = program.timeline
-    targeted = {target.channel for epoch in timeline.epochs for target in epoch.targets}
-    channels = [channel for channel in program.network.outputs if channel.name in targeted]
-    entropy = [channel for channel in channels if _by_entropy(program, channel)]
+    errors = {target.channel: target.error for epoch in timeline.epochs for target in epoch.targets}
+    entropy = [c.name for c in program.network.outputs if errors.get(c.name) == "cross_entropy"]
     phases = list(timeline.phases) or ["none"]
     scored = list(dict.fromkeys(epoch.phase for epoch in timeline.epochs if epoch.correct is not None))
     penalties = [
@@ -216,14 +215,14 @@ def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> d
     # The mean rate is always reported.
     rate_norms = dict.fromkeys(["abs", *(p["size"] for p in penalties if p["quantity"] == "rate")])
     judging = [f"epoch.{role}" for role in ("target", "correct") if role in roles]
-    squared = len(entropy) < len(channels)
+    squared = "squared" in errors.values()
     correct = ["trial", "y" if squared else "outputs(x)", *(["t"] if "correct" in task.clocks else [])]
     weighted = "weight" in roles
     return {
         "phases": _names(phases),
         "scored_phases": "PHASES" if scored == phases else _names(scored),
         "squared": squared,
-        "entropy": _names([channel.name for channel in entropy]) if entropy else "",
+        "entropy": _names(entropy) if entropy else "",
         "weighted": weighted,
         "uneven": weighted or timeline.ragged,
         "penalties": penalties,
@@ -234,10 +233,6 @@ def _objective(program: Program, task: TaskFunctions, roles: Sequence[str]) -> d
         "success": timeline.success is not None,
         "scored": timeline.scored is not None,
     }
-
-
-def _by_entropy(program: Program, channel: OutputChannel) -> bool:
-    return channel.activation.name == "softmax" and program.training.loss == "auto"
 
 
 def _names(names: Sequence[str]) -> str:

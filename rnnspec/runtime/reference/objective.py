@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from rnnspec.program.nodes import Epoch, OutputChannel, Program, Target
+from rnnspec.program.nodes import Epoch, Error, OutputChannel, Program, Target
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.reference.interpret import Environment, evaluate
 from rnnspec.runtime.reference.sequence import Trajectory, clock, of_one_sequence, outputs, readouts
 from rnnspec.runtime.schedule import Segment
-
-Error = Literal["squared_error", "cross_entropy"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Objective:
         """Return the loss of each network, penalties included, (K,)."""
         total = self._zeros()
         for phase in self.program.timeline.phases:
-            for error in ("squared_error", "cross_entropy"):
+            for error in get_args(Error):
                 total = total + self._phase_loss(phase, error)
         for penalty in self.program.training.penalties:
             power = 1 if penalty.norm == "l1" else 2
@@ -63,10 +61,9 @@ class Objective:
             ]
             for segment in wanting[-1:]:
                 epoch = epochs[segment.epoch]
-                for error in ("squared_error", "cross_entropy"):
-                    for target in epoch.targets:
-                        summed, count = self._target_error(trajectory, segment, epoch, target, error)
-                        total = total + summed / count.clamp(min=1)
+                for target in epoch.targets:
+                    summed, count = self._target_error(trajectory, segment, epoch, target)
+                    total = total + summed / count.clamp(min=1)
         return total / len(self.trajectories)
 
     def _phase_loss(self, phase: str, error: Error) -> Tensor:
@@ -78,20 +75,18 @@ class Objective:
                 for segment, epoch in self._epochs(trajectory, trial):
                     if epoch.phase == phase and epoch.gradient:
                         for target in epoch.targets:
-                            more, points = self._target_error(trajectory, segment, epoch, target, error)
-                            summed, count = summed + more, count + points
+                            if target.error == error:
+                                more, points = self._target_error(trajectory, segment, epoch, target)
+                                summed, count = summed + more, count + points
                 total = total + summed / count.clamp(min=1)
                 pairs = pairs + (count > 0)
         return total / pairs.clamp(min=1)
 
     def _target_error(
-        self, trajectory: Trajectory, segment: Segment, epoch: Epoch, target: Target, error: Error
+        self, trajectory: Trajectory, segment: Segment, epoch: Epoch, target: Target
     ) -> tuple[Tensor, Tensor]:
         """Return the weighted error summed over points and units, and their number, (K,) each."""
         channel = next(c for c in self.program.network.outputs if c.name == target.channel)
-        entropy = channel.activation.name == "softmax" and self.program.training.loss == "auto"
-        if entropy != (error == "cross_entropy"):
-            return self._zeros(), self._zeros()
         environment, readout = self._points(trajectory, segment)
         steps, networks = readout.shape[:2]
         units = channel.stop - channel.start
@@ -101,7 +96,7 @@ class Objective:
         if epoch.weight is not None:
             value = of_one_sequence(evaluate(epoch.weight, environment), None)[..., 0]
             weight = value.expand(steps, networks).to(readout.dtype)
-        if entropy:
+        if target.error == "cross_entropy":
             log = torch.log_softmax(readout[..., channel.start : channel.stop], -1)
             errors, each = -(wanted * log).sum(-1), 1
         else:

@@ -27,15 +27,15 @@ from runtime.programs import (
 )
 from torch import Tensor
 
-from rnnspec.program.nodes import Duration, Penalty, Program
+from rnnspec.program.nodes import Duration, Error, Penalty, Program
 from rnnspec.runtime.batch import Outcome
 
 # --- loss --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("softmax", ["cross_entropy", "squared_error"])
-def test_loss(softmax: str) -> None:
-    program = judged(loss="auto" if softmax == "cross_entropy" else "squared_error")
+@pytest.mark.parametrize("softmax", ["cross_entropy", "squared"])
+def test_loss(softmax: Error) -> None:
+    program = judged(softmax)
     found = run(program)
     y, xs, ks = array(found.outputs), array(found.variables["x"]), array(found.variables["k"])
     for k in range(2):
