@@ -4,7 +4,7 @@
 
     specification = rnnspec.load("specs/go.yaml", settings=["training.networks=4"])
     simulation = rnnspec.compile(specification)      # a torch.nn.Module with initial weights
-    result = rnnspec.train(specification)            # trains, and keeps a run folder
+    result = rnnspec.train(specification)            # trains, and writes a run folder
     recording = rnnspec.simulate(result.folder)      # arrays with named axes
 
 A wrong spec raises `SpecError`, which holds all its problems; a request that cannot be met, such as a
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rnnspec.runtime.compile import compile
     from rnnspec.runtime.simulation import Simulation
     from rnnspec.training.result import Result
-    from rnnspec.training.resume import resume
+    from rnnspec.training.resume import extend, resume
     from rnnspec.training.train import train
 
     __version__: str
@@ -49,6 +49,7 @@ _HOMES = {
     "compile": "rnnspec.runtime.compile",
     "plot_gradients": "rnnspec.analysis.gradients",
     "evaluate": "rnnspec.analysis.evaluate",
+    "extend": "rnnspec.training.resume",
     "load": "rnnspec.check.examine",
     "load_run": "rnnspec.runs.reader",
     "resume": "rnnspec.training.resume",
@@ -69,6 +70,7 @@ __all__ = [
     "__version__",
     "compile",
     "evaluate",
+    "extend",
     "load",
     "load_run",
     "plot_gradients",

@@ -105,7 +105,7 @@ def test_torch_is_not_needed(module: str) -> None:
         (["validate", "specs/go.yaml"], 0),
         (["compile", "specs/go.yaml"], 0),
         (["evaluate", "specs/no_run"], 2),
-        (["train", "--resume", "specs/no_run"], 2),
+        (["resume", "specs/no_run"], 2),
     ],
 )
 def test_commands_that_do_not_wait_for_torch(words: list[str], code: int) -> None:

@@ -394,6 +394,7 @@ def test_the_signatures_of_the_page() -> None:
         "compile",
         "train",
         "resume",
+        "extend",
         "evaluate",
         "simulate",
         "load_run",

@@ -92,8 +92,6 @@ def _notes(error: BaseException) -> list[str]:
 
 def _fewer(options: Mapping[str, Any]) -> str:
     """Return how the options of a command make it need less memory."""
-    if options.get("resume") or options.get("extend"):
-        return ""
     if "settings" in options:
         return "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10."
     return "Use fewer sequences: --sequences 10." if "sequences" in options else ""

@@ -9,8 +9,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rnnspec.cli import bench, compile, evaluate, resolve, rule, schema, simulate, status, train, validate
-from rnnspec.cli.failures import INTERRUPTED, reported
+from rnnspec.cli import (
+    bench,
+    compile,
+    evaluate,
+    extend,
+    resolve,
+    resume,
+    rule,
+    schema,
+    simulate,
+    status,
+    train,
+    validate,
+)
+from rnnspec.cli.console import complain
+from rnnspec.cli.failures import INTERRUPTED, USAGE, reported
 
 HELP = """Recurrent neural networks and their tasks from specifications that people can read.
 
@@ -34,6 +48,7 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = list(args)
+        _name_new_command(ctx.command.name, words)
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
@@ -50,6 +65,24 @@ class _Command(TyperCommand):
             raise
 
 
+#: What 'train' once did by an option, and the command that does it now.
+_MOVED = {
+    "--extend": "rnnspec extend RUN ITERATIONS",
+    "--resume": "rnnspec resume RUN",
+    "--allow-drift": "rnnspec resume RUN",
+    "--break-lock": "rnnspec resume RUN",
+}
+
+
+def _name_new_command(command: str | None, words: list[str]) -> None:
+    """Refuse `train --resume RUN` and the like, and name the command that is meant."""
+    given = {word.partition("=")[0] for word in words}
+    for option, meant in _MOVED.items():
+        if command == "train" and option in given:
+            complain(f"'rnnspec train' has no {option}: it trains a spec. Use: {meant}")
+            raise typer.Exit(USAGE)
+
+
 app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
@@ -59,7 +92,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in (validate, rule, schema, resolve, compile, train, status, evaluate, simulate, bench):
+for module in (
+    validate,
+    rule,
+    schema,
+    resolve,
+    compile,
+    train,
+    resume,
+    extend,
+    status,
+    evaluate,
+    simulate,
+    bench,
+):
     name = module.__name__.rpartition(".")[2]
     app.command(name, cls=_Command)(reported(module.command))
 

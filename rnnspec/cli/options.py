@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from rnnspec.cli.console import note
+from rnnspec.training.interruption import STOPPING
 
 if TYPE_CHECKING:
     from rnnspec.runs.reader import StoredRun
@@ -47,21 +48,61 @@ TargetName = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", metavar="DEVICE", help="Where the networks live: cpu, cuda, cuda:1, mps.")
+    str, typer.Option("--device", metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")
 ]
-DeviceOrOwn = Annotated[
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, help="CPU threads; default: torch decides.", show_default=False
+    ),
+]
+OwnDevice = Annotated[
     str | None,
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="Where the networks live: cpu, cuda, cuda:1, mps; cpu, or where the run has lived.",
+        help="Where to compute: cpu, cuda, cuda:1, mps; default: as before.",
         show_default=False,
     ),
 ]
-Threads = Annotated[
+OwnThreads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="N", min=1, help="Processor threads; torch decides if not given."),
+    typer.Option(
+        "--threads", metavar="N", min=1, help="CPU threads; default: as before.", show_default=False
+    ),
 ]
+AllowDrift = Annotated[
+    bool,
+    typer.Option("--allow-drift", help="Continue even if a change of spec or software changes the result."),
+]
+BreakLock = Annotated[
+    bool,
+    typer.Option("--break-lock", help="Take the lock that a dead process on another machine has left."),
+]
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option("--checkpoint-seconds", metavar="S", min=0, help="Write a checkpoint every S seconds."),
+]
+CheckpointIterations = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint-iterations",
+        metavar="N",
+        min=1,
+        help="Also write one every N iterations.",
+        show_default=False,
+    ),
+]
+StopOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stop-on",
+        metavar="SIGNAL",
+        help="Save and stop at this signal too, such as USR2. May be repeated.",
+        show_default=False,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
@@ -78,6 +119,11 @@ def open_stored(run: str, target: str | None, device: str) -> StoredRun:
     if stored.simulation.note:
         note(stored.simulation.note)
     return stored
+
+
+def stop_signal_names(more: list[str] | None) -> tuple[str, ...]:
+    """Return the names of the signals that stop a training: the usual ones and those of --stop-on."""
+    return (*STOPPING, *(more or ()))
 
 
 def one_of(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:

@@ -38,9 +38,9 @@ def command(
     """Show how runs stand, those that are training too.
 
     A run is running, has reached its criterion, finished all its iterations, diverged (no network is left),
-    was stopped by a signal, failed, or was cut off without a word; the last three go on with
-    'rnnspec train --resume RUN'. A run that another machine may be training, which cannot be seen from here,
-    is 'unseen'. Iterations are those that have been evaluated or kept.
+    was stopped by a signal, failed, or was cut off (its process has died): 'rnnspec resume RUN' continues
+    the last three. 'unseen' is a run whose process, on another machine, cannot be seen from here.
+    Iterations are those that have been evaluated or saved in a checkpoint.
 
     \b
     Example:

@@ -22,5 +22,10 @@ CHECKPOINTS, LOCK = "checkpoints", "lock"
 
 
 def resume_command(folder: Path | str) -> str:
-    """Return the command that goes on with a run, as it can be typed."""
-    return f"rnnspec train --resume {shlex.quote(str(folder))}"
+    """Return the command that resumes a run, quoted for a shell."""
+    return f"rnnspec resume {shlex.quote(str(folder))}"
+
+
+def extend_command(folder: Path | str, iterations: int) -> str:
+    """Return the command that trains a finished run further, quoted for a shell."""
+    return f"rnnspec extend {shlex.quote(str(folder))} {iterations}"

@@ -18,15 +18,15 @@ from rnnspec.runtime.targets import Target
 _WITHOUT = {
     "running": (
         "is still running, or was cut off",
-        "Wait until it has ended. If it does not run any more, go on with: {command}",
+        "Wait until it has ended. If it does not run any more, resume it with: {command}",
     ),
     "interrupted": (
         "was stopped by a second Ctrl-C, which does not wait",
-        "Go on with: {command}",
+        "Resume it with: {command}",
     ),
     "failed": (
         "failed, and they could not be saved",
-        "Go on with: {command}",
+        "Resume it with: {command}",
     ),
 }
 
@@ -69,7 +69,7 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
             f"{folder} has no trained networks: its training {why}.",
             remedy.format(command=resume_command(folder)),
         )
-    again = "Make it again from the last checkpoint with" if manifest["status"] in OVER else "Go on with"
+    again = "Make it again from the last checkpoint with" if manifest["status"] in OVER else "Resume it with"
     for name, remedy in ((SPEC, RESTORE), (WEIGHTS, f"{again}: {resume_command(folder)}")):
         if damage := damage_of(folder, manifest, name):
             raise RequestError(f"{damage}.", remedy)

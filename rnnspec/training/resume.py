@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rnnspec.files import sha256
 from rnnspec.runs.checkpoint import Checkpoint, Damage, load_checkpoint
 from rnnspec.runs.circumstances import circumstances
 from rnnspec.runs.identity import identity, identity_of
-from rnnspec.runs.layout import METRICS, SPEC, WEIGHTS, resume_command
+from rnnspec.runs.layout import METRICS, SPEC, WEIGHTS, extend_command, resume_command
 from rnnspec.runs.lock import RunLock, lock_run
 from rnnspec.runs.manifest import OVER, RESTORE, damage_of, part_of, read_manifest
 from rnnspec.runtime.arguments import whole_number
@@ -30,7 +31,6 @@ from rnnspec.training.train import checkpoint_interval, run_training
 def resume(
     run: Path | str,
     *,
-    extend: int | None = None,
     allow_drift: bool = False,
     break_lock: bool = False,
     device: str | None = None,
@@ -38,39 +38,78 @@ def resume(
     checkpoint_iterations: int | None = None,
     stop_on: Iterable[str] = STOPPING,
     observer: Observer | None = None,
-    on_note: Any = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Result:
-    """Go on with the training of a run folder from its last checkpoint, and return what came of it.
+    """Resume the training of a run folder from its last checkpoint and return the result.
 
-    extend: train so many iterations more than have been made; a criterion that was reached before counts no
-    more. allow_drift: go on even if the spec, the package, the machine or the kernel would change the result;
-    the manifest says so.  break_lock: take the folder from a process on another machine, which is known not
-    to run any more. device: that of the run if not given.  on_note: is called with a line for each thing that
-    is worth a remark. The rest is as for `train`.  Raises RequestError if the training cannot go on, or not
-    to the same bits.
+    allow_drift: resume even if the spec, the package, the machine or the kernel has changed, so that the
+    result will differ; the manifest records it.  break_lock: take the lock from a process on another machine
+    that no longer runs.  device: that of the run if not given.  on_note: is called with each remark, one
+    line.  The rest is as for `train`.  Raises RequestError if the run cannot be resumed to the same bits.
     """
-    folder = Path(run)
     interval = checkpoint_interval(checkpoint_seconds, checkpoint_iterations)
-    if extend is not None:
-        whole_number("extend", extend, 1)
-    say = on_note or (lambda line: None)
+    options = _Options(allow_drift, break_lock, device, interval, tuple(stop_on), observer, on_note)
+    return _resume(Path(run), None, options)
+
+
+def extend(
+    run: Path | str,
+    iterations: int,
+    *,
+    allow_drift: bool = False,
+    break_lock: bool = False,
+    device: str | None = None,
+    checkpoint_seconds: float | None = 60.0,
+    checkpoint_iterations: int | None = None,
+    stop_on: Iterable[str] = STOPPING,
+    observer: Observer | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Result:
+    """Train a finished run for more iterations, in its folder, and return the result.
+
+    iterations: how many more.  A criterion that was reached before is ignored; the schedule of the skips
+    stays as the spec says.  The networks in the folder are overwritten.  The rest is as for `resume`.
+    Raises RequestError if the run is not finished.
+    """
+    whole_number("iterations", iterations, 1)
+    interval = checkpoint_interval(checkpoint_seconds, checkpoint_iterations)
+    options = _Options(allow_drift, break_lock, device, interval, tuple(stop_on), observer, on_note)
+    return _resume(Path(run), iterations, options)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The options that `resume` and `extend` share."""
+
+    allow_drift: bool
+    break_lock: bool
+    device: str | None
+    interval: CheckpointInterval
+    stop_on: tuple[str, ...]
+    observer: Observer | None
+    on_note: Callable[[str], None] | None
+
+
+def _resume(folder: Path, extension: int | None, options: _Options) -> Result:
+    """Resume a run; extension: iterations beyond those that it has made, None to finish as planned."""
+    say = options.on_note or (lambda line: None)
     read_manifest(folder)
-    with listening(stop_on) as interruption:
-        lock = lock_run(folder, break_lock=break_lock)
+    with listening(options.stop_on) as interruption:
+        lock = lock_run(folder, break_lock=options.break_lock)
         try:
             # Read again: now nobody else writes it.
-            resumption = _Resumption(folder, read_manifest(folder), allow_drift, device)
+            resumption = _Resumption(folder, read_manifest(folder), options.allow_drift, options.device)
             interruption.on_give_up = lock.release
-            interruption.remedy = f"Go on with: {resume_command(folder)}"
-            for line in (*_of_lock(lock), *resumption.prepare(extend)):
+            interruption.remedy = f"Resume it with: {resume_command(folder)}"
+            for line in (*_of_lock(lock), *resumption.prepare(extension)):
                 say(line)
             interruption.begin()
-            reopened = resumption.reopen(lock, interval)
+            reopened = resumption.reopen(lock, options.interval)
             return run_training(
                 resumption.simulation,
                 reopened,
                 interruption,
-                observer,
+                options.observer,
                 start=resumption.start,
                 iterations=resumption.iterations,
                 for_criterion=resumption.for_criterion,
@@ -150,7 +189,7 @@ class _Resumption:
         if over and not lost:
             raise RequestError(
                 f"{folder} has nothing left to do: its training {OVER[status]}.",
-                "Train it further with --extend 5000."
+                f"Train it further with: {extend_command(folder, 5000)}"
                 if status != "diverged"
                 else "Change the spec, such as its learning rate, and train again.",
             )
@@ -161,7 +200,7 @@ class _Resumption:
             left = self.iterations - completed
             raise RequestError(
                 f"{folder} still has {left:,} of {self.iterations:,} iterations to make.",
-                f"Go on with: {resume_command(folder)}",
+                f"Resume it with: {resume_command(folder)}",
             )
         if self.start is not None:
             instead = f"the checkpoint of iteration {self.start.completed:,} is used"
@@ -181,7 +220,7 @@ class _Resumption:
                 self.folder, self.program, self.manifest, lock, interval, self.start, renewed=self.renewed
             )
         except OSError as error:
-            error.add_note(f"Then go on with: {resume_command(self.folder)}")
+            error.add_note(f"Then resume it with: {resume_command(self.folder)}")
             raise
 
     def _check_fit(self) -> None:

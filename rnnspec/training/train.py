@@ -66,7 +66,7 @@ def train(
         if out is not None:
             run = create_run(specification, simulation, Path(out), interval, looked_at)
             interruption.on_give_up = run.lock.release
-            interruption.remedy = f"Go on with: {resume_command(run.folder)}"
+            interruption.remedy = f"Resume it with: {resume_command(run.folder)}"
         try:
             return run_training(simulation, run, interruption, observer)
         finally:
@@ -215,4 +215,4 @@ def _rescue(result: Result, loop: Loop, run: Run) -> str:
             with contextlib.suppress(OSError):
                 run.give_up("failed")
             saved = f"The networks could not be saved: {error.filename}: {error.strerror}."
-    return f"{saved}\n  Go on with: {resume_command(run.folder)}"
+    return f"{saved}\n  Resume it with: {resume_command(run.folder)}"

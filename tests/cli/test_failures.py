@@ -188,7 +188,21 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["validate", "rule", "schema", "resolve", "compile", "train", "evaluate", "simulate"]
+    "command",
+    [
+        "validate",
+        "rule",
+        "schema",
+        "resolve",
+        "compile",
+        "train",
+        "resume",
+        "extend",
+        "status",
+        "evaluate",
+        "simulate",
+        "bench",
+    ],
 )
 def test_help_fits_and_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")

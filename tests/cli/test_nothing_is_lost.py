@@ -142,7 +142,7 @@ def test_stopped_before_there_is_anything_to_save(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-@pytest.mark.parametrize("words", [["tiny.yaml"], ["--resume"]], ids=["new", "resumed"])
+@pytest.mark.parametrize("words", [["train", "tiny.yaml"], ["resume"]], ids=["new", "resumed"])
 def test_stopped_while_torch_is_imported(
     run: Path, tmp_path: Path, number: signal.Signals, code: int, words: list[str]
 ) -> None:
@@ -153,10 +153,8 @@ def test_stopped_while_torch_is_imported(
     (tmp_path / "slow" / "torch" / "__init__.py").write_text(slow)
     before = sorted((tmp_path / "runs").rglob("*"))
     environment = {**ENVIRONMENT, "PYTHONPATH": f"{tmp_path / 'slow'}{os.pathsep}{ROOT}"}
-    given = [*words, *([str(run)] if words == ["--resume"] else [])]
-    with subprocess.Popen(
-        [*PROGRAM, "train", *given], stderr=subprocess.PIPE, text=True, env=environment
-    ) as child:
+    given = [*words, *([str(run)] if words == ["resume"] else [])]
+    with subprocess.Popen([*PROGRAM, *given], stderr=subprocess.PIPE, text=True, env=environment) as child:
         wait_until((tmp_path / "begun").exists)
         child.send_signal(number)
         _, said = child.communicate(timeout=20)
@@ -221,10 +219,10 @@ def test_commands_can_be_typed_as_they_are_shown(folder: Path, monkeypatch: pyte
     (run,) = (folder / "my runs; here").iterdir()
     assert answer.code == 75
     shown = f"'my runs; here/{run.name}'"
-    assert f"rnnspec train --resume {shown}" in answer.out
-    assert f"rnnspec train --resume {shown}" in rnnspec("train", run.relative_to(folder)).err
+    assert f"rnnspec resume {shown}" in answer.out
+    assert f"rnnspec resume {shown}" in rnnspec("train", run.relative_to(folder)).err
     (run / "weights.safetensors").unlink()
-    assert f"rnnspec train --resume {shown}" in rnnspec("evaluate", run.relative_to(folder)).err
+    assert f"rnnspec resume {shown}" in rnnspec("evaluate", run.relative_to(folder)).err
 
 
 def test_streams_that_are_closed() -> None:
@@ -274,7 +272,7 @@ def test_a_disk_that_fills_up_while_training(folder: Path) -> None:
     assert remedy.startswith("  Make room")
     last = rows[-1]["iteration"] + 2
     assert saved == f"  The networks are saved as they were after iteration {last}, in runs/{run.name}."
-    assert resume == f"  Go on with: rnnspec train --resume runs/{run.name}"
+    assert resume == f"  Resume it with: rnnspec resume runs/{run.name}"
     is_trained(folder, "failed")
     # The metrics lack the last evaluation, so what has no checkpoint before it begins anew.
     assert not list((run / "checkpoints").glob("*")) if (run / "checkpoints").exists() else True
@@ -298,14 +296,14 @@ def test_a_disk_that_is_full_at_the_end(folder: Path, monkeypatch: pytest.Monkey
     first, _, networks, resume = answer.err.splitlines()
     assert first == f"rnnspec: The disk is full: 'runs/{run.name}/{name}' could not be written."
     assert networks == f"  The networks could not be saved: runs/{run.name}/{name}: No space left on device."
-    assert resume == f"  Go on with: rnnspec train --resume runs/{run.name}"
+    assert resume == f"  Resume it with: rnnspec resume runs/{run.name}"
     status = json.loads((run / "manifest.json").read_text())["status"]
     assert status == ("running" if name == "manifest.json" else "failed")
     assert "has no trained networks" in rnnspec("evaluate", run).err
     # The checkpoint was written before; once there is room, nothing is lost.
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    assert rnnspec("train", "--resume", run, "-q").code == 0
+    assert rnnspec("resume", run, "-q").code == 0
     is_trained(folder, "finished")
 
 

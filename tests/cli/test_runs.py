@@ -168,8 +168,7 @@ def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.code, answer.out) == (130, "")
     (run,) = (folder / "runs").iterdir()
     assert answer.err == (
-        "rnnspec: Stopped by Ctrl-C; there is no result.\n"
-        f"  Go on with: rnnspec train --resume runs/{run.name}\n"
+        f"rnnspec: Stopped by Ctrl-C; there is no result.\n  Resume it with: rnnspec resume runs/{run.name}\n"
     )
 
 

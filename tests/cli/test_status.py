@@ -67,7 +67,7 @@ def test_a_run_from_beginning_to_end(folder: Path) -> None:
         run = the_run(folder)
         row = state(run)
         assert (row["state"], row["process"]) == ("running", child.pid)
-        refused = process("train", "--resume", run)
+        refused = process("resume", run)
         assert refused.code == 2
         assert refused.err.startswith(f"rnnspec: {run} is in use: process {child.pid} on ")
         wait_until(lambda: len(list((run / "checkpoints").glob("*.json"))) == 2)
@@ -77,8 +77,8 @@ def test_a_run_from_beginning_to_end(folder: Path) -> None:
     assert "cut off" in rnnspec("status").out
     evaluated = rnnspec("evaluate", run)
     assert evaluated.code == 2
-    assert evaluated.err.endswith(f"go on with: rnnspec train --resume {run}\n")
-    with start("train", "--resume", run, "-q") as child:
+    assert evaluated.err.endswith(f"resume it with: rnnspec resume {run}\n")
+    with start("resume", run, "-q") as child:
         wait_until(lambda: state(run)["process"] == child.pid)
         row = state(run)
         wait_until(lambda: int(str(state(run)["iteration"])) > int(str(row["iteration"])) + 2)
@@ -139,13 +139,13 @@ def test_an_iteration_that_takes_too_long(
     run = the_run(folder)
     assert said.splitlines()[-2:] == [
         "Stopped without waiting for what was at hand; what was kept before is there.",
-        f"Go on with: rnnspec train --resume runs/{run.name}",
+        f"Resume it with: rnnspec resume runs/{run.name}",
     ]
     assert not (run / "lock").exists()
     assert state(run)["state"] == "cut off"
     names = sorted(path.name for path in (run / "checkpoints").glob("*.json"))
     assert names == ["000000002.json", "000000004.json"]
-    assert rnnspec("train", "--resume", run, "-q").code == 0
+    assert rnnspec("resume", run, "-q").code == 0
 
 
 def test_the_last_words_of_a_second_ctrl_c(folder: Path) -> None:
@@ -166,7 +166,7 @@ def impatient(updater, completed):
     os.kill(os.getpid(), signal.SIGINT)
     raise AssertionError
 loop.iterate = impatient
-sys.argv = ["rnnspec", "train", "--resume", sys.argv[1], "-q"]
+sys.argv = ["rnnspec", "resume", sys.argv[1], "-q"]
 main()
 """
     done = subprocess.run(
@@ -175,17 +175,17 @@ main()
     assert done.returncode == 130
     assert done.stderr.splitlines()[-2:] == [
         "rnnspec: Stopped by Ctrl-C; there is no result.",
-        f"  Go on with: rnnspec train --resume {run}",
+        f"  Resume it with: rnnspec resume {run}",
     ]
 
 
 def test_extending(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "-q")
     run = the_run(folder)
-    refused = rnnspec("train", "--resume", run)
+    refused = rnnspec("resume", run)
     assert (refused.code, refused.out) == (2, "")
     assert "nothing left to do" in refused.err
-    answer = rnnspec("train", "--extend", 4, run)
+    answer = rnnspec("extend", run, 4)
     assert answer.code == 0
     assert "made all 10 iterations" in answer.out
     assert f"tiny: 3 networks on cpu, target cpu -> {run}, from iteration 6" in answer.err
@@ -195,24 +195,33 @@ def test_extending(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("train",), "Give a spec to train, or a run to go on with: --resume RUN."),
-        (("train", "tiny.yaml", "--resume", "runs/x"), "Give a spec to train, or a run"),
-        (("train", "--resume", "runs/x", "--set", "training.seed=1"), "A run goes on as it was begun"),
-        (("train", "--resume", "runs/x"), "There is no run folder runs/x."),
-        (("train", "tiny.yaml", "--extend", "5"), "tiny.yaml is a file, not a run folder."),
+        (("train",), "Missing argument 'SPEC'."),
+        (
+            ("train", "--resume", "runs/x"),
+            "'rnnspec train' has no --resume: it trains a spec. Use: rnnspec resume RUN",
+        ),
+        (("train", "--resume=runs/x"), "Use: rnnspec resume RUN"),
+        (("train", "--extend", "5", "runs/x"), "Use: rnnspec extend RUN ITERATIONS"),
+        (("train", "tiny.yaml", "--break-lock"), "Use: rnnspec resume RUN"),
+        (("train", "tiny.yaml", "--allow-drift"), "Use: rnnspec resume RUN"),
+        (("resume",), "Missing argument 'RUN'."),
+        (("resume", "runs/x", "--set", "training.seed=1"), "No such option: --set"),
+        (("resume", "runs/x"), "There is no run folder runs/x."),
+        (("extend", "runs/x", "5"), "There is no run folder runs/x."),
+        (("extend", "runs/x"), "Missing argument 'ITERATIONS'."),
+        (
+            ("extend", "runs/x", "0"),
+            "Invalid value for 'ITERATIONS': Input should be greater than or equal to 1",
+        ),
+        (("extend", "tiny.yaml", "5"), "tiny.yaml is a file, not a run folder."),
         (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is none of: gradients."),
         (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
         (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that can stop a training."),
         (("train", "tiny.yaml", "--stop-on", "URG"), "'URG' is no signal that can stop a training."),
-        (("train", "--resume", "runs/x", "--dtype", "float64"), "A run goes on as it was begun, where it is"),
-        (("train", "--extend", "5"), "Give a spec to train, or a run to go on with: --extend N RUN."),
-        (("train", "tiny.yaml", "--break-lock"), "--allow-drift and --break-lock are for runs that go on"),
         (("status",), "There is no folder runs."),
         (("status", "methods"), "methods has no runs."),
         (("status", "methods", "--watch"), "methods has no runs."),
         (("status", "--watch", "--json"), "It shows a table; --json is printed once."),
-        (("train", "--resume", "runs/x", "--dtype", "float32"), "A run goes on as it was begun, where it is"),
-        (("train", "--resume", "runs/x", "--out", "runs"), "A run goes on as it was begun, where it is"),
     ],
 )
 def test_misuse(folder: Path, words: tuple[str, ...], said: str) -> None:
@@ -231,7 +240,7 @@ def test_runs_that_cannot_be_read(folder: Path) -> None:
     (run.with_name("torn") / "manifest.json").write_text('{"format": 3,')
     shutil.copytree(run, run.with_name("deep"))
     (run.with_name("deep") / "manifest.json").write_text("[" * 99_999)
-    assert rnnspec("train", "--resume", run.with_name("deep")).code == 2
+    assert rnnspec("resume", run.with_name("deep")).code == 2
     shown = rnnspec("status").out
     assert "made by another version of rnnspec" in shown
     assert "damaged: its manifest cannot be read" in shown
@@ -246,10 +255,10 @@ def test_a_run_on_another_machine(folder: Path) -> None:
     row = state(run)
     assert (row["state"], row["host"]) == ("unseen", "node17")
     assert "unseen: process 7 on node17" in rnnspec("status").out
-    refused = rnnspec("train", "--resume", run)
+    refused = rnnspec("resume", run)
     assert refused.code == 2
     assert "add --break-lock" in refused.err
-    answer = rnnspec("train", "--resume", run, "--break-lock", "-q")
+    answer = rnnspec("resume", run, "--break-lock", "-q")
     assert answer.code == 0
 
 
@@ -257,13 +266,13 @@ def test_past_a_criterion(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "--set", "training.stop={performance: 0.01}", "-q")
     run = the_run(folder)
     assert "reached its criterion" in rnnspec("status").out
-    assert "tiny made all 4 iterations.\n" in rnnspec("train", "--extend", 2, run, "-q").out
+    assert "tiny made all 4 iterations.\n" in rnnspec("extend", run, 2, "-q").out
 
 
 def test_time_goes_on(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "-q")
     run = the_run(folder)
-    rnnspec("train", "--extend", 1, run, "-q", "--checkpoint-seconds", "1000")
+    rnnspec("extend", run, 1, "-q", "--checkpoint-seconds", "1000")
     rows = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
     (resumed,) = [row for row in rows if "resumed" in row]
     assert resumed["seconds"] > 0
@@ -351,7 +360,7 @@ def test_a_run_in_place_of_a_spec(folder: Path) -> None:
     (run,) = (folder / "runs").iterdir()
     answer = rnnspec("train", run)
     assert answer.code == 2
-    assert f"is a run. Go on with: rnnspec train --resume {run}" in " ".join(answer.err.split())
+    assert f"is a run folder, not a spec. Resume it with: rnnspec resume {run}" in answer.err
 
 
 def test_what_stopped_says_how_to_go_on(folder: Path) -> None:
@@ -360,7 +369,7 @@ def test_what_stopped_says_how_to_go_on(folder: Path) -> None:
         child.send_signal(signal.SIGTERM)
         out, _ = child.communicate(timeout=30)
     (run,) = (folder / "runs").iterdir()
-    assert f"  go on with   rnnspec train --resume runs/{run.name}\n" in out
+    assert f"  resume it    rnnspec resume runs/{run.name}\n" in out
 
 
 def test_status_needs_no_torch(folder: Path) -> None:

@@ -19,7 +19,7 @@ import rnnspec
 from rnnspec.errors import RequestError
 from rnnspec.training.events import Event, Kept, Started, Updated
 from rnnspec.training.result import Result
-from rnnspec.training.resume import resume
+from rnnspec.training.resume import extend, resume
 
 #: Beta changes in iterations 2 and 4 of `fast`; theta likewise of `coarse`.
 COARSE = "rnnspec: 1\ncoarsening: {from: 4, increments: 2, over: 6 iterations}\n"
@@ -146,7 +146,7 @@ def test_weights_stay_until_there_are_others(spec: Path) -> None:
             raise MemoryError
 
     with pytest.raises(MemoryError):
-        resume(run, extend=5, observer=die)
+        extend(run, 5, observer=die)
     assert (run / "weights.safetensors").read_bytes() == weights
     assert rnnspec.evaluate(run, sequences=4).sequences == 4
 
@@ -176,7 +176,7 @@ def test_weights_that_were_lost_are_made_again(
         _flipped(sorted((run / "checkpoints").glob("*.safetensors"))[-1])
     with pytest.raises(RequestError, match=r"weights\.safetensors") as refusal:
         rnnspec.load_run(run)
-    assert refusal.value.remedy.endswith(f"from the last checkpoint with: rnnspec train --resume {run}")
+    assert refusal.value.remedy.endswith(f"from the last checkpoint with: rnnspec resume {run}")
     notes: list[str] = []
     resume(run, on_note=notes.append)
     assert len(notes) == 1 + (checkpoint == "damaged")
@@ -270,23 +270,23 @@ def test_a_run_that_is_over_has_nothing_left(spec: Path) -> None:
         RequestError, match="nothing left to do: its training made all its iterations"
     ) as refusal:
         resume(run)
-    assert refusal.value.remedy == "Train it further with --extend 5000."
+    assert refusal.value.remedy == f"Train it further with: rnnspec extend {run} 5000"
 
 
 def test_extending(spec: Path) -> None:
     """The schedule of beta stays where it was: a longer training with that interval is the same."""
     whole = folder_of(train(spec, "fast", "training.iterations=10"))
     run = folder_of(train(spec))
-    result = resume(run, extend=4)
+    result = extend(run, 4)
     assert (result.status, result.iterations) == ("finished", 10)
     assert_same(run, whole)
     # Once more, and stopped on the way: the rest is still to be done.
     notes: list[str] = []
-    stopped = resume(run, extend=4, observer=stop_at(12), on_note=notes.append)
+    stopped = extend(run, 4, observer=stop_at(12), on_note=notes.append)
     assert notes == [f"The networks in {run} will be replaced; copy the folder to keep them."]
     assert (stopped.status, stopped.iterations) == ("terminated", 12)
     with pytest.raises(RequestError, match="still has 2 of 14 iterations to make"):
-        resume(run, extend=100)
+        extend(run, 100)
     assert resume(run).iterations == 14
 
 
@@ -295,17 +295,17 @@ def test_a_criterion_that_was_reached_counts_no_more(spec: Path) -> None:
     run = folder_of(train(spec, "fast", goal))
     manifest = json.loads((run / "manifest.json").read_text())
     assert (manifest["status"], manifest["result"]["iterations"]) == ("reached", 2)
-    result = resume(run, extend=3)
+    result = extend(run, 3)
     assert (result.status, result.iterations) == ("finished", 5)
 
 
 def test_extending_counts_from_what_was_made(spec: Path) -> None:
     """Also where the last checkpoint is damaged, and the one before is used."""
     whole = folder_of(train(spec))
-    resume(whole, extend=2)
+    extend(whole, 2)
     run = folder_of(train(spec, checkpoint_iterations=1))
     _flipped(run / "checkpoints" / "000000006.safetensors")
-    assert resume(run, extend=2).iterations == 8
+    assert extend(run, 2).iterations == 8
     assert_same(run, whole)
 
 
@@ -409,7 +409,7 @@ def test_a_spec_that_was_edited_counts(spec: Path) -> None:
 
 def test_an_extension_outlasts_an_edited_spec(spec: Path) -> None:
     run = folder_of(train(spec))
-    resume(run, extend=10, observer=stop_at(8))
+    extend(run, 10, observer=stop_at(8))
     with (run / "spec.yaml").open("a") as file:
         file.write("# a comment\n")
     assert resume(run, allow_drift=True).iterations == 16
@@ -486,7 +486,7 @@ def test_metrics_that_are_gone_are_asked_about_once(spec: Path) -> None:
     (run / "metrics.jsonl").unlink()
     (run / "weights.safetensors").unlink()
     resume(run, allow_drift=True)
-    assert resume(run, extend=2).iterations == 8
+    assert extend(run, 2).iterations == 8
 
 
 def test_metrics_that_were_changed(spec: Path) -> None:
@@ -580,7 +580,7 @@ def test_networks_that_diverged_stay_so(spec: Path) -> None:
     stopped = folder_of(train(spec, "fast", *settings, observer=stop_at(first)))
     if whole.status == "diverged" and whole.iterations == first:
         with pytest.raises(RequestError, match="every network had diverged"):
-            resume(stopped, extend=5)
+            extend(stopped, 5)
         return
     result = resume(stopped)
     assert result.diverged == whole.diverged

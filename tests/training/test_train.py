@@ -240,7 +240,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
     with pytest.raises(RequestError, match="was stopped by a second Ctrl-C") as refusal:
         rnnspec.load_run(folder)
-    assert refusal.value.remedy == f"Go on with: rnnspec train --resume {folder}"
+    assert refusal.value.remedy == f"Resume it with: rnnspec resume {folder}"
 
 
 def test_training_in_a_thread(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_file_of_a_run_that_is_missing(tmp_path: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(RequestError, match=name) as refusal:
         rnnspec.load_run(folder)
-    made_again = f"Make it again from the last checkpoint with: rnnspec train --resume {folder}"
+    made_again = f"Make it again from the last checkpoint with: rnnspec resume {folder}"
     restored = "Restore the folder from a copy, or train again."
     assert refusal.value.remedy == (made_again if name == "weights.safetensors" else restored)
 

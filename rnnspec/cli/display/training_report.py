@@ -81,5 +81,5 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     if result.folder is not None:
         facts.append(("run", str(result.folder)))
         if result.status in ("interrupted", "terminated"):
-            facts.append(("go on with", resume_command(result.folder)))
+            facts.append(("resume it", resume_command(result.folder)))
     return facts
