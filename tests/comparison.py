@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ def run(
     weights = effective(raw, marks, program.network.dale)
     outcome = make_engine(program, target).run(weights, batch, record=True, forced_reads=forced_reads)
     # A task without targets has a loss that no weight can change.
-    found = [None] * len(raw)
+    found: Sequence[Tensor | None] = [None] * len(raw)
     if outcome.loss.requires_grad:
         found = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
     zeros = (torch.zeros_like(value) for value in raw.values())

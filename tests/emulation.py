@@ -20,7 +20,6 @@ import torch
 
 from rnnspec.runtime.compiled.cache import SOURCE
 from rnnspec.runtime.compiled.toolchain import FLAGS
-from rnnspec.runtime.cpu import kernel as cpu_kernel
 from rnnspec.runtime.cpu.kernel import Arguments, Kernel
 
 CROSS, EMULATOR = shlex.split(os.environ["CROSS"]), shlex.split(os.environ["EMULATOR"])
@@ -29,6 +28,7 @@ AROUND = Path(__file__).with_suffix(".cpp")
 _folder = tempfile.TemporaryDirectory(prefix="rnnspec-emulated-")
 _sizes: dict[int, int] = {}
 _calls = 0
+_patch = pytest.MonkeyPatch()
 _address = torch.Tensor.data_ptr
 
 
@@ -54,10 +54,10 @@ def _simulate(kernel: Kernel, arguments: Arguments) -> None:
     global _calls
     _calls += 1
     arguments.threads = 1
-    values = [getattr(arguments, name) for name, _ in Arguments._fields_]
+    values = [getattr(arguments, field[0]) for field in Arguments._fields_]
     sizes = [
-        _sizes[value] if kind is ctypes.c_void_p and value else -1
-        for value, (_, kind) in zip(values, Arguments._fields_, strict=True)
+        _sizes[value] if field[1] is ctypes.c_void_p and value else -1
+        for value, field in zip(values, Arguments._fields_, strict=True)
     ]
     told = [(value, size) for value, size in zip(values, sizes, strict=True) if size >= 0]
     file = Path(_folder.name) / "call"
@@ -72,8 +72,8 @@ def _simulate(kernel: Kernel, arguments: Arguments) -> None:
 
 
 def pytest_configure() -> None:
-    torch.Tensor.data_ptr = _remembered  # type: ignore[method-assign]
-    cpu_kernel.Kernel.simulate = _simulate  # type: ignore[method-assign]
+    _patch.setattr(torch.Tensor, "data_ptr", _remembered)
+    _patch.setattr(Kernel, "simulate", _simulate)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

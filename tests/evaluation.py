@@ -47,8 +47,8 @@ def evaluate(expression: Expression, values: Values, source: random.Random | Non
         case Random(function=function, arguments=arguments):
             assert source is not None
             return _draw(function, [evaluate(a, values, source) for a in arguments], source)
-        case Apply(function=function, arguments=arguments, type=type):
-            return _apply(function, [evaluate(a, values, source) for a in arguments], type.size)
+        case Apply(function=function, arguments=arguments, type=result):
+            return _apply(function, [evaluate(a, values, source) for a in arguments], result.size)
     raise NotImplementedError(type(expression).__name__)
 
 

@@ -1,9 +1,13 @@
 """Published answers, which every implementation in the project is held to."""
 
+from __future__ import annotations
+
+from rnnspec.runtime.noise import Key, Words
+
 MAX = 2**32 - 1
 
 #: Random123, kat_vectors: philox4x32 with 10 rounds: counter, key, answer.
-KNOWN = [
+KNOWN: list[tuple[Words[int], Key, Words[int]]] = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((MAX, MAX, MAX, MAX), (MAX, MAX), (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
     (

@@ -112,14 +112,18 @@ def test_draws_of_one_bump(name: str) -> None:
     assert {v["modality"] for v in trials(name)} == {1, 2}
 
 
+def assert_strengths(name: str, prefix: str) -> None:
+    assert_uniform(spread(name, lambda v: v[f"{prefix}mean"]), 0.8, 1.2)
+    assert_uniform(spread(name, lambda v: abs(v[f"{prefix}difference"])), 0.1, 0.2)
+    assert abs(spread(name, lambda v: float(v[f"{prefix}difference"] > 0))[1] - 0.5) < 0.15
+
+
 @pytest.mark.parametrize("name", [n for n in TASKS if "decision" in n])
 def test_draws_of_decisions(name: str) -> None:
     assert_uniform(spread(name, lambda v: v["first"]), 0, 2 * math.pi)
     assert_uniform(spread(name, lambda v: v["second"] - v["first"]), math.pi / 2, 3 * math.pi / 2)
     for prefix in ("", "other_") if "distractor" in name else ("",):
-        assert_uniform(spread(name, lambda v, p=prefix: v[f"{p}mean"]), 0.8, 1.2)
-        assert_uniform(spread(name, lambda v, p=prefix: abs(v[f"{p}difference"])), 0.1, 0.2)
-        assert abs(spread(name, lambda v, p=prefix: float(v[f"{p}difference"] > 0))[1] - 0.5) < 0.15
+        assert_strengths(name, prefix)
     if "multisensory" in name:
         assert_uniform(spread(name, lambda v: max(v["gain_1"], v["gain_2"])), 1.2, 1.4)
         assert abs(spread(name, lambda v: float(v["gain_1"] > 1))[1] - 0.5) < 0.15

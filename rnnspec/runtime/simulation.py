@@ -31,6 +31,11 @@ class Simulation(nn.Module):
     connections are applied by `weights()`.
     """
 
+    w_rec: nn.Parameter
+    w_in: nn.Parameter
+    w_out: nn.Parameter
+    bias: nn.Parameter
+
     def __init__(
         self,
         program: Program,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,8 +33,8 @@ BETAS = (0.5, 0.3, 0.7)
 PLAIN = Stage(Fraction(1), ())
 
 
-def batch(sequences: int = 5, stage: Stage = PLAIN, **changes: object) -> Batch:
-    return replace(Batch(sequences, 2, 9, "train", stage), **changes)  # type: ignore[arg-type]
+def batch(sequences: int = 5, stage: Stage = PLAIN, **changes: Any) -> Batch:
+    return replace(Batch(sequences, 2, 9, "train", stage), **changes)
 
 
 # --- agreement ---------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ def test_a_loss_without_points_can_still_be_differentiated() -> None:
     found = replace(found, timeline=replace(found.timeline, epochs=epochs))
     weights = {name: value.requires_grad_() for name, value in initial_weights(found, 2, 0).items()}
     outcome = TorchEngine(found).run(weights, batch(3))
-    outcome.loss.sum().backward()  # type: ignore[no-untyped-call]
+    outcome.loss.sum().backward()
     assert outcome.loss.tolist() == [0.0, 0.0]
     assert outcome.performance.isnan().all()
 
@@ -245,12 +247,12 @@ network:
 class Step(nn.Module):
     """`step` as a module, for torch.export."""
 
-    def __init__(self, step: object) -> None:
+    def __init__(self, step: Callable[..., object]) -> None:
         super().__init__()
         self.step = step
 
     def forward(self, rate: Tensor, drive: Tensor, w_rec_t: Tensor, alpha: Tensor) -> object:
-        return self.step(rate, drive, w_rec_t, alpha)  # type: ignore[operator]
+        return self.step(rate, drive, w_rec_t, alpha)
 
 
 def arguments(module: object, ragged: bool) -> tuple[Tensor, ...]:

@@ -10,7 +10,7 @@ from support import codes, printed, problems, program, section
 
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems
-from rnnspec.program.nodes import PeriodicSkip, PointSkip, Random, Rate
+from rnnspec.program.nodes import Number, PeriodicSkip, PointSkip, Random, Rate, walk
 from rnnspec.program.printer import print_program
 from rnnspec.program.verify import verify
 from rnnspec.syntax.compose import compose_text
@@ -149,18 +149,12 @@ def test_calls_are_numbered_by_variable_and_place() -> None:
     for overlays in ([overlay], [more, overlay]):
         draw = next(d for d in program(*overlays).timeline.draws if d.name == "a")
         (value,) = draw.values
-        found = [n.call for n in _walk(value) if isinstance(n, Random)]
+        found = [n.call for n in walk(value) if isinstance(n, Random)]
         assert len(set(found)) == 2
         calls.append(found)
     assert calls[0] == calls[1], "another draw must not disturb this one"
     # SHA-256 of "a#0" begins with these bytes.
     assert calls[0][0] == int.from_bytes(__import__("hashlib").sha256(b"a#0").digest()[:4], "big")
-
-
-def _walk(node):  # type: ignore[no-untyped-def]
-    from rnnspec.program.nodes import walk
-
-    return walk(node)
 
 
 READS = """
@@ -213,7 +207,10 @@ task:
     assert draws["rule"].type.rate is Rate.TRIAL
     assert len(draws["rule"].values) == 2
     assert draws["side"].patterns is not None
-    assert [[v.value for v in p] for p in draws["side"].patterns] == [[0, 1], [1, 0]]
+    numbers = [
+        [value for value in pattern if isinstance(value, Number)] for pattern in draws["side"].patterns
+    ]
+    assert [[number.value for number in pattern] for pattern in numbers] == [[0, 1], [1, 0]]
     assert (draws["side"].type.low, draws["side"].type.high) == (0, 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, cast
 
 from rnnspec.program.nodes import (
     Activation,
@@ -51,17 +51,17 @@ def epoch(name: str, duration: float | str | None, **changes: Any) -> Epoch:
     return replace(plain, **changes)
 
 
-def every(period: float | str, scope: str = "epoch", kind: str = "sctt", increment: str = "departing") -> Any:
-    return PeriodicSkip((), "regular", kind, increment, ms(period), scope, BETA)  # type: ignore[arg-type]
+def every(period: float | str, scope: Any = "epoch", kind: Any = "sctt", increment: Any = "departing") -> Any:
+    return PeriodicSkip((), "regular", kind, increment, ms(period), scope, BETA)
 
 
 def event(text: str, offset: float = 0) -> Event:
-    name, edge = text.split(".")
-    return Event(None if name == "trial" else name, edge, ms(offset))  # type: ignore[arg-type]
+    name, edge = cast("tuple[str, Literal['start', 'end']]", text.split("."))
+    return Event(None if name == "trial" else name, edge, ms(offset))
 
 
-def between(source: Event, target: Event, kind: str = "sctt", increment: str = "departing") -> PointSkip:
-    return PointSkip((), "single", kind, increment, source, target, BETA)  # type: ignore[arg-type]
+def between(source: Event, target: Event, kind: Any = "sctt", increment: Any = "departing") -> PointSkip:
+    return PointSkip((), "single", kind, increment, source, target, BETA)
 
 
 def distribution(name: str, *arguments: float) -> Distribution:
@@ -75,7 +75,7 @@ def block(rows: tuple[int, int], columns: tuple[int, int], **changes: Any) -> Bl
 def matrix(name: str, rows: int, columns: int, init: Distribution, *blocks: Block, **changes: Any) -> Matrix:
     """Return a matrix; without blocks, of one that covers it."""
     whole = blocks or (block((0, rows), (0, columns)),)
-    return replace(Matrix((), name, rows, columns, init, None, whole), **changes)  # type: ignore[arg-type]
+    return replace(Matrix((), name, rows, columns, init, None, whole), **changes)
 
 
 def network(units: int = 4, **changes: Any) -> Network:

@@ -31,14 +31,14 @@ from rnnspec.runtime.reference.engine import Reference
 
 Array = NDArray[np.float64]
 ALPHA = 5 / 100
-CLOSE = {"rtol": 1e-11, "atol": 1e-13}
+CLOSE: dict[str, Any] = {"rtol": 1e-11, "atol": 1e-13}
 
 
 def batch(
-    program: Program, sequences: int = 2, betas: float = 0.6, theta: object = 1, **changes: Any
+    program: Program, sequences: int = 2, betas: float = 0.6, theta: int | Fraction = 1, **changes: Any
 ) -> Batch:
     """Return a batch in which each skip has the same beta."""
-    stage = Stage(Fraction(theta), (betas,) * len(program.skips))  # type: ignore[arg-type]
+    stage = Stage(Fraction(theta), (betas,) * len(program.skips))
     return make_batch(sequences, stage=stage, **changes)
 
 

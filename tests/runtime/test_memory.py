@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from training.samples import load_tiny
 import rnnspec
 from rnnspec.analysis import evaluation
 from rnnspec.runtime import memory
+from rnnspec.runtime.batch import Outcome
 
 CPU = torch.device("cpu")
 
@@ -28,12 +31,12 @@ def never(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("work", [rnnspec.evaluate, rnnspec.simulate])
 def test_what_never_fits_is_refused(
-    simulation: rnnspec.Simulation, monkeypatch: pytest.MonkeyPatch, work: object
+    simulation: rnnspec.Simulation, monkeypatch: pytest.MonkeyPatch, work: Callable[..., object]
 ) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda device: 10**9)
     monkeypatch.setattr(simulation, "forward", never)
     with pytest.raises(rnnspec.RequestError) as refusal:
-        work(simulation, sequences=100_000_000)  # type: ignore[operator]
+        work(simulation, sequences=100_000_000)
     assert refusal.value.reason.startswith("100,000,000 sequences would take about ")
     assert refusal.value.reason.endswith(" of memory, and 1 GB is free.")
     most = int(refusal.value.remedy.removeprefix("Ask for at most ").split()[0].replace(",", ""))
@@ -52,9 +55,9 @@ def test_the_recording_must_fit_on_the_disk(
         free = 100_000
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
-    rnnspec.simulate(simulation, 10, folder=tmp_path)  # type: ignore[call-arg]
+    rnnspec.simulate(simulation, 10, folder=tmp_path)
     with pytest.raises(rnnspec.RequestError, match=r"may take 1\.4 MB, and the disk of .* has 100 kB left"):
-        rnnspec.simulate(simulation, 1000, folder=tmp_path)  # type: ignore[call-arg]
+        rnnspec.simulate(simulation, 1000, folder=tmp_path)
 
 
 def test_the_recording_is_as_large_as_estimated(simulation: rnnspec.Simulation) -> None:
@@ -82,9 +85,12 @@ def test_networks_are_evaluated_in_groups(
     monkeypatch.setattr(evaluation, "TOGETHER", together * each)
     groups: list[range] = []
     forward = simulation.forward
-    monkeypatch.setattr(
-        simulation, "forward", lambda *a, **o: (groups.append(o["networks"]), forward(*a, **o))[1]
-    )
+
+    def counted(*arguments: Any, **options: Any) -> Outcome:
+        groups.append(options["networks"])
+        return forward(*arguments, **options)
+
+    monkeypatch.setattr(simulation, "forward", counted)
     parts = rnnspec.evaluate(simulation, sequences=5)
     assert [len(group) for group in groups] == ([1, 1, 1] if together == 1 else [2, 1])
     assert parts.performance == pytest.approx(whole.performance)

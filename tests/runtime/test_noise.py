@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -13,13 +14,13 @@ from torch import Tensor
 from rnnspec.program.nodes import Noise, Population, Program
 from rnnspec.runtime import noise
 from rnnspec.runtime.batch import Batch
-from rnnspec.runtime.noise import INITIAL, SHARED, Stream, philox
+from rnnspec.runtime.noise import INITIAL, SHARED, Key, Stream, Words, philox
 
 MAX = 2**32 - 1
 
 
-def noisy(kind: str, tau: float = 20, scale: float = 0.3, units: int = 6, **changes: object) -> Program:
-    process = Noise((), kind, scale, ms(tau))  # type: ignore[arg-type]
+def noisy(kind: Any, tau: float = 20, scale: float = 0.3, units: int = 6, **changes: Any) -> Program:
+    process = Noise((), kind, scale, ms(tau))
     return program(net=network(units, noise=process, **changes))
 
 
@@ -36,9 +37,10 @@ def normal(counter: tuple[int, int, int, int], key: tuple[int, int], number: int
 
 
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
-def test_philox_gives_the_published_answers(counter, key, answer) -> None:  # type: ignore[no-untyped-def]
+def test_philox_gives_the_published_answers(counter: Words[int], key: Key, answer: Words[int]) -> None:
     assert philox(counter, key) == answer
-    tensors = philox(tuple(torch.tensor([word, word]) for word in counter), key)
+    c0, c1, c2, c3 = (torch.tensor([word, word]) for word in counter)
+    tensors = philox((c0, c1, c2, c3), key)
     assert [word.tolist() for word in tensors] == [[word, word] for word in answer]
 
 
@@ -70,9 +72,9 @@ def test_uniforms() -> None:
 
 def test_normals_are_finite_for_all_words_in_both_precisions() -> None:
     ends = torch.tensor([0, 1, 255, 2**31, MAX - 256, MAX])
-    words = tuple(torch.meshgrid(ends, ends, ends, ends, indexing="ij"))
+    w0, w1, w2, w3 = torch.meshgrid(ends, ends, ends, ends, indexing="ij")
     for dtype in (torch.float64, torch.float32):
-        for numbers in noise.normals(words, dtype):  # type: ignore[arg-type]
+        for numbers in noise.normals((w0, w1, w2, w3), dtype):
             assert numbers.dtype == dtype
             assert bool(numbers.isfinite().all())
             assert numbers.abs().max() < 6  # sqrt(-2 ln 2^-25) = 5.9
@@ -80,7 +82,8 @@ def test_normals_are_finite_for_all_words_in_both_precisions() -> None:
 
 def test_normals_are_box_muller() -> None:
     counter, key = (5, 6, 7, 8), (9, 10)
-    words = philox(tuple(torch.tensor(word) for word in counter), key)  # type: ignore[type-var]
+    c0, c1, c2, c3 = (torch.tensor(word) for word in counter)
+    words = philox((c0, c1, c2, c3), key)
     for number, value in enumerate(noise.normals(words)):
         assert float(value) == pytest.approx(normal(counter, key, number), abs=1e-14)
     for exact, rounded in zip(noise.normals(words), noise.normals(words, torch.float32), strict=True):
@@ -253,8 +256,13 @@ def words(which: str, asked: Batch, networks: int) -> Tensor:
         return torch.stack(noise.draw_words(asked, 12345, range(3), networks))
     kept: list[Tensor] = []
     original = noise.normals
+
+    def keeping(found: Words[Tensor], dtype: torch.dtype) -> Words[Tensor]:
+        kept.append(torch.stack(found))
+        return original(found, dtype)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(noise, "normals", lambda w, dtype: kept.append(torch.stack(w)) or original(w, dtype))
+        patch.setattr(noise, "normals", keeping)
         if which == "white":
             noise.white_input(program(), asked, 1, range(2, 7), torch.arange(5), networks)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -257,11 +257,12 @@ def test_signs() -> None:
 def test_relu_and_abs_differ_once_a_raw_weight_is_negative() -> None:
     raw = torch.tensor([[[-0.5, 2.0, -3.0, -1.0]]], dtype=F64).expand(1, 4, 4).clone().requires_grad_()
     shape = structure(recurrent(4, NORMAL, *DALE), 1, 3)
-    for dale, values, slopes in [
+    cases: list[tuple[Literal["relu", "abs"], list[float], list[float]]] = [
         ("relu", [0.0, 2.0, 0.0, -1.0], [0.0, 1.0, 0.0, 1.0]),
         ("abs", [0.5, 2.0, -3.0, -1.0], [-1.0, 1.0, 1.0, 1.0]),
-    ]:
-        weights = effective({"w_rec": raw}, _only(shape, "w_rec"), dale)["w_rec"]  # type: ignore[arg-type]
+    ]
+    for dale, values, slopes in cases:
+        weights = effective({"w_rec": raw}, _only(shape, "w_rec"), dale)["w_rec"]
         assert weights[0, 0].tolist() == values
         (gradient,) = torch.autograd.grad(weights.sum(), raw)
         assert gradient[0, 0].tolist() == slopes

@@ -167,4 +167,4 @@ def test_words_that_stand_for_mappings() -> None:
 def test_models_cannot_be_changed() -> None:
     spec = spec_of(MINIMAL)
     with pytest.raises(ValidationError, match="frozen"):
-        spec.name = "other"  # type: ignore[misc]
+        spec.name = "other"

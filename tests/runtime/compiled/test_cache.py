@@ -21,6 +21,7 @@ from rnnspec.files import sha256
 from rnnspec.runtime.compiled import cache as kernel_cache
 from rnnspec.runtime.compiled import toolchain
 from rnnspec.runtime.compiled.cache import Library, fingerprint, library
+from rnnspec.runtime.compiled.entries import BrokenEntryError, cache_folder, read_entry
 from rnnspec.runtime.compiled.toolchain import CompilationFailed, Compiler, NoCompiler
 
 pytestmark = needs_compiler
@@ -165,7 +166,7 @@ def change(path: Path) -> None:
     path.write_bytes(data)
 
 
-DAMAGE: dict[str, tuple[str, Callable[[Path], None], str]] = {
+DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "library changed": ("kernel.so", change, "its kernel.so was changed"),
     "library cut": ("kernel.so", lambda p: os.truncate(p, 100), "its kernel.so was changed"),
     "library gone": ("kernel.so", Path.unlink, "it has no kernel.so"),
@@ -305,10 +306,10 @@ def test_an_entry_of_another_user(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     """Not only are the folders looked at, but all that is read."""
     entry = kernel().path.parent
     own = os.getuid()
-    monkeypatch.setattr(kernel_cache.cache_folder.__globals__["os"], "getuid", lambda: own + 1)
+    monkeypatch.setattr(cache_folder.__globals__["os"], "getuid", lambda: own + 1)
     for name in ((), ("kernel.so", "kernel.cpp")):
-        with pytest.raises(kernel_cache.BrokenEntryError, match="another user"):
-            kernel_cache.read_entry(entry.parent, entry.name, name)
+        with pytest.raises(BrokenEntryError, match="another user"):
+            read_entry(entry.parent, entry.name, name)
 
 
 @pytest.mark.parametrize("folder", ["", "kernels"])

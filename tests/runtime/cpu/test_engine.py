@@ -21,6 +21,7 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
 from rnnspec.runtime.cpu import engine as cpu_engine
 from rnnspec.runtime.cpu import kernel as cpu_kernel
+from rnnspec.runtime.cpu import operator as cpu_operator
 from rnnspec.runtime.cpu.engine import CpuEngine
 from rnnspec.runtime.cpu.operator import _RESULTS
 from rnnspec.runtime.cpu.tiles import TILES, USUAL, Tile
@@ -141,7 +142,7 @@ def test_float32_stays_close(spec: str, method: str) -> None:
             rtol=0,
             atol=bounds.get(name, 2e-4) * scale,
             equal_nan=True,
-            msg=lambda m, name=name: f"{name}: {m}",
+            msg=f"{name}: {{}}".format,
         )
 
 
@@ -334,7 +335,7 @@ def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch: pytest.Mon
     batch = Batch(5, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)))
     weights = raw_weights(found, 2, torch.float32)
     asked = []
-    simulate = cpu_engine.simulate
+    simulate = cpu_operator.simulate
 
     def watched(*arguments: Any) -> Any:
         found = simulate(*arguments)
@@ -363,7 +364,7 @@ def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch: pytest.Mon
 def arguments(found: Program, dtype: torch.dtype, record: bool) -> tuple[Any, ...]:
     """Return what the engine hands to the operator for a batch."""
     caught: list[tuple[Any, ...]] = []
-    simulate = cpu_engine.simulate
+    simulate = cpu_operator.simulate
 
     def watched(*arguments: Any) -> Any:
         caught.append(arguments)
@@ -467,4 +468,4 @@ def test_weights_that_change_before_they_are_needed() -> None:
     with torch.no_grad():
         raw["w_rec"] += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        outcome.rates.sum().backward()  # type: ignore[no-untyped-call]
+        outcome.rates.sum().backward()

@@ -65,11 +65,11 @@ def test_euler_step_with_inputs_and_a_time_constant_for_each_population() -> Non
 
 @pytest.mark.parametrize("theta", [1, 3, Fraction(5, 2)])
 @pytest.mark.parametrize("process", ["ou", "white"])
-def test_noise_enters_inside_f(process: str, theta: object) -> None:
+def test_noise_enters_inside_f(process: Any, theta: int | Fraction) -> None:
     populations = (Population((), "a", 0, 2, ms(100), None), Population((), "b", 2, 6, ms(50), None))
-    noise = Noise((), process, 0.3, ms(80))  # type: ignore[arg-type]
+    noise = Noise((), process, 0.3, ms(80))
     program = task(epoch("only", 60), net=wired(6, noise=noise, populations=populations))
-    weights, dt = random_weights(program), 5 * float(Fraction(theta))  # type: ignore[arg-type]
+    weights, dt = random_weights(program), 5 * float(Fraction(theta))
     found = run(program, weights, batch(program, theta=theta, first_network=4))
     taus = np.array([100, 100, 50, 50, 50, 50])
 
@@ -268,7 +268,7 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
         readout_bias=True,
     )
     penalties = tuple(
-        Penalty((), quantity, norm, 0.3)  # type: ignore[arg-type]
+        Penalty((), quantity, norm, 0.3)
         for quantity, norm in (("rate", "l1"), ("rate", "l2"), ("w_rec", "l2"), ("w_in", "l1"))
     )
     draws = (draw("x", random("uniform", 0, 1, name="x")),)
@@ -497,7 +497,11 @@ def test_each_sequence_runs_on_its_own_clock() -> None:
             eta.append((1 - 5 / 30) * eta[-1] + math.sqrt(10 / 30) * normals(s, 3, b, 1))
         landings = {s: [("dasc", s - 3, s - 3)] for s in range(3, total + 1, 3)}
         expected = steps_of(
-            weights, np.array(u)[:, None], 1, noise=lambda s, eta=eta: 0.2 * eta[s], landings=landings
+            weights,
+            np.array(u)[:, None],
+            1,
+            noise=[0.2 * value for value in eta].__getitem__,
+            landings=landings,
         )
         np.testing.assert_allclose(rates[1, b, :total], expected, rtol=1e-9, atol=1e-12)
         assert np.isnan(rates[1, b, total:]).all()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -46,7 +48,7 @@ def row(*values: float) -> Tensor:
 
 # --- functions ---------------------------------------------------------------------------------------
 
-PLAIN = {
+PLAIN: dict[str, Callable[[float, float], float]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
@@ -75,7 +77,7 @@ def test_two_arguments(function: str) -> None:
     "function", ["sqrt", "exp", "log", "sin", "cos", "tanh", "floor", "abs", "neg", "sign"]
 )
 def test_one_argument(function: str) -> None:
-    plain = {
+    plain: dict[str, Callable[[float], float]] = {
         "abs": abs,
         "neg": lambda x: -x,
         "sign": lambda x: math.copysign(1.0, x),
@@ -83,7 +85,8 @@ def test_one_argument(function: str) -> None:
     }
     values = [0.25, 1.5, 3.0] + ([-0.25, -2.0] if function not in ("sqrt", "log") else [])
     found = value_of(apply(function, variable("x")), x=row(*values))
-    expected = [plain.get(function, getattr(math, function, None))(x) for x in values]
+    compute = plain[function] if function in plain else getattr(math, function)
+    expected = [compute(x) for x in values]
     assert found[0].tolist() == pytest.approx(expected, rel=1e-15)
 
 
@@ -183,9 +186,9 @@ def test_what_an_expression_cannot_see_is_an_error() -> None:
 
 
 def drawn_by(
-    *draws: object, trials: int = 1, sequences: int = 3, networks: int = 2, **changes: object
-) -> list[dict]:
-    program = task(epoch("only", 50), net=wired(), draws=draws, trials=trials, **changes)  # type: ignore[arg-type]
+    *draws: object, trials: int = 1, sequences: int = 3, networks: int = 2, **changes: Any
+) -> list[dict[str, Tensor]]:
+    program = task(epoch("only", 50), net=wired(), draws=draws, trials=trials, **changes)
     return list(interpret.draw(program, batch(sequences), networks).variables)
 
 
@@ -295,7 +298,7 @@ def test_draws_of_another_dtype_are_rounded_once() -> None:
 # --- durations ---------------------------------------------------------------------------------------
 
 
-def waiting(**changes: object) -> Program:
+def waiting(**changes: Any) -> Program:
     """Return a program whose second epoch lasts 0.1 s and `wait`, which depends on another draw."""
     lasting = Duration((), None, apply("add", 0.1, variable("wait")))
     draws = (
@@ -305,7 +308,7 @@ def waiting(**changes: object) -> Program:
         draw("free", random("uniform", 0, 1, name="free")),
     )
     epochs = (epoch("first", 50), replace(epoch("second", 50), duration=lasting))
-    return task(*epochs, net=wired(), draws=draws, trials=2, **changes)  # type: ignore[arg-type]
+    return task(*epochs, net=wired(), draws=draws, trials=2, **changes)
 
 
 def test_durations_are_seconds_per_sequence_trial_and_epoch() -> None:

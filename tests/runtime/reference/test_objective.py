@@ -89,7 +89,7 @@ def test_weights_may_depend_on_what_each_network_answered() -> None:
 
 def test_penalties_are_means() -> None:
     penalties = tuple(
-        Penalty((), quantity, norm, 0.5)  # type: ignore[arg-type]
+        Penalty((), quantity, norm, 0.5)
         for quantity in ("rate", "w_rec", "w_in", "w_out")
         for norm in ("l1", "l2")
     )
