@@ -19,11 +19,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from peers import WARM_UP, default_threads, machine, peak_memory, quiet_environment, restrict
 from workload import SPEC, Workload
 
-from rnnspec.runtime.targets import TARGETS
+from rnnspec.runtime.targets import TARGETS, Target
 
 OUT = SPEC.parents[1] / "docs" / "performance"
 RULE_REVERSAL = SPEC.with_name("rule_reversal.yaml")
@@ -40,7 +41,7 @@ class Point:
     x: float
     spec: str
     settings: tuple[str, ...]
-    target: str
+    target: Target
     threads: int
     evaluate: int = 0
 
@@ -64,7 +65,7 @@ CURVES = (
 )
 
 
-def plan(target: str, threads: int, *, quick: bool) -> Iterator[Point]:
+def plan(target: Target, threads: int, *, quick: bool) -> Iterator[Point]:
     """Yield the points of a target, each curve from small to large."""
     base = Workload(networks=10 if quick else 100)
     few = replace(base, networks=2 if quick else 10)
@@ -92,7 +93,7 @@ def plan(target: str, threads: int, *, quick: bool) -> Iterator[Point]:
         )
 
 
-def measure(point: Point) -> dict[str, object]:
+def measure(point: Point) -> dict[str, Any]:
     """Measure a point, in this process."""
     restrict(point.threads)
     import torch
@@ -122,7 +123,7 @@ def measure(point: Point) -> dict[str, object]:
         if time.perf_counter() - begun > PATIENCE:
             break
     timed = seconds[WARM_UP:] or seconds[-1:]
-    found: dict[str, object] = {"seconds": timed, "median": statistics.median(timed)}
+    found: dict[str, Any] = {"seconds": timed, "median": statistics.median(timed)}
     found["peak_bytes"] = peak_memory() - before
     if not point.evaluate:
         networks = specification.program.training.networks
@@ -159,12 +160,12 @@ def free_bytes() -> int:
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), 0)
 
 
-def measure_all(points: Sequence[Point]) -> list[dict[str, object]]:
+def measure_all(points: Sequence[Point]) -> list[dict[str, Any]]:
     """Measure points in turn, each in a fresh process."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     lost: set[tuple[str, str]] = set()
     for point in points:
-        row: dict[str, object] = {"curve": point.curve, "x": point.x, "target": point.target}
+        row: dict[str, Any] = {"curve": point.curve, "x": point.x, "target": point.target}
         needed, free = needed_bytes(point), free_bytes()
         if (point.curve, point.target) in lost:
             continue
@@ -186,7 +187,7 @@ def measure_all(points: Sequence[Point]) -> list[dict[str, object]]:
     return rows
 
 
-def draw(result: dict, out: Path) -> list[Path]:
+def draw(result: dict[str, Any], out: Path) -> list[Path]:
     """Draw all plots; return their files."""
     import matplotlib
 
@@ -209,7 +210,7 @@ def draw(result: dict, out: Path) -> list[Path]:
 
 
 def _plot(
-    rows: Sequence[dict], key: str, unit: float, curve: Curve, title: str, label: str, file: Path
+    rows: Sequence[dict[str, Any]], key: str, unit: float, curve: Curve, title: str, label: str, file: Path
 ) -> Path:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -268,12 +269,12 @@ def main(words: Sequence[str] | None = None) -> None:
     if not options.replot:
         threads = options.threads or default_threads()
         quiet_environment(threads)
-        targets = (
-            options.target.split(",") if options.target else [name for name in STYLES if name in TARGETS][:2]
-        )
-        for target in targets:
-            if target not in STYLES or target not in TARGETS:
-                raise SystemExit(f"'{target}' is no target to be measured")
+        measurable = [target for target in TARGETS if target in STYLES]
+        names = options.target.split(",") if options.target else measurable[:2]
+        for name in names:
+            if name not in measurable:
+                raise SystemExit(f"'{name}' cannot be measured; choose from {', '.join(measurable)}")
+        targets = [target for target in measurable if target in names]
         points = [point for target in targets for point in plan(target, threads, quick=options.quick)]
         if options.curve:
             points = [point for point in points if point.curve.startswith(tuple(options.curve.split(",")))]

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from workload import SPEC, Workload
 
-from rnnspec.runtime.targets import TARGETS
+from rnnspec.runtime.targets import TARGETS, Target
 
 #: What each peer is.  The rnnspec targets follow from what there is.
 PEERS: dict[str, str] = {
@@ -45,7 +45,7 @@ class Peer(Protocol):
 class RnnspecPeer:
     """rnnspec through its public API."""
 
-    def __init__(self, workload: Workload, target: str) -> None:
+    def __init__(self, workload: Workload, target: Target) -> None:
         import rnnspec
         from rnnspec.training.bench import Trainee
 
@@ -70,7 +70,8 @@ def make_peer(name: str, workload: Workload) -> Peer:
     if name == MATRIX:
         return MatrixProduct()
     if name.startswith("rnnspec-"):
-        return RnnspecPeer(workload, name.removeprefix("rnnspec-"))
+        (target,) = (target for target in TARGETS if name == f"rnnspec-{target}")
+        return RnnspecPeer(workload, target)
     weights = workload.initial_weights()
     if name == "jax":
         from jax_peer import JaxPeer

@@ -134,7 +134,7 @@ class ScriptedPeer(TorchPeer):
     def make_advance(self) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.script(advance)  # type: ignore[no-any-return]
+            return torch.jit.script(advance)
 
 
 class CompiledPeer(TorchPeer):

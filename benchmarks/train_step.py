@@ -19,6 +19,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peers import MATRIX, PEERS, Worker, available, default_threads, machine, quiet_environment
 from workload import SPEC, Workload
@@ -88,7 +89,7 @@ def report(workload: Workload, workers: Sequence[Worker], threads: int) -> dict[
     }
 
 
-def print_table(result: dict) -> None:
+def print_table(result: dict[str, Any]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -17,7 +17,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -141,8 +141,7 @@ def test_the_plot_of_the_readme(desk: Path) -> None:
     """matplotlib is not ours to require: what it is given is looked at instead."""
     lines: list[tuple[np.ndarray, np.ndarray]] = []
     pyplot = types.ModuleType("matplotlib.pyplot")
-    pyplot.plot = lambda x, y: lines.append((x, y))  # type: ignore[attr-defined]
-    pyplot.savefig = lambda name: None  # type: ignore[attr-defined]
+    vars(pyplot).update(plot=lambda x, y: lines.append((x, y)), savefig=lambda name: None)
     sys.modules["matplotlib"] = types.ModuleType("matplotlib")
     sys.modules["matplotlib.pyplot"] = pyplot
     ((_, text),) = blocks("README.md", "py")
@@ -374,11 +373,16 @@ def test_the_python_page_works(desk: Path, capsys: pytest.CaptureFixture[str]) -
     assert isinstance(specification, package.Specification)
     plain = package.compile(specification, target="torch")
     plain.load_state_dict(trained.state_dict())
-    outcome, graph, batch = plain(8, record=True), names["graph"], names["batch"]
+    outcome: package.Outcome = plain(8, record=True)
+    assert outcome.rates is not None
+    assert outcome.outputs is not None
+    graph: Any = names["graph"]
+    batch, rates = names["batch"], names["rates"]
     torch.testing.assert_close(trained(8).loss, outcome.loss)
-    assert torch.equal(graph.loss(batch, weights), outcome.loss)  # type: ignore[attr-defined]
-    assert torch.equal(graph.performance(batch), outcome.performance)  # type: ignore[attr-defined]
-    assert torch.equal(names["rates"], outcome.rates)  # type: ignore[arg-type]
+    assert torch.equal(graph.loss(batch, weights), outcome.loss)
+    assert torch.equal(graph.performance(batch), outcome.performance)
+    assert isinstance(rates, torch.Tensor)
+    assert torch.equal(rates, outcome.rates)
     y = names["y"]
     assert isinstance(y, dict)
     assert torch.equal(torch.cat(list(y.values()), -1), outcome.outputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,6 +61,6 @@ def test_tables(tmp_path: Path) -> None:
     assert lines[4].startswith("2,0,0,0,")
     # The trials are shared, so the draws are the same for both networks.
     assert [line.split(",")[4] for line in lines[1:4]] == [line.split(",")[4] for line in lines[4:]]
-    summary = evaluation_summary(simulation, evaluation, {1}).as_dict()
+    summary: dict[str, Any] = evaluation_summary(simulation, evaluation, {1}).as_dict()
     assert summary["mean"] == pytest.approx(evaluation.performance[0] / 2)
-    assert [row["diverged"] for row in summary["networks"]] == [False, True]  # type: ignore[attr-defined]
+    assert [row["diverged"] for row in summary["networks"]] == [False, True]

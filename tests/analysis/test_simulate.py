@@ -25,7 +25,8 @@ def test_arrays_have_named_axes(tmp_path: Path) -> None:
     assert recording["epoch_stop"].values.tolist() == [[[5, 9]]]
     assert recording["epoch"].values.tolist() == ["stimulus", "response"]
     assert recording["unit"].values.tolist() == ["input"] * 3 + ["output"] * 3
-    np.testing.assert_allclose(recording["time"].values, 0.02 * np.arange(1, 10))
+    times = recording["time"].values.astype(float)
+    np.testing.assert_allclose(times, 0.02 * np.arange(1, 10))
 
 
 def test_the_recording_is_that_of_the_simulation(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_drawn_durations(tmp_path: Path) -> None:
     steps = recording["steps"].values
     assert len(set(steps.tolist())) > 1
     np.testing.assert_array_equal(recording["epoch_stop"].values[:, 0, -1], steps)
-    wait = recording["variable/wait"].values[0, :, 0]
+    wait = recording["variable/wait"].values[0, :, 0].astype(float)
     np.testing.assert_array_equal(recording["epoch_stop"].values[:, 0, 0], np.floor(wait / 0.02 + 1e-6))
     activity = recording["activity"].values
     for sequence, length in enumerate(steps):

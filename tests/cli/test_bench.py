@@ -12,8 +12,10 @@ from training.samples import load_tiny, write_tiny
 
 import rnnspec.training.bench as bench
 from rnnspec.errors import RequestError
+from rnnspec.program.nodes import Program
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.targets import Target
 from rnnspec.training.loop import Loop
 
 
@@ -69,10 +71,10 @@ def test_mistakes(spec: Path) -> None:
 
 
 def test_a_target_that_a_machine_lacks(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(program: object, target: str) -> Simulation:
+    def refuse(program: Program, target: Target) -> Simulation:
         if target == "torchscript":
             raise RequestError("There is no compiler.", "Install one.")
-        return Simulation(program, target=target)  # type: ignore[arg-type]
+        return Simulation(program, target=target)
 
     monkeypatch.setattr(bench, "Simulation", refuse)
     answer = rnnspec("bench", spec, "--repeats", 1)

@@ -20,7 +20,7 @@ from rnnspec.diagnostics import Diagnostic, Source, Span
 from rnnspec.runs.checkpoint import Divergence
 from rnnspec.runtime.batch import Stage
 from rnnspec.runtime.stages import AnnealingStage
-from rnnspec.training.events import Diverged, Stopping, Updated
+from rnnspec.training.events import Diverged, Event, Stopping, Updated
 from rnnspec.training.train import train
 
 
@@ -71,11 +71,12 @@ def test_the_stage_says_when_it_changes(tmp_path: Path) -> None:
     progress = Progress("tiny")
     stages: list[str] = []
     specification = load_tiny(tmp_path, method="fast")
-    train(
-        specification,
-        out=None,
-        observer=lambda event: (progress.follow(event), stages.append(progress.stage)),
-    )  # type: ignore[arg-type, return-value]
+
+    def observe(event: Event) -> None:
+        progress.follow(event)
+        stages.append(progress.stage)
+
+    train(specification, out=None, observer=observe)
     assert list(dict.fromkeys(stages)) == [
         "beta 0.5 until iteration 2",
         "beta 0.75 until iteration 4",
@@ -84,6 +85,12 @@ def test_the_stage_says_when_it_changes(tmp_path: Path) -> None:
     assert progress.title == "tiny: 3 networks on cpu, target cpu"
     assert (progress.completed, len(progress.history), progress.finished) == (6, 3, True)
     assert progress.speed > 0
+
+
+def shown(display: LiveDisplay, width: int) -> str:
+    text = io.StringIO()
+    Console(file=text, width=width).print(display.render())
+    return text.getvalue()
 
 
 def test_what_the_live_display_says_of_trouble(tmp_path: Path) -> None:
@@ -95,9 +102,7 @@ def test_what_the_live_display_says_of_trouble(tmp_path: Path) -> None:
         display(Stopping("interrupted"))
     finally:
         display.close()
-    console = Console(file=io.StringIO(), width=60)
-    console.print(display.render())
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = shown(display, width=60)
     assert "1: network 1" in text
     assert "Ctrl-C now stops at once" in text
     assert max(map(len, text.splitlines())) <= 60
@@ -148,9 +153,7 @@ def test_pictures_fit_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.Monk
         train(load_tiny(tmp_path), out=None, observer=display)
     finally:
         display.close()
-    console = Console(file=io.StringIO(), width=40)
-    console.print(display.render())
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    lines = shown(display, width=40).splitlines()
     (picture,) = [line for line in lines if "networks  " in line and "|" in line]
     assert picture.rstrip().endswith("| 1")
 

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +96,16 @@ def test_an_unknown_method(folder: Path) -> None:
 
 
 def test_divergence_has_an_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import rnnspec.training.train as module
+    from rnnspec.training.loop import Loop
 
-    class Spoiling(module.Loop):
+    class Spoiling(Loop):
         def _advance(self) -> None:
             if self.completed == 3:
                 with torch.no_grad():
                     self.simulation.bias[1] = torch.inf
             super()._advance()
 
-    monkeypatch.setattr(module, "Loop", Spoiling)
+    monkeypatch.setattr("rnnspec.training.train.Loop", Spoiling)
     answer = rnnspec(*train())
     assert answer.code == 4
     assert "  diverged     network 1 in iteration 4: its loss was not finite" in answer.out.splitlines()
@@ -172,10 +173,10 @@ def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def wait_for(folder: Path, pattern: str, ready: object) -> None:
+def wait_for(folder: Path, pattern: str, ready: Callable[[Path], object]) -> None:
     end = time.monotonic() + 40
     while time.monotonic() < end:
-        if any(ready(path) for path in folder.glob(pattern)):  # type: ignore[operator]
+        if any(ready(path) for path in folder.glob(pattern)):
             return
         time.sleep(0.05)
     raise AssertionError(f"no {pattern} came")

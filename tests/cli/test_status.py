@@ -287,20 +287,21 @@ def test_names_of_runs_stay_whole(folder: Path) -> None:
 
     rnnspec("train", "tiny.yaml", "-q")
     (run,) = (folder / "runs").iterdir()
+
+    def printed(width: int) -> str:
+        text = io.StringIO()
+        Console(file=text, width=width).print(table(run_statuses(["runs"]), width))
+        return text.getvalue()
+
     # 18 columns for the name, 9 for the iteration, 11, 4 and 8 for the rest, and 3 beside each.
     for width, shown in ((66, "time"), (65, "performance"), (50, "iteration"), (40, "state")):
-        console = Console(file=io.StringIO(), width=width)
-        console.print(table(run_statuses(["runs"]), width))
-        text = console.file.getvalue()  # type: ignore[attr-defined]
+        text = printed(width)
         assert f"runs/{run.name}" in text
         assert "finished" in text
         assert shown in text
     assert "time" not in text
     # Longer than any terminal: its end stands in the next line, and the state beside it.
-    console = Console(file=io.StringIO(), width=25)
-    console.print(table(run_statuses(["runs"]), 25))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    rows = [line.split() for line in text.splitlines()[2:]]
+    rows = [line.split() for line in printed(25).splitlines()[2:]]
     assert "".join(row[0] for row in rows) == f"runs/{run.name}"
     assert "".join(row[1] for row in rows if len(row) > 1) == "finished"
 

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from codegen.sources import ragged
@@ -69,27 +70,28 @@ def hostile_programs() -> Iterator[tuple[str, Program]]:
     plain = program("skips: {edges: {one: {kind: sctt, every: 2 steps}}}")
     network, timeline = plain.network, plain.timeline
     bad = 'x"]; import os  #'
+    changed: dict[str, Any]
 
-    def first(items: tuple[object, ...], **change: object) -> tuple[object, ...]:
-        return (replace(items[0], **change), *items[1:])  # type: ignore[type-var]
+    def first(items: tuple[Any, ...], **change: object) -> tuple[Any, ...]:
+        return (replace(items[0], **change), *items[1:])
 
     yield "program", replace(plain, name=bad)
-    yield "skip", replace(plain, skips=first(plain.skips, name=bad))  # type: ignore[arg-type]
+    yield "skip", replace(plain, skips=first(plain.skips, name=bad))
     for part in ("populations", "inputs", "outputs"):
         changed = {part: first(getattr(network, part), name=bad)}
-        yield part, replace(plain, network=replace(network, **changed))  # type: ignore[arg-type]
+        yield part, replace(plain, network=replace(network, **changed))
     for word in ("targets", "sources"):
         part = "inputs" if word == "targets" else "outputs"
         changed = {part: first(getattr(network, part), **{word: (bad,)})}
-        yield word, replace(plain, network=replace(network, **changed))  # type: ignore[arg-type]
+        yield word, replace(plain, network=replace(network, **changed))
     for word in ("name", "phase"):
         epochs = first(timeline.epochs, **{word: bad})
-        yield f"epoch {word}", replace(plain, timeline=replace(timeline, epochs=epochs))  # type: ignore[arg-type]
+        yield f"epoch {word}", replace(plain, timeline=replace(timeline, epochs=epochs))
     draws = first(timeline.draws, name=bad)
-    yield "draw", replace(plain, timeline=replace(timeline, draws=draws))  # type: ignore[arg-type]
+    yield "draw", replace(plain, timeline=replace(timeline, draws=draws))
     drives = first(timeline.epochs[0].drives, channel=bad)
     epochs = first(timeline.epochs, drives=drives)
-    yield "drive", replace(plain, timeline=replace(timeline, epochs=epochs))  # type: ignore[arg-type]
+    yield "drive", replace(plain, timeline=replace(timeline, epochs=epochs))
 
 
 @pytest.mark.parametrize(("place", "found"), [*hostile_programs()])
@@ -107,7 +109,8 @@ def test_names_of_a_spec_may_be_any_word_of_python_or_of_the_module() -> None:
     source = emit(found)
     tree = ast.parse(source)
     draw = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw")
-    assigned = {target.id for n in ast.walk(draw) if isinstance(n, ast.Assign) for target in n.targets}  # type: ignore[attr-defined]
+    targets = [target for n in ast.walk(draw) if isinstance(n, ast.Assign) for target in n.targets]
+    assigned = {target.id for target in targets if isinstance(target, ast.Name)}
     assert not assigned & OWN_NAMES
     assert len(assigned) == len(words) + 2
 

@@ -207,10 +207,8 @@ task:
     assert draws["rule"].type.rate is Rate.TRIAL
     assert len(draws["rule"].values) == 2
     assert draws["side"].patterns is not None
-    numbers = [
-        [value for value in pattern if isinstance(value, Number)] for pattern in draws["side"].patterns
-    ]
-    assert [[number.value for number in pattern] for pattern in numbers] == [[0, 1], [1, 0]]
+    values = [[v.value for v in p if isinstance(v, Number)] for p in draws["side"].patterns]
+    assert values == [[0, 1], [1, 0]]
     assert (draws["side"].type.low, draws["side"].type.high) == (0, 1)
 
 

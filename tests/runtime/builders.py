@@ -72,7 +72,7 @@ def block(rows: tuple[int, int], columns: tuple[int, int], **changes: Any) -> Bl
     return replace(Block((), "", rows, columns, True, None, 1.0, True, None, True), **changes)
 
 
-def matrix(name: str, rows: int, columns: int, init: Distribution, *blocks: Block, **changes: Any) -> Matrix:
+def matrix(name: Any, rows: int, columns: int, init: Distribution, *blocks: Block, **changes: Any) -> Matrix:
     """Return a matrix; without blocks, of one that covers it."""
     whole = blocks or (block((0, rows), (0, columns)),)
     return replace(Matrix((), name, rows, columns, init, None, whole), **changes)

@@ -16,7 +16,7 @@ from rnnspec.runtime.compiled.cache import Library
 from rnnspec.runtime.cpu import kernel as cpu_kernel
 from rnnspec.runtime.cpu import tiles
 from rnnspec.runtime.cpu.tiles import TILES, USUAL, Search, fastest_tile
-from rnnspec.runtime.targets import choose
+from rnnspec.runtime.targets import choose_target
 
 _numbers = itertools.count(1)
 
@@ -47,7 +47,7 @@ def said(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_torch_takes_the_place_of_cpu(said: str) -> None:
     for wanted in (None, "cpu"):
-        chosen = choose(new_program(), wanted=wanted)  # type: ignore[arg-type]
+        chosen = choose_target(new_program(), preferred=wanted)
         assert chosen.target == "torch"
         assert chosen.note is not None
         assert said in chosen.note
@@ -57,7 +57,7 @@ def test_torch_takes_the_place_of_cpu(said: str) -> None:
 
 def test_cpu_is_refused_where_it_is_insisted_on(said: str) -> None:
     with pytest.raises(RequestError) as error:
-        choose(new_program(), "cpu")
+        choose_target(new_program(), "cpu")
     assert said in error.value.reason
     assert error.value.remedy
 
@@ -65,14 +65,14 @@ def test_cpu_is_refused_where_it_is_insisted_on(said: str) -> None:
 def test_other_targets_need_no_compiler(said: str) -> None:
     found = new_program()
     for target in ("torch", "reference"):
-        assert choose(found, target).note is None  # type: ignore[arg-type]
-        assert choose(found, wanted=target).target == target  # type: ignore[arg-type]
+        assert choose_target(found, target).note is None
+        assert choose_target(found, preferred=target).target == target
 
 
 def test_cpu_is_refused_on_another_device() -> None:
     with pytest.raises(RequestError, match="The target cpu is not for the device 'cuda'"):
-        choose(new_program(), "cpu", "cuda")
-    assert choose(new_program(), None, torch.device("cuda")).target == "torch"
+        choose_target(new_program(), "cpu", "cuda")
+    assert choose_target(new_program(), None, torch.device("cuda")).target == "torch"
 
 
 def test_a_kernel_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +81,15 @@ def test_a_kernel_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.Monk
     built = Library(rubbish, "0" * 64, True, 0.0, None)
     monkeypatch.setattr(cpu_kernel, "library", lambda *_, **__: built)
     with pytest.raises(RequestError, match="The compiled kernel cannot be loaded") as error:
-        choose(new_program(), "cpu")
+        choose_target(new_program(), "cpu")
     assert "CXX" in error.value.remedy
-    assert choose(new_program()).target == "torch"
+    assert choose_target(new_program()).target == "torch"
 
 
 def test_flags_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNNSPEC_CXXFLAGS", "-DNAME='open")
     with pytest.raises(RequestError, match="RNNSPEC_CXXFLAGS cannot be read as flags: no closing quotation"):
-        choose(new_program(), "cpu")
+        choose_target(new_program(), "cpu")
 
 
 def test_the_search_for_a_tile_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

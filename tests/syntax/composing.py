@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.syntax.compose import compose
@@ -14,7 +15,7 @@ Write = Callable[..., None]
 
 def composed(
     path: str, overlays: tuple[str, ...] = (), settings: tuple[str, ...] = ()
-) -> tuple[object, list[str]]:
+) -> tuple[Any, list[str]]:
     """Return the value of a composed document, ... if there is none, and its problems, each on one line."""
     problems = Problems()
     document = compose(path, overlays, settings, problems=problems)

@@ -234,7 +234,7 @@ def test_epochs_that_wait_for_each_other(write: Write) -> None:
 def test_the_first_epochs_need_no_place(write: Write) -> None:
     write(spec="name: x\ntask: {epochs: {a: {}, b: {before: a}, c: {}}}")
     value, problems = composed("spec.yaml")
-    assert (list(value["task"]["epochs"]), problems) == (["b", "a", "c"], [])  # type: ignore[index]
+    assert (list(value["task"]["epochs"]), problems) == (["b", "a", "c"], [])
     write(spec="name: x\ntask: {epochs: {a: {}, b: {before: z}}}")
     assert composed("spec.yaml")[1] == ["spec.yaml:2:36 RS017 'z' is not an epoch of this task; expected 'a'"]
 

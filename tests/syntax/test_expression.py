@@ -112,10 +112,11 @@ def test_trees(text: str, tree: str) -> None:
 
 
 def test_numbers_keep_their_kind() -> None:
-    assert parse("3") == Number(3, 0, 1)
-    assert type(parse("3").value) is int  # type: ignore[union-attr]
-    assert parse("3.0") == Number(3.0, 0, 3)
-    assert type(parse("3.0").value) is float  # type: ignore[union-attr]
+    whole, real = parse("3"), parse("3.0")
+    assert (whole, real) == (Number(3, 0, 1), Number(3.0, 0, 3))
+    assert isinstance(whole, Number)
+    assert isinstance(real, Number)
+    assert (type(whole.value), type(real.value)) == (int, float)
 
 
 def test_times_are_exact() -> None:

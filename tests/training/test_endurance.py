@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ import rnnspec
 from rnnspec.errors import RequestError
 from rnnspec.runs.checkpoint import load_checkpoint, save_checkpoint
 from rnnspec.runs.lock import holder
-from rnnspec.training.events import Event, Updated
+from rnnspec.training.events import Event, Started, Updated
 from rnnspec.training.interruption import Stopped
 from rnnspec.training.resume import resume
 
@@ -226,7 +227,7 @@ def test_50_preemptions(tmp_path: Path, number: signal.Signals) -> None:
                 break
             assert code == 75, Path(ERRORS).read_text()
             stops += 1
-            child = forked(lambda run=run: outcome(lambda: resume(run)))  # type: ignore[misc]
+            child = forked(partial(outcome, partial(resume, run)))
         assert whole is not None
         assert_same(run, whole)
 
@@ -287,22 +288,17 @@ def test_three_of_a_hundred_diverge(tmp_path: Path) -> None:
     clean = rnnspec.train(spec, settings=settings, out=tmp_path / "clean", target="cpu")
     lost = {7: float("nan"), 41: float("inf"), 99: float("-inf")}
 
+    started: list[Started] = []
+
     def poison(event: Event) -> None:
+        if isinstance(event, Started):
+            started.append(event)
         if isinstance(event, Updated) and event.completed == 10:
             with torch.no_grad():
                 for network, value in lost.items():
-                    simulation.w_rec[network, 0, 0] = value
+                    started[0].simulation.w_rec[network, 0, 0] = value
 
-    def remember(event: Event) -> None:
-        nonlocal simulation
-        if hasattr(event, "simulation"):
-            simulation = event.simulation
-        poison(event)
-
-    simulation = clean.simulation
-    result = rnnspec.train(
-        spec, settings=settings, out=tmp_path / "poisoned", target="cpu", observer=remember
-    )
+    result = rnnspec.train(spec, settings=settings, out=tmp_path / "poisoned", target="cpu", observer=poison)
     assert sorted(d.network for d in result.diverged) == sorted(lost)
     assert {d.iteration for d in result.diverged} == {11}
     assert all("not finite" in d.cause for d in result.diverged)

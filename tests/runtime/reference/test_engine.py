@@ -267,10 +267,8 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
         noise=Noise((), "ou", 0.1, ms(50)),
         readout_bias=True,
     )
-    penalties = tuple(
-        Penalty((), quantity, norm, 0.3)
-        for quantity, norm in (("rate", "l1"), ("rate", "l2"), ("w_rec", "l2"), ("w_in", "l1"))
-    )
+    penalized: Any = (("rate", "l1"), ("rate", "l2"), ("w_rec", "l2"), ("w_in", "l1"))
+    penalties = tuple(Penalty((), quantity, norm, 0.3) for quantity, norm in penalized)
     draws = (draw("x", random("uniform", 0, 1, name="x")),)
     program = task(first, second, net=net, skips=skips, draws=draws, penalties=penalties)
     weights = random_weights(program)
@@ -496,13 +494,8 @@ def test_each_sequence_runs_on_its_own_clock() -> None:
         for s in range(1, total):
             eta.append((1 - 5 / 30) * eta[-1] + math.sqrt(10 / 30) * normals(s, 3, b, 1))
         landings = {s: [("dasc", s - 3, s - 3)] for s in range(3, total + 1, 3)}
-        expected = steps_of(
-            weights,
-            np.array(u)[:, None],
-            1,
-            noise=[0.2 * value for value in eta].__getitem__,
-            landings=landings,
-        )
+        noise = [0.2 * value for value in eta]
+        expected = steps_of(weights, np.array(u)[:, None], 1, noise=noise.__getitem__, landings=landings)
         np.testing.assert_allclose(rates[1, b, :total], expected, rtol=1e-9, atol=1e-12)
         assert np.isnan(rates[1, b, total:]).all()
         assert np.isnan(answers[1, b, total:]).all()

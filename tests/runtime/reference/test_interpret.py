@@ -27,7 +27,7 @@ from runtime.programs import (
 )
 from torch import Tensor
 
-from rnnspec.program.nodes import Duration, Expression, Program
+from rnnspec.program.nodes import Draw, Duration, Expression, Program
 from rnnspec.program.timing import duration_draws
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.noise import SHARED, philox
@@ -186,7 +186,7 @@ def test_what_an_expression_cannot_see_is_an_error() -> None:
 
 
 def drawn_by(
-    *draws: object, trials: int = 1, sequences: int = 3, networks: int = 2, **changes: Any
+    *draws: Draw, trials: int = 1, sequences: int = 3, networks: int = 2, **changes: Any
 ) -> list[dict[str, Tensor]]:
     program = task(epoch("only", 50), net=wired(), draws=draws, trials=trials, **changes)
     return list(interpret.draw(program, batch(sequences), networks).variables)
