@@ -157,7 +157,9 @@ def test_training(name: str) -> None:
         ("w_rec", "l1"): 1e-5,
     }
     assert (training.evaluate_every, training.evaluate_batch) == (10, 40 if reversal else 200)
-    assert (training.loss, training.clip, training.independent_trials) == ("auto", None, False)
+    assert (training.clip, training.independent_trials) == (None, False)
+    errors = {target.error for epoch in program(name).timeline.epochs for target in epoch.targets}
+    assert errors == {"cross_entropy" if reversal else "squared"}
     if reversal:
         assert training.stop is None
     else:
