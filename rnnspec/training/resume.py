@@ -24,8 +24,8 @@ from rnnspec.training.events import Observer
 from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.optimize import Updater
 from rnnspec.training.result import Result
-from rnnspec.training.run import CheckpointInterval, Run, reopen_run
-from rnnspec.training.train import checkpoint_interval, run_training
+from rnnspec.training.run import CheckpointInterval, Run, checkpoint_interval, reopen_run
+from rnnspec.training.session import Session
 
 
 def resume(
@@ -105,7 +105,7 @@ def _resume(folder: Path, extension: int | None, options: _Options) -> Result:
                 say(line)
             interruption.begin()
             reopened = resumption.reopen(lock, options.interval)
-            return run_training(
+            session = Session(
                 resumption.simulation,
                 reopened,
                 interruption,
@@ -113,8 +113,8 @@ def _resume(folder: Path, extension: int | None, options: _Options) -> Result:
                 start=resumption.start,
                 iterations=resumption.iterations,
                 for_criterion=resumption.for_criterion,
-                history=_history(folder),
             )
+            return session.train(_history(folder))
         finally:
             lock.release()
 

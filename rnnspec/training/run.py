@@ -33,6 +33,7 @@ from rnnspec.runs.identity import identity
 from rnnspec.runs.layout import FORMAT, MANIFEST, METRICS, SPEC, TIMING, WEIGHTS
 from rnnspec.runs.lock import RunLock, lock_run
 from rnnspec.runs.weights import weights_to_bytes
+from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.training.events import Evaluated
 from rnnspec.training.loop import Loop
@@ -48,6 +49,15 @@ class CheckpointInterval:
 
     seconds: float | None = 60.0
     iterations: int | None = None
+
+
+def checkpoint_interval(seconds: float | None, iterations: int | None) -> CheckpointInterval:
+    """Return when checkpoints are written.  Raises ValueError for a negative time or no iterations."""
+    if seconds is not None and not seconds >= 0:
+        raise ValueError(f"checkpoint_seconds takes seconds, or None for never, not {seconds!r}.")
+    if iterations is not None:
+        whole_number("checkpoint_iterations", iterations, 1)
+    return CheckpointInterval(seconds, iterations)
 
 
 class Run:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
-from rnnspec.analysis.gradients import diagnose_gradients, keep_diagnosis
 from rnnspec.check.examine import Specification, specification_of
 from rnnspec.errors import RequestError
-from rnnspec.runs.checkpoint import Checkpoint
 from rnnspec.runs.layout import resume_command
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
-from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping, Warned
-from rnnspec.training.interruption import STOPPING, Interruption, Stopped, listening
-from rnnspec.training.loop import Loop
+from rnnspec.training.events import Observer
+from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.result import Result
-from rnnspec.training.run import CheckpointInterval, Run, create_run
+from rnnspec.training.run import checkpoint_interval, create_run
+from rnnspec.training.session import Session
 
 
 def train(
@@ -68,92 +65,10 @@ def train(
             interruption.on_give_up = run.lock.release
             interruption.remedy = f"Resume it with: {resume_command(run.folder)}"
         try:
-            return run_training(simulation, run, interruption, observer)
+            return Session(simulation, run, interruption, observer).train()
         finally:
             if run:
                 run.lock.release()
-
-
-def checkpoint_interval(seconds: float | None, iterations: int | None) -> CheckpointInterval:
-    """Return when checkpoints are written.  Raises ValueError for what is no such time."""
-    if seconds is not None and not seconds >= 0:
-        raise ValueError(f"checkpoint_seconds takes seconds, or None for never, not {seconds!r}.")
-    if iterations is not None:
-        whole_number("checkpoint_iterations", iterations, 1)
-    return CheckpointInterval(seconds, iterations)
-
-
-def run_training(
-    simulation: Simulation,
-    run: Run | None,
-    interruption: Interruption,
-    observer: Observer | None,
-    *,
-    start: Checkpoint | None = None,
-    iterations: int | None = None,
-    for_criterion: bool = True,
-    history: tuple[float, ...] = (),
-) -> Result:
-    """Train a simulation from where it stands, keep what comes of it, and tell the observer.
-
-    start, iterations, for_criterion: as of a `Loop`.  history: the trimmed means of the evaluations before.
-    """
-
-    def observe(event: Event) -> None:
-        nonlocal observer
-        if run and isinstance(event, Evaluated):
-            run.record(event)
-        if observer:
-            try:
-                observer(event)
-            except OSError:
-                # Nobody watches any more; that must not cost the training.
-                observer = None
-
-    def diagnose(loop: Loop) -> None:
-        if not run or loop.completed + 1 not in run.diagnose_at:
-            return
-        try:
-            with interruption.impatient():
-                found = diagnose_gradients(simulation, loop.completed + 1)
-                trouble = keep_diagnosis(run.folder, found)
-        except Stopped:
-            return
-        except Exception as error:
-            # Whatever it is, training needs nothing of it.
-            trouble = f"The gradients of iteration {loop.completed + 1:,} could not be looked at: {error}."
-        if trouble:
-            observe(Warned(trouble))
-
-    def keep(loop: Loop) -> None:
-        if run and run.keep(loop):
-            observe(Kept(loop.completed))
-
-    loop = Loop(simulation, observe, iterations=iterations, for_criterion=for_criterion, start=start)
-    told = interruption.on_request
-    interruption.on_request = lambda status: observe(Stopping(status))
-    folder = run.folder if run else None
-    observe(Started(simulation, folder, loop.iterations, loop.completed, history))
-    try:
-        status = loop.run(interruption, diagnose, keep)
-        result = _result(loop, status, interruption, run)
-        if run:
-            run.finish(result, loop)
-        return result
-    except OSError as error:
-        # The run folder could not be written.  A line of metrics must not cost the networks.
-        if run:
-            error.add_note(_rescue(_result(loop, "failed", interruption, run), loop, run))
-        raise
-    except BaseException as error:
-        if run:
-            # The first error is the one to hear of, even if the disk refuses this note as well.
-            with contextlib.suppress(OSError):
-                run.give_up("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            error.add_note(interruption.remedy)
-        raise
-    finally:
-        interruption.on_request = told
 
 
 def require_loss(specification: Specification) -> None:
@@ -186,33 +101,3 @@ def _ensemble(
         dtype=dtype,
         device=device,
     )
-
-
-def _result(loop: Loop, status: Status, interruption: Interruption, run: Run | None) -> Result:
-    return Result(
-        simulation=loop.simulation,
-        status=status,
-        iterations=loop.completed,
-        evaluated=loop.latest.completed if loop.latest else None,
-        performance=loop.performance,
-        diverged=tuple(loop.updater.diverged),
-        folder=run.folder if run else None,
-        signal=interruption.signal if status in ("interrupted", "terminated") else None,
-        for_criterion=loop.for_criterion,
-    )
-
-
-def _rescue(result: Result, loop: Loop, run: Run) -> str:
-    """Save the networks of a training whose folder could not be written, and say what came of that."""
-    saved = f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."
-    try:
-        run.finish(result, loop)
-    except OSError:
-        try:
-            # There may be room for them, which is less than a checkpoint takes.
-            run.save(result)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                run.give_up("failed")
-            saved = f"The networks could not be saved: {error.filename}: {error.strerror}."
-    return f"{saved}\n  Resume it with: {resume_command(run.folder)}"

@@ -139,12 +139,12 @@ def test_whatever_goes_wrong_with_it_training_goes_on(
     def exhausted(*_: object) -> None:
         raise MemoryError("no room for so many states")
 
-    monkeypatch.setattr("rnnspec.training.train.diagnose_gradients", exhausted)
+    monkeypatch.setattr("rnnspec.training.session.diagnose_gradients", exhausted)
     events: list[Event] = []
     result = train(write_tiny(tmp_path), diagnose_at=[2], observer=events.append)
     assert result.status == "finished"
     said = [event.text for event in events if isinstance(event, Warned)]
-    assert said == ["The gradients of iteration 2 could not be looked at: no room for so many states."]
+    assert said == ["The gradients of iteration 2 could not be measured: no room for so many states."]
 
 
 def test_a_line_that_was_cut_off(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_stopped_while_gradients_are_looked_at(folder: Path, monkeypatch: pytest
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(30)
 
-    monkeypatch.setattr("rnnspec.training.train.diagnose_gradients", long)
+    monkeypatch.setattr("rnnspec.training.session.diagnose_gradients", long)
     began = time.monotonic()
     answer = rnnspec("train", "tiny.yaml", "--diagnose", "gradients", "--diagnose-at", 3)
     assert answer.code == 75
