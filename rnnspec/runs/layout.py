@@ -19,6 +19,8 @@ FORMAT = 3
 SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
 TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
 CHECKPOINTS, LOCK = "checkpoints", "lock"
+#: Of a folder of runs, while `rnnspec train --once` looks for a run or creates one.
+FOLDER_LOCK = ".lock"
 
 
 def resume_command(folder: Path | str) -> str:

@@ -1,32 +1,33 @@
-"""The lock of a run folder: one process at a time writes into it.
+"""Locks: one process at a time writes into a run folder, or creates a run in a folder of runs.
 
-The file `lock` says who.  The system's own lock on that file says whether this process lives, as far as the
-system can see: it is gone with the process, however that ended.  No clock is asked.
+The lock file names the process that holds it.  That process also holds the system's lock on the file, which
+the system releases when the process ends, however it ends.  So a lock left by a dead process on this machine
+is known to be free.  Time plays no part.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnspec.errors import RequestError
 from rnnspec.files import to_json
-from rnnspec.runs.layout import LOCK
+from rnnspec.runs.layout import FOLDER_LOCK, LOCK, resume_command
 
-#: How often, and after how many seconds, a lock that is held is tried again.
-_TRIES, _PAUSE = 5, 0.1
+#: Seconds after which a lock that is held is tried again.
+_PAUSE = 0.1
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds, or held, a run folder.  alive: None if this machine cannot see that."""
+    """The process that holds a lock or left it behind.  alive: None if that cannot be seen from here."""
 
     process: int
     host: str
@@ -37,7 +38,7 @@ class Holder:
 
 
 class RunLock:
-    """Holds a run folder until `release`.  died: who left the lock behind, if somebody did."""
+    """A lock that this process holds until `release`.  died: the process that left it behind, if any."""
 
     def __init__(self, path: Path, handle: int, died: Holder | None) -> None:
         self.path = path
@@ -45,7 +46,7 @@ class RunLock:
         self._handle: int | None = handle
 
     def release(self) -> None:
-        """Give the folder back; a second time does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._handle is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
@@ -53,27 +54,80 @@ class RunLock:
             self._handle = None
 
 
-def lock_run(folder: Path, *, break_lock: bool = False) -> RunLock:
-    """Take a run folder for this process.
+class RunInUseError(RequestError):
+    """A live process holds the lock of a run.  folder: of the run.  holder: that process."""
 
-    A process that has died on this machine has no claim.  One on another machine has, as long as nobody who
-    knows better breaks the lock.  Raises RequestError if the folder is taken.
+    def __init__(self, folder: Path, holder: Holder) -> None:
+        super().__init__(
+            f"{folder} is locked: {holder} is training it.",
+            "Wait until it has ended, or stop it: kill -TERM lets it save what it has trained.",
+        )
+        self.folder = folder
+        self.holder = holder
+
+
+def lock_run(folder: Path, *, break_lock: bool = False) -> RunLock:
+    """Lock a run folder for this process.
+
+    A lock left by a dead process on this machine is released by itself; one left on another machine only
+    with break_lock, because its process may live.  Raises RunInUseError if a live process holds the lock,
+    RequestError if that cannot be known, or if the system has no file locks.
     """
-    path = folder / LOCK
-    tries = 0
+    # More than one try: `holder` takes the lock for a moment.
+    taken = _take(folder / LOCK, tries=5, break_lock=break_lock)
+    if isinstance(taken, RunLock):
+        return taken
+    if taken.alive:
+        raise RunInUseError(folder, taken)
+    raise RequestError(
+        f"{folder} was locked by {taken}, which cannot be seen from this machine.",
+        f"Look there whether that process still runs. If it does not: {resume_command(folder)} --break-lock",
+    )
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder of runs while a run is looked for and created in it; waits up to a minute.
+
+    Raises RequestError if another process holds it longer, or if the system has no file locks.
+    """
+    path = folder / FOLDER_LOCK
+    taken = _take(path, tries=600)
+    if isinstance(taken, Holder):
+        raise RequestError(
+            f"{taken} has locked {folder} to create a run there, for more than a minute.",
+            f"If that process no longer runs, delete {path}.",
+        )
+    try:
+        yield
+    finally:
+        taken.release()
+
+
+def require_locks() -> None:
+    """Raise RequestError if the system has no file locks, as native Windows."""
+    if not _has_locks():
+        raise RequestError(
+            "Training needs file locks, which this system does not have.",
+            "On Windows, run rnnspec under WSL, the Windows Subsystem for Linux.",
+        )
+
+
+def _take(path: Path, *, tries: int, break_lock: bool = False) -> RunLock | Holder:
+    """Take a lock, or return who holds it after so many tries, a tenth of a second apart."""
+    require_locks()
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             before = _taken(handle)
             if before is not None and not (before.alive is False or (break_lock and before.alive is None)):
-                # Somebody may be looking at this very annealing: see `holder`.
-                if before.alive and tries < _TRIES:
-                    tries += 1
-                    os.close(handle)
-                    time.sleep(_PAUSE)
-                    continue
-                raise _refused(folder, before)
-            # Somebody may have given it back, file and all, since it was opened.
+                os.close(handle)
+                if tries == 0:
+                    return before
+                tries -= 1
+                time.sleep(_PAUSE)
+                continue
+            # The holder may have released the lock, and deleted its file, since it was opened.
             if not _same(handle, path):
                 os.close(handle)
                 continue
@@ -88,29 +142,41 @@ def lock_run(folder: Path, *, break_lock: bool = False) -> RunLock:
 
 
 def holder(folder: Path) -> Holder | None:
-    """Return who holds a run folder, or held it last without giving it back; None if nobody does."""
+    """Return the process that holds the lock of a run folder, or left it behind; None if there is none."""
     try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(folder / LOCK, os.O_RDWR)
     except FileNotFoundError:
         return None
     except OSError:
         with contextlib.suppress(OSError):
-            handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(folder / LOCK, os.O_RDONLY)
             try:
                 return _signed(handle, alive=None)
             finally:
                 os.close(handle)
         return None
     try:
-        return _taken(handle, fcntl.LOCK_SH)
+        return _taken(handle, shared=True)
     finally:
         os.close(handle)
 
 
-def _taken(handle: int, kind: int = fcntl.LOCK_EX) -> Holder | None:
-    """Take the system's lock on an open file if it is free; return who signed it before."""
+def _has_locks() -> bool:
     try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        import fcntl  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _taken(handle: int, *, shared: bool = False) -> Holder | None:
+    """Take the system's lock on an open file if it is free; return whom the file named before."""
+    if not _has_locks():
+        return _signed(handle, alive=None)
+    import fcntl
+
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return _signed(handle, alive=True)
     except OSError as error:
@@ -121,21 +187,22 @@ def _taken(handle: int, kind: int = fcntl.LOCK_EX) -> Holder | None:
 
 
 def _signed(handle: int, alive: bool | None) -> Holder | None:
-    """Return who signed a lock.  alive: whether the system's lock on it is held."""
-    data = os.pread(handle, 4096, 0)
+    """Return whom a lock file names.  alive: whether the system's lock on it is held."""
+    data = os.read(handle, 4096)
     if not data:
-        # Between opening and signing, or nobody's.
+        # Just created, and not signed yet; or nobody's.
         return Holder(0, "this machine", True) if alive else None
     try:
         row = json.loads(data)
         process, host, boot = int(row["process"]), str(row["host"]), str(row["boot"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        # Torn by a power cut: if the system says that it is free, it is.
+        # A power cut has left the file incomplete.  The system still knows whether the lock is free.
         return Holder(0, "an unknown machine", alive)
-    if alive is None and host == socket.gethostname() and boot == _boot():
+    # Without file locks, on native Windows, a signal 0 would not ask but interrupt.
+    if alive is None and host == socket.gethostname() and boot == _boot() and _has_locks():
         alive = _runs(process)
     elif alive is False and host != socket.gethostname() and not (boot and boot == _boot()):
-        # The lock of the system may not reach from one machine to another.
+        # On some shared disks, the system's lock is not seen on other machines.
         alive = None
     return Holder(process, host, alive)
 
@@ -164,19 +231,7 @@ def _runs(process: int) -> bool:
 
 
 def _boot() -> str:
-    """Return what tells one start of this machine from the next, where the system has it."""
+    """Return a name that changes each time this machine is started; empty if the system has none."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return ""
-
-
-def _refused(folder: Path, before: Holder) -> RequestError:
-    if before.alive:
-        return RequestError(
-            f"{folder} is in use: {before} is training it.",
-            "Wait until it has ended, or stop it: kill -TERM lets it save what it has trained.",
-        )
-    return RequestError(
-        f"{folder} was last used by {before}, which did not give it back, and cannot be seen from here.",
-        "Look there whether it still runs. If it does not, add --break-lock.",
-    )

@@ -69,7 +69,7 @@ def test_a_run_from_beginning_to_end(folder: Path) -> None:
         assert (row["state"], row["process"]) == ("running", child.pid)
         refused = process("resume", run)
         assert refused.code == 2
-        assert refused.err.startswith(f"rnnspec: {run} is in use: process {child.pid} on ")
+        assert refused.err.startswith(f"rnnspec: {run} is locked: process {child.pid} on ")
         wait_until(lambda: len(list((run / "checkpoints").glob("*.json"))) == 2)
         child.kill()
         child.wait()
@@ -257,7 +257,7 @@ def test_a_run_on_another_machine(folder: Path) -> None:
     assert "unseen: process 7 on node17" in rnnspec("status").out
     refused = rnnspec("resume", run)
     assert refused.code == 2
-    assert "add --break-lock" in refused.err
+    assert f"rnnspec resume {run} --break-lock" in refused.err
     answer = rnnspec("resume", run, "--break-lock", "-q")
     assert answer.code == 0
 

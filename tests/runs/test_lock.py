@@ -15,7 +15,7 @@ import pytest
 
 from rnnspec.errors import RequestError
 from rnnspec.runs.layout import LOCK
-from rnnspec.runs.lock import holder, lock_run
+from rnnspec.runs.lock import RunInUseError, holder, lock_folder, lock_run
 
 HOLD = """
 import sys, time
@@ -45,14 +45,14 @@ def test_the_second_is_refused(tmp_path: Path, other: subprocess.Popen[str]) -> 
     assert (found.process, found.host, found.alive) == (other.pid, socket.gethostname(), True)
     for break_lock in (False, True):
         # What lives is not broken.
-        with pytest.raises(RequestError, match=f"in use: process {other.pid} on ") as refusal:
+        with pytest.raises(RequestError, match=f"is locked: process {other.pid} on ") as refusal:
             lock_run(tmp_path, break_lock=break_lock)
         assert "kill -TERM" in refusal.value.remedy
 
 
 def test_a_process_that_is_stopped_still_holds_it(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     other.send_signal(signal.SIGSTOP)
-    with pytest.raises(RequestError, match="in use"):
+    with pytest.raises(RequestError, match="is locked"):
         lock_run(tmp_path)
     other.send_signal(signal.SIGCONT)
 
@@ -72,17 +72,15 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path: Path, other: subproce
 def test_clocks_do_not_matter(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     for when in (0, 2**33):
         os.utime(tmp_path / LOCK, (when, when))
-        with pytest.raises(RequestError, match="in use"):
+        with pytest.raises(RequestError, match="is locked"):
             lock_run(tmp_path)
 
 
 def test_another_machine_cannot_be_seen(tmp_path: Path) -> None:
     (tmp_path / LOCK).write_text(json.dumps({"process": 1, "host": "node17", "boot": "b"}))
-    with pytest.raises(
-        RequestError, match="last used by process 1 on node17, which did not give it"
-    ) as refusal:
+    with pytest.raises(RequestError, match="was locked by process 1 on node17, which cannot") as refusal:
         lock_run(tmp_path)
-    assert refusal.value.remedy.endswith("If it does not, add --break-lock.")
+    assert refusal.value.remedy.endswith(f"If it does not: rnnspec resume {tmp_path} --break-lock")
     lock = lock_run(tmp_path, break_lock=True)
     assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
     lock.release()
@@ -94,15 +92,57 @@ def test_a_lock_that_says_nothing(tmp_path: Path) -> None:
     lock = lock_run(tmp_path)
     assert str(lock.died) == "process ? on an unknown machine"
     (tmp_path / LOCK).write_text("torn")
-    with pytest.raises(RequestError, match="is in use"):
+    with pytest.raises(RequestError, match="is locked"):
         lock_run(tmp_path)
     lock.release()
     (tmp_path / LOCK).touch()
     lock_run(tmp_path).release()
 
 
+def test_who_holds_it_can_be_asked(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    with pytest.raises(RunInUseError) as refusal:
+        lock_run(tmp_path)
+    assert (refusal.value.folder, refusal.value.holder.process) == (tmp_path, other.pid)
+
+
+def test_a_folder_of_runs_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one gets the lock when the first has released it; nothing stays in the folder."""
+    script = """
+import sys
+from pathlib import Path
+from rnnspec.runs.lock import lock_folder
+with lock_folder(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    waits = []
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == "held\n"
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                child.communicate("\n", timeout=30)
+
+        monkeypatch.setattr("rnnspec.runs.lock.time.sleep", wait)
+        with lock_folder(tmp_path):
+            assert len(waits) >= 3
+            assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_runs_that_stays_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnspec.runs.lock.time.sleep", lambda seconds: None)
+    with lock_folder(tmp_path), pytest.raises(RequestError, match="more than a minute") as refusal:
+        lock_folder(tmp_path).__enter__()
+    assert refusal.value.remedy == f"If that process no longer runs, delete {tmp_path / '.lock'}."
+
+
 def test_many_at_once(tmp_path: Path) -> None:
-    """Of processes that come at the same annealing, each waiting for none, one gets it."""
+    """Of processes that come at the same moment, each waiting for none, one gets it."""
     script = """
 import sys, time
 from pathlib import Path

@@ -340,7 +340,7 @@ def test_a_run_in_use_is_refused(tmp_path: Path) -> None:
         time.sleep(0.01)
     (run,) = (tmp_path / "runs").iterdir()
     try:
-        with pytest.raises(RequestError, match=f"in use: process {child} on "):
+        with pytest.raises(RequestError, match=f"is locked: process {child} on "):
             resume(run)
     finally:
         os.kill(child, signal.SIGKILL)
