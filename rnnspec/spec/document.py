@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from rnnspec.diagnostics import Problems, shorten
 from rnnspec.spec.fields import Model, Name, refuse
-from rnnspec.spec.mending import mend
 from rnnspec.spec.messages import misspelt, place, report
 from rnnspec.spec.network import Network
+from rnnspec.spec.recovery import recover
 from rnnspec.spec.skips import Coarsening, Skips
 from rnnspec.spec.task import Task
 from rnnspec.spec.training import Training
@@ -57,8 +57,8 @@ def validate(document: Document, problems: Problems, *, fragment: bool | None = 
     """Return the models of a document, and record what is wrong with its shape and types.
 
     fragment: whether the document may be incomplete; by default if it has no name.  An incomplete
-    fragment gives None without a problem.  If it can be mended, there is a result in spite of the errors, so
-    that the rest can be judged as well.
+    fragment gives None without a problem.  Where recovery succeeds, a document with errors gives models
+    too, so that later stages report the remaining problems.
     """
     value = document.value
     if fragment is None:
@@ -69,18 +69,18 @@ def validate(document: Document, problems: Problems, *, fragment: bool | None = 
         spec = Spec.model_validate(value)
     except ValidationError as error:
         report(error, Spec, document, problems, fragment=fragment)
-        spec = _in_spite_of(error, document)
+        spec = _recovered(error, document)
     if not fragment and not any(d.code == "RS019" for d in problems.found[wrong:]):
         complete = _require_sections(value, document, problems)
         return spec if complete else None
     return spec
 
 
-def _in_spite_of(error: ValidationError, document: Document) -> Spec | None:
-    """Return the models of a mended document; what mending uncovers is mended in turn, a few times."""
+def _recovered(error: ValidationError, document: Document) -> Spec | None:
+    """Return the models of a document after recovery from its errors, and from those which that uncovers."""
     value = document.value
     for _ in range(4):
-        if not mend(value, error, Spec, document):
+        if not recover(value, error, Spec, document):
             return None
         try:
             spec = Spec.model_validate(value)
