@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -22,6 +23,14 @@ if "RNNSPEC_CACHE" not in os.environ:
 
 # A kernel takes 2 s to compile instead of 3, with the same vectors and the same order of sums.
 os.environ.setdefault("RNNSPEC_CXXFLAGS", "-O1")
+
+
+# A script that starts the tests in the background, or `nohup`, has some signals ignored. The processes that
+# tests start would inherit that, and a test of Ctrl-C would wait for ever. A signal with a handler here, if
+# only one that does nothing, has its default action there.
+for _name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+    if signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), lambda *_: None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import commands
 import curves
 import numpy as np
 import peers
@@ -251,3 +252,11 @@ def test_the_plots(tmp_path: Path) -> None:
     assert b"networks" in first
     curves.draw(result, tmp_path)
     assert files[0].read_bytes() == first
+
+
+def test_commands_are_timed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "COMMANDS", {"nothing": ["-c", "pass"]})
+    commands.main(["--repeats", "2"])
+    name, least, *_ = capsys.readouterr().out.split()
+    assert name == "nothing"
+    assert 0 < float(least) < 60

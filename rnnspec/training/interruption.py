@@ -1,8 +1,8 @@
-"""Signals while training: the first lets the iteration finish, a second Ctrl-C does not wait.
+"""Signals during a training: after the first, the current iteration ends; a second Ctrl-C stops at once.
 
-Python hears signals between two of its own instructions, and an iteration can be a single long one.  So a
-thread watches as well: when the iteration at hand has not ended in time, it ends the process, and what was
-kept before is what there is.
+Python handles a signal between two of its own instructions, and an iteration can be one long instruction: a
+call of a kernel.  So a thread receives the signals as well.  If the iteration does not end in time, the
+thread ends the process; the last checkpoint remains.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from rnnspec.errors import RequestError
 
 StopStatus = Literal["interrupted", "terminated"]
 
-#: What stops a training unless other signals are asked for.  SLURM sends SIGTERM, or what it is told to.
+#: The signals that stop a training.  SLURM sends SIGTERM, or the signal that a job asks for.
 STOPPING = tuple(name for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
-#: Seconds that an iteration may take to end after a signal, of the ten in which all must be over.
+#: Seconds that an iteration may take to end after a signal: clusters kill a process after about ten.
 GRACE = 8.0
-#: Seconds after a second Ctrl-C in which Python may still end by itself.
+#: Seconds that Python has to end by itself after a second Ctrl-C.
 AT_ONCE = 0.5
 
-#: What a process that was stopped exits with.
+#: The exit code of a process that was stopped.
 EXIT_CODES: dict[StopStatus, int] = {"interrupted": 130, "terminated": 75}
 
-#: Wakes the main thread, and means nothing: by itself nobody is told.
-_WAKE = signal.SIGURG
-#: Who listens, if anybody does.
+#: Wakes the main thread out of a system call, and does nothing else.  Native Windows has no such signal.
+_WAKE: signal.Signals | None = getattr(signal, "SIGURG", None)
+#: The interruption that receives the signals of this process, if there is one.
 _listening: Interruption | None = None
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal came while there was nothing to wait for.  signal: its name."""
+    """A signal came while no iteration had to end first.  signal: its name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -51,10 +51,10 @@ class Stopped(KeyboardInterrupt):
 class Interruption:
     """Whether training has been asked to stop, and by what.
 
-    signal: the name of what came first, such as SIGTERM; None before.
-    patient: whether it waits for the iteration at hand; if not, it raises Stopped.
-    on_request: is told of it.  It may be called at any annealing, so it must not print.
-    on_give_up: is called if the process has to be ended.  remedy: what a user can do then.
+    signal: the name of the first signal, such as SIGTERM; None before.
+    patient: whether the current iteration ends first; if not, the signal raises Stopped.
+    on_request: is called at the first signal.  That may be at any moment, so it must not print.
+    on_give_up: is called before the watching thread ends the process.  remedy: what the user can do then.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Interruption:
         self.remedy = ""
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
-        """Handle a signal; a Ctrl-C after it raises KeyboardInterrupt."""
+        """Handle a signal; a later Ctrl-C raises KeyboardInterrupt."""
         if self.status is not None:
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
@@ -77,13 +77,13 @@ class Interruption:
             raise Stopped(self.signal)
 
     def begin(self) -> None:
-        """From now on there is something to save; raises Stopped if a signal has come before."""
+        """From now on, let the current iteration end first; raises Stopped if a signal came before."""
         self.patient = True
         self._stop_now()
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
-        """Do something that is not worth waiting for: a signal raises Stopped meanwhile."""
+        """Do something that a signal may cut short, by raising Stopped."""
         self.patient = False
         try:
             self._stop_now()
@@ -97,7 +97,7 @@ class Interruption:
 
 
 def tell(text: str) -> bool:
-    """Write to stderr if nobody has to wait for that; return whether it was written."""
+    """Write to stderr unless that would block; return whether it was written."""
     with contextlib.suppress(OSError):
         if is_read():
             os.write(2, text.encode())
@@ -106,7 +106,10 @@ def tell(text: str) -> bool:
 
 
 def is_read() -> bool:
-    """Return whether stderr takes a line without waiting for a reader."""
+    """Return whether stderr takes a line at once, without waiting for a reader."""
+    if os.name != "posix":
+        # Elsewhere, only sockets can be asked.
+        return True
     try:
         return bool(select.select((), (2,), (), 0)[1])
     except OSError:
@@ -114,13 +117,14 @@ def is_read() -> bool:
 
 
 def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
-    """Return the signals of some names, with or without SIG.  Raises RequestError for what is none."""
+    """Return the signals with these names, with or without SIG.  Raises RequestError for other names."""
     found = []
     for name in names:
         full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
-        if full in ("SIGKILL", "SIGSTOP", _WAKE.name) or not hasattr(signal.Signals, full):
+        if full in ("SIGKILL", "SIGSTOP", "SIGURG") or not hasattr(signal.Signals, full):
             raise RequestError(
-                f"'{name}' is no signal that can stop a training.", "Give names such as SIGUSR1 or SIGUSR2."
+                f"'{name}' is not a signal that can stop a training.",
+                "Give names such as SIGUSR1 or SIGUSR2.",
             )
         found.append(signal.Signals[full])
     return tuple(dict.fromkeys(found))
@@ -128,9 +132,9 @@ def stop_signals(names: Iterable[str]) -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
-    """Listen to signals, in the main thread; no other is reached by them.
+    """Receive signals in the main thread; in another thread, yield an interruption that receives none.
 
-    Within another `listening`, this is that one: a command listens until its last words are written.
+    Within another `listening`, yields the same interruption: a command listens until its result is printed.
     """
     global _listening
     interruption = Interruption()
@@ -140,7 +144,7 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
     if _listening is not None:
         yield _listening
         return
-    # What is ignored stays ignored: `nohup` asks for that.
+    # A signal that is ignored stays ignored: `nohup` relies on that.
     wanted = [number for number in stop_signals(names) if signal.getsignal(number) is not signal.SIG_IGN]
     before: dict[signal.Signals, Any] = {}
     reader, writer = socket.socketpair()
@@ -151,7 +155,8 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
     watch.start()
     try:
         _listening = interruption
-        before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
+        if _WAKE is not None:
+            before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
         for number in wanted:
             before[number] = signal.signal(number, interruption.request)
         yield interruption
@@ -163,14 +168,14 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
         watch.join()
         reader.close()
         for number, handler in before.items():
-            # None stands for a handler that was not set from Python, which cannot be put back.
+            # None stands for a handler that was not set from Python and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _watch(
     reader: socket.socket, wanted: set[signal.Signals], over: threading.Event, interruption: Interruption
 ) -> None:
-    """End the process if it has not ended some seconds after a signal, or soon after a second Ctrl-C."""
+    """End the process if it has not ended GRACE seconds after a signal, or soon after a second Ctrl-C."""
     heard: list[int] = []
     deadline: float | None = None
     while not over.is_set():
@@ -183,17 +188,18 @@ def _watch(
             break
         before = len(heard)
         heard += [number for number in data if number in wanted]
-        if len(heard) > before and (main := threading.main_thread().ident):
-            # The system may have told any thread.  Where this one waits, for a reader say, it must hear too.
+        if len(heard) > before and _WAKE is not None and (main := threading.main_thread().ident):
+            # The system delivers a signal to any thread.  If the main thread waits in a system call, such as
+            # a write to a full pipe, only a signal of its own lets it run the handler.
             signal.pthread_kill(main, _WAKE)
         if heard and deadline is None:
             deadline = time.monotonic() + GRACE
         if signal.SIGINT in heard[max(before, 1) :]:
             deadline = min(deadline or math.inf, time.monotonic() + AT_ONCE)
     if heard and not over.is_set():
-        kept = "; what was kept before is there.\n" if interruption.remedy else "."
-        tell(f"\nStopped without waiting for what was at hand{kept}{interruption.remedy}\n")
-        # Last: nobody may take the run while this process can still write.
+        saved = " What was trained up to the last checkpoint is saved.\n" if interruption.remedy else ""
+        tell(f"\nStopped at once.{saved}{interruption.remedy}\n")
+        # Last: no other process may lock the run while this one can still write.
         interruption.on_give_up()
         os._exit(EXIT_CODES[_status(heard[0])])
 

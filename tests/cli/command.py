@@ -7,13 +7,34 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from typer.testing import CliRunner
 
 from rnnspec.cli.main import app
 
-PROGRAM = [sys.executable, "-m", "rnnspec"]
+#: The command, which gives an iteration more time to end after a signal: the machine may have other work.
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import rnnspec.training.interruption as interruption; interruption.GRACE = 300.0\n"
+    "from rnnspec.cli.main import main; main()",
+]
 ROOT = Path(__file__).parents[2]
+#: Seconds after which a process that does not end has failed its test: far more than any takes.
+LIMIT = 200
+
+
+class Child(subprocess.Popen[Any]):
+    """A process that is killed if its test fails, so that no test waits for it for ever."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)
@@ -31,9 +52,9 @@ def rnnspec(*words: object) -> Answer:
     return Answer(result.exit_code, result.stdout, result.stderr)
 
 
-def start(*words: object, **environment: str) -> subprocess.Popen[str]:
+def start(*words: object, **environment: str) -> Child:
     """Start a command in a process of its own."""
-    return subprocess.Popen(
+    return Child(
         [*PROGRAM, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,5 +66,5 @@ def start(*words: object, **environment: str) -> subprocess.Popen[str]:
 def process(*words: object, **environment: str) -> Answer:
     """Run a command in a process of its own."""
     with start(*words, **environment) as child:
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=LIMIT)
         return Answer(child.returncode, out, err)

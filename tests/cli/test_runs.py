@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli.command import PROGRAM, ROOT, process, rnnspec, start
+from cli.command import LIMIT, PROGRAM, ROOT, Child, process, rnnspec, start
 from training.samples import TARGET, write_tiny
 
 from rnnspec.training.events import Event, Updated
@@ -145,7 +145,7 @@ def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
     with start(*train("--set", "training.iterations=100000")) as child:
         wait_for(folder / "runs", "*/metrics.jsonl", lambda path: path.stat().st_size > 0)
         child.send_signal(number)
-        out, err = child.communicate(timeout=20)
+        out, err = child.communicate(timeout=LIMIT)
     assert child.returncode == code, err
     assert "Stopping after this iteration" in err
     (run,) = (folder / "runs").iterdir()
@@ -174,7 +174,7 @@ def test_a_second_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait_for(folder: Path, pattern: str, ready: Callable[[Path], object]) -> None:
-    end = time.monotonic() + 40
+    end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         if any(ready(path) for path in folder.glob(pattern)):
             return
@@ -198,7 +198,7 @@ def test_the_live_display(folder: Path) -> None:
         "PYTHONIOENCODING": "utf-8",
     }
     words = [*PROGRAM, *map(str, train("--with", "fast", "--set", "training.iterations=30"))]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs, env=environment) as child:
+    with Child(words, stdout=subprocess.PIPE, stderr=theirs, env=environment) as child:
         os.close(theirs)
         shown = b""
         while True:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli.command import process, rnnspec, start
+from cli.command import LIMIT, Child, process, rnnspec, start
 from cli.test_nothing_is_lost import has_begun, wait_until
 from training.samples import write_tiny
 
@@ -83,7 +83,7 @@ def test_a_run_from_beginning_to_end(folder: Path) -> None:
         row = state(run)
         wait_until(lambda: int(str(state(run)["iteration"])) > int(str(row["iteration"])) + 2)
         child.send_signal(signal.SIGUSR1)
-        _, said = child.communicate(timeout=30)
+        _, said = child.communicate(timeout=LIMIT)
     assert child.returncode == 75
     assert "did not give the run back; it has ended." in said
     assert state(run)["state"] == "stopped"
@@ -95,7 +95,7 @@ def test_stopping_on_another_signal(folder: Path) -> None:
     with start(*words) as child:
         wait_until(lambda: has_begun(folder))
         child.send_signal(signal.SIGUSR2)
-        out, _ = child.communicate(timeout=30)
+        out, _ = child.communicate(timeout=LIMIT)
     assert child.returncode == 75
     assert "was stopped by SIGUSR2 after" in out
 
@@ -128,17 +128,17 @@ def test_an_iteration_that_takes_too_long(
 ) -> None:
     """Python hears no signal in the middle of it: the watch does, and the last checkpoint stays."""
     words = [sys.executable, "-c", LONG, str(grace)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with Child(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "long\n"
         for number in signals:
             child.send_signal(number)
             time.sleep(0.2)
-        _, said = child.communicate(timeout=15)
+        _, said = child.communicate(timeout=LIMIT)
     assert child.returncode == code
     run = the_run(folder)
     assert said.splitlines()[-2:] == [
-        "Stopped without waiting for what was at hand; what was kept before is there.",
+        "Stopped at once. What was trained up to the last checkpoint is saved.",
         f"Resume it with: rnnspec resume runs/{run.name}",
     ]
     assert not (run / "lock").exists()
@@ -154,7 +154,7 @@ def test_the_last_words_of_a_second_ctrl_c(folder: Path) -> None:
         child.send_signal(signal.SIGSTOP)
         child.send_signal(signal.SIGINT)
         child.send_signal(signal.SIGCONT)
-        child.communicate(timeout=30)
+        child.communicate(timeout=LIMIT)
     assert child.returncode == 130
     run = the_run(folder)
     script = """
@@ -170,7 +170,7 @@ sys.argv = ["rnnspec", "resume", sys.argv[1], "-q"]
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, str(run)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script, str(run)], capture_output=True, text=True, timeout=LIMIT, check=False
     )
     assert done.returncode == 130
     assert done.stderr.splitlines()[-2:] == [
@@ -216,8 +216,8 @@ def test_extending(folder: Path) -> None:
         (("extend", "tiny.yaml", "5"), "tiny.yaml is a file, not a run folder."),
         (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is none of: gradients."),
         (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
-        (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is no signal that can stop a training."),
-        (("train", "tiny.yaml", "--stop-on", "URG"), "'URG' is no signal that can stop a training."),
+        (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is not a signal that can stop a training."),
+        (("train", "tiny.yaml", "--stop-on", "URG"), "'URG' is not a signal that can stop a training."),
         (("status",), "There is no folder runs."),
         (("status", "methods"), "methods has no runs."),
         (("status", "methods", "--watch"), "methods has no runs."),
@@ -368,7 +368,7 @@ def test_what_stopped_says_how_to_go_on(folder: Path) -> None:
     with start("train", "tiny.yaml", "--set", "training.iterations=100000", "-q") as child:
         wait_until(lambda: has_begun(folder))
         child.send_signal(signal.SIGTERM)
-        out, _ = child.communicate(timeout=30)
+        out, _ = child.communicate(timeout=LIMIT)
     (run,) = (folder / "runs").iterdir()
     assert f"  resume it    rnnspec resume runs/{run.name}\n" in out
 
