@@ -19,15 +19,23 @@ from rnnspec.syntax.source import read_text
 
 # --- hostile files -----------------------------------------------------------------------------------
 
+#: Prints the codes that were found, and the processor time in units of a loop that reads 400 kB: how busy the
+#: machine is slows both.  A child that takes more than a minute of processor time is ended by the system.
 MEASURE = """
 import resource, sys, time
 from rnnspec.diagnostics import Problems, render_json, render_text
 from rnnspec.syntax.source import read_file
 resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
-problems, start = Problems(), time.process_time()
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+def unit():
+    start, text = time.process_time(), "abc\\n" * 100_000
+    sum(character == "\\n" for character in text)
+    return time.process_time() - start
+before, problems, start = unit(), Problems(), time.process_time()
 read_file(sys.argv[1], problems)
 render_text(problems.sorted()), render_json(problems.sorted())
-print(*{d.code for d in problems.found}, time.process_time() - start)
+spent = time.process_time() - start
+print(*{d.code for d in problems.found}, spent / max(before, unit()))
 """
 
 MIB = 1 << 20
@@ -67,7 +75,7 @@ HOSTILE = {
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that enforces limits")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_end_soon_and_small(name: str, tmp_path: Path) -> None:
+def test_hostile_files_take_little_time_and_memory(name: str, tmp_path: Path) -> None:
     text, code = HOSTILE[name]
     file = tmp_path / "spec.yaml"
     file.write_text(text)
@@ -76,11 +84,12 @@ def test_hostile_files_end_soon_and_small(name: str, tmp_path: Path) -> None:
             handle.truncate(100 * MIB)
     environment = {**os.environ, "PYTHONPATH": str(Path(source_room.__file__).parents[2])}
     command = [sys.executable, "-c", MEASURE, str(file)]
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
-    assert answer.stderr == ""
-    *codes, seconds = answer.stdout.split()
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    *codes, units = answer.stdout.split()
     assert code in codes
-    assert float(seconds) < 1
+    # The longest takes 20: a second.
+    assert float(units) < 80
 
 
 # --- properties --------------------------------------------------------------------------------------
