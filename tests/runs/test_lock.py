@@ -23,7 +23,7 @@ from pathlib import Path
 from rnnspec.runs.lock import lock_run
 lock_run(Path(sys.argv[1]))
 print("held", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -125,7 +125,7 @@ with lock_folder(Path(sys.argv[1])):
         def wait(seconds: float) -> None:
             waits.append(seconds)
             if len(waits) == 3:
-                child.communicate("\n", timeout=30)
+                child.communicate("\n", timeout=600)
 
         monkeypatch.setattr("rnnspec.runs.lock.time.sleep", wait)
         with lock_folder(tmp_path):
@@ -173,7 +173,7 @@ except RequestError:
         child.stdin.flush()
     said = [child.stdout.readline().strip() for child in children if child.stdout]
     for child in children:
-        child.communicate("\n", timeout=30)
+        child.communicate("\n", timeout=600)
     assert sorted(said) == ["refused"] * 5 + ["won"]
 
 

@@ -437,8 +437,11 @@ print(made.path, made.cached, made.note)
 def test_two_processes_at_once(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
 ) -> None:
-    """Both compile, since the compiler is slow; both succeed, and there is one result."""
-    monkeypatch.setenv("CXX", str(script(tmp_path / "slow", ANSWERS, "sleep 0.4", HAND_OVER)))
+    """Both compile, each before the other is done; both succeed, and there is one result."""
+    begin, wait = 'touch "$0.$$.begun"', 'until [ "$(ls "$0".*.begun | wc -l)" = 2 ]; do sleep 0.01; done'
+    # Of a damaged entry, one process may find what the other has compiled.
+    both = ["sleep 0.4"] if damaged else [begin, wait]
+    monkeypatch.setenv("CXX", str(script(tmp_path / "slow", ANSWERS, *both, HAND_OVER)))
     if damaged:
         change(library(source(7), facts={}).path)
     processes = [
@@ -450,7 +453,7 @@ def test_two_processes_at_once(
         )
         for name in ("one", "two")
     ]
-    said = [process.communicate(timeout=60) for process in processes]
+    said = [process.communicate(timeout=600) for process in processes]
     assert [error for _, error in said] == ["", ""]
     paths = {text.split()[0] for text, _ in said}
     assert len(paths) == 1
