@@ -13,7 +13,7 @@ from rnnspec.catalogue import minimal
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.distributions import USAGE
-from rnnspec.program.types import CALLABLE
+from rnnspec.program.functions import CALLABLE
 from rnnspec.spec.schema import json_schema
 from rnnspec.syntax.compose import compose
 

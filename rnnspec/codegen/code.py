@@ -1,4 +1,4 @@
-"""Pieces of Python source: text with its precedence, and how a long piece is broken into lines."""
+"""Expressions of a source: text with its precedence, and how a long one of Python is broken into lines."""
 
 from __future__ import annotations
 
@@ -14,29 +14,36 @@ WIDTH = 110
 
 
 class Level(IntEnum):
-    """How tightly the outermost operator of an expression binds, loosest first."""
+    """How tightly the outermost operator of an expression binds, loosest first, in Python and in C++.
 
-    COMPARISON = 0
+    Logic is looser than comparisons where it is && and || of C++, tighter where it is & and | of tensors.
+    """
+
+    CHOICE = 0
     OR = 1
     AND = 2
-    SUM = 3
-    PRODUCT = 4
-    SIGN = 5
-    POWER = 6
-    ATOM = 7
+    COMPARISON = 3
+    BIT_OR = 4
+    BIT_AND = 5
+    SUM = 6
+    PRODUCT = 7
+    SIGN = 8
+    POWER = 9
+    ATOM = 10
 
 
 @dataclass(frozen=True)
 class Code:
-    """An expression of Python.
+    """An expression of Python or C++.
 
-    python: whether it is a Python number rather than a tensor.  parts: the arguments of a call, or the
-    operands of a chain of operators of one level; operators: one less than operands, empty for a call.
+    literal: whether literals alone make it up; in Python it is a number then, and no tensor.  parts: the
+    arguments of a call, or the operands of a chain of operators of one level; operators: one less than
+    operands, empty for a call.
     """
 
     text: str
     level: Level = Level.ATOM
-    python: bool = False
+    literal: bool = False
     parts: tuple[Code, ...] = ()
     operators: tuple[str, ...] = ()
 
@@ -44,11 +51,11 @@ class Code:
         """Return this in parentheses if it binds looser than a level."""
         if self.level >= level:
             return self
-        return Code(f"({self.text})", Level.ATOM, self.python, (self,))
+        return Code(f"({self.text})", Level.ATOM, self.literal, (self,))
 
 
 def call(function: str, *arguments: Code) -> Code:
-    """Return the call of a function on tensors."""
+    """Return the call of a function."""
     return Code(f"{function}({', '.join(a.text for a in arguments)})", parts=arguments)
 
 
@@ -59,7 +66,7 @@ def infix(operator: str, left: Code, right: Code, level: Level) -> Code:
     return Code(
         f"{left.text} {operator} {right.text}",
         level,
-        left.python and right.python,
+        left.literal and right.literal,
         (*left.parts, right) if chain else (left, right),
         (*left.operators, operator) if chain else (operator,),
     )
@@ -67,8 +74,8 @@ def infix(operator: str, left: Code, right: Code, level: Level) -> Code:
 
 def prefix(operator: str, operand: Code) -> Code:
     """Return an operator before its only operand; it breaks as the operand does."""
-    # -(x**2) rather than -x**2, which few read rightly.
-    inner = operand.at(Level.ATOM if operand.level == Level.POWER else Level.SIGN)
+    # -(x**2) rather than -x**2, which few read rightly, and -(-x), as --x is something else in C++.
+    inner = operand.at(Level.ATOM)
     parts = () if inner.operators else inner.parts
     return Code(f"{operator}{inner.text}", Level.SIGN, parts=parts)
 

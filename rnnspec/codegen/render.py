@@ -1,13 +1,12 @@
 """Rendering: where templates are found, and how names and texts of a spec may enter a source.
 
 A template gets identifiers, numbers and layouts that are finished; it computes nothing.  What comes from a
-spec reaches a source as a checked identifier (`identifier`, `quoted`), as a number (`literal` in
-`expressions.py`), or as words of a docstring that cannot end it (`free_text`).
+spec reaches a source as a checked name (`checked`, `quoted`), as a number (`constants.literal`), or as words
+of a docstring that cannot end it (`free_text`).
 """
 
 from __future__ import annotations
 
-import keyword
 import re
 import textwrap
 from collections.abc import Mapping
@@ -17,27 +16,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rnnspec.codegen.code import WIDTH
-from rnnspec.codegen.language import CALLS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
-
-#: What functions that hold names of a spec use besides; a name of a spec steps aside by one underscore.
-OWN_NAMES = {"math", "torch", "trial", "y", "t", "white", "deal", "EVERY_TRIAL", *CALLS}
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
     """Render a template, named by its path below the folder of templates."""
     return _environment().get_template(template).render(context)
-
-
-def identifier(name: str) -> str:
-    """Return a name of a spec as an identifier of a generated source; different names stay different.
-
-    Keywords and names of the module's own get an underscore, and so do names that end in one.
-    """
-    checked(name)
-    taken = keyword.iskeyword(name) or name in OWN_NAMES
-    return f"{name}_" if taken or name.endswith("_") else name
 
 
 def quoted(name: str) -> str:

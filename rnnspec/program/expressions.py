@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import Literal
 
 from rnnspec.diagnostics import Problems, Span, nearest, one_of
+from rnnspec.program.bounds import ANY
+from rnnspec.program.functions import CALLABLE, FUNCTIONS, IN_TIME, RANDOM, Argument, Function
 from rnnspec.program.nodes import (
     Apply,
     Clock,
@@ -25,21 +27,8 @@ from rnnspec.program.nodes import (
     Variable,
     White,
 )
-from rnnspec.program.types import (
-    ANY,
-    CALLABLE,
-    CONSTANT,
-    FUNCTIONS,
-    RANDOM,
-    SIGNATURES,
-    SPECIAL,
-    WHITE,
-    Signature,
-    Wanted,
-    describe,
-    result_type,
-    why_not_finite,
-)
+from rnnspec.program.operators import OPERATORS
+from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, why_not_finite
 from rnnspec.spec.values import UNKNOWN, ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
@@ -48,26 +37,8 @@ Role = Literal[
     "draw", "sequence", "duration", "input", "target", "weight", "correct", "read", "success", "scored"
 ]
 
-_BINARY = {
-    "+": "add",
-    "-": "sub",
-    "*": "mul",
-    "/": "div",
-    "%": "mod",
-    "**": "pow",
-    "<": "lt",
-    "<=": "le",
-    ">": "gt",
-    ">=": "ge",
-    "==": "eq",
-    "!=": "ne",
-    "and": "and",
-    "or": "or",
-}
-
-
-#: What takes one of the arguments behind the first and leaves the others.
-_CHOICES = (SIGNATURES["where"], SIGNATURES["pick"])
+#: The operators between two operands, by symbol.
+_BINARY = {operator.usage: name for name, operator in OPERATORS.items() if operator.counts == (2, 2)}
 
 
 @dataclass(frozen=True)
@@ -180,11 +151,11 @@ class _One:
     def _call(self, tree: syntax.Call, function: str) -> Expression | None:
         if not check_call(tree, self.context.document, self.path, self.context.problems):
             return None
-        if function in SPECIAL:
+        if function in IN_TIME:
             return self._previous(tree) if function == "previous" else self._white(tree)
         if function in RANDOM:
             return self._random(tree, function)
-        if FUNCTIONS[function].result == "channel" and self.place.role not in ("input", "target"):
+        if FUNCTIONS[function].result in ("channel", "ring") and self.place.role not in ("input", "target"):
             return self._refuse(
                 f"{function}() makes a vector for a channel, and there is none in {self._where}",
                 tree,
@@ -192,9 +163,9 @@ class _One:
             )
         return self._apply(function, tree.arguments, tree)
 
-    def _apply(self, function: str, trees: Sequence[syntax.Tree], tree: syntax.Tree) -> Expression | None:
-        signature = SIGNATURES[function]
-        arguments = self._arguments(signature, trees)
+    def _apply(self, name: str, trees: Sequence[syntax.Tree], tree: syntax.Tree) -> Expression | None:
+        function = APPLIED[name]
+        arguments = self._arguments(function, trees)
         if arguments is None:
             return None
         sizes = {a.type.size: t for a, t in zip(arguments, trees, strict=True) if a.type.size is not None}
@@ -207,23 +178,7 @@ class _One:
                 expected="vectors of one size",
             )
             return None
-        if signature.result == "channel" and not self._fits_channel(function, arguments, tree):
-            return None
-        if function == "ring" and len(arguments) == 1:
-            arguments = (*arguments, _number(math.pi / 8))
-        if function == "pick" and not self._in_range("pick", arguments[0], len(arguments) - 1, trees[0]):
-            return None
-        type = result_type(signature, [a.type for a in arguments], self.place.size)
-        if function == "argmax":
-            type = replace(type, high=float((arguments[0].type.size or 1) - 1))
-        why = "" if self.branches else why_not_finite(function, [a.type for a in arguments], type)
-        if why:
-            self.context.problems.error("RS221", why, self._span(tree), expected="a finite number")
-            return None
-        return Apply(type, function, arguments)
-
-    def _fits_channel(self, function: str, arguments: Sequence[Expression], tree: syntax.Tree) -> bool:
-        if function == "ring" and not self.place.ring:
+        if function.result == "ring" and not self.place.ring:
             self.context.problems.error(
                 "RS211",
                 f"'{self.place.channel}' is no ring, so its units prefer no directions",
@@ -231,13 +186,25 @@ class _One:
                 expected="a number for each unit" if self.place.size else "a number",
                 help=f"declare it with 'ring: {self.place.size or 32}', or use onehot()",
             )
-            return False
-        if function == "onehot":
-            first = tree.arguments[0] if isinstance(tree, syntax.Call) else tree
-            return self._in_range("onehot", arguments[0], self.place.size or 1, first)
-        return True
+            return None
+        if function.arguments[0] == "index":
+            # It counts the units of the channel, or the other arguments.
+            size = (self.place.size or 1) if function.result == "channel" else len(arguments) - 1
+            if not self._in_range(name, arguments[0], size, trees[0]):
+                return None
+        if function.defaults:
+            absent = function.defaults[len(arguments) - function.counts[0] :]
+            arguments = (*arguments, *map(_number, absent))
+        types = [argument.type for argument in arguments]
+        type = result_type(function, types, self.place.size)
+        why = "" if self.branches else why_not_finite(function, types, type)
+        if why:
+            self.context.problems.error("RS221", why, self._span(tree), expected="a finite number")
+            return None
+        return Apply(type, name, arguments)
 
-    def _in_range(self, function: str, index: Expression, size: int, tree: syntax.Tree) -> bool:
+    def _in_range(self, name: str, index: Expression, size: int, tree: syntax.Tree) -> bool:
+        """Whether an index stays in a range; if its bounds are known and do not, report it."""
         low, high = index.type.low, index.type.high
         if low >= 0 and high <= size - 1:
             return True
@@ -247,49 +214,36 @@ class _One:
         found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         self.context.problems.error(
             "RS212",
-            f"{function}() counts from 0 and has {size} places here; this is {found}",
+            f"{name}() counts from 0 and has {size} places here; this is {found}",
             self._span(tree),
             expected=f"0 to {size - 1}" if size > 1 else "0",
             help="subtract 1" if low == 1 and high == size else "",
         )
         return False
 
-    def _random(self, tree: syntax.Call, function: str) -> Expression | None:
+    def _random(self, tree: syntax.Call, name: str) -> Expression | None:
+        function = RANDOM[name]
         call, self.random_calls[0] = self.random_calls[0], self.random_calls[0] + 1
         if not self.place.random:
             return self._refuse(
-                f"{function}() is drawn anew at each use, so it cannot stand in {self._where}",
+                f"{name}() is drawn anew at each use, so it cannot stand in {self._where}",
                 tree,
-                f"name it under 'draw' and use the name: 'x: {function}(...)'",
+                f"name it under 'draw' and use the name: 'x: {name}(...)'",
             )
-        arguments = self._arguments(RANDOM[function], tree.arguments)
+        arguments = self._arguments(function, tree.arguments)
         if arguments is None:
             return None
-        first = arguments[0].type
-        problem = {
-            "bernoulli": "a probability lies between 0 and 1" if first.high < 0 or first.low > 1 else "",
-            "normal": "a standard deviation is not negative" if arguments[-1].type.high < 0 else "",
-            "exponential": "a mean lies above 0" if first.high <= 0 else "",
-        }.get(function)
-        if problem:
+        objection = function.objection([(a.type.low, a.type.high) for a in arguments])
+        if objection is not None:
+            problem, help = objection
             span = self._span(tree)
-            self.context.problems.error("RS212", problem, span, expected=RANDOM[function].usage)
+            self.context.problems.error("RS212", problem, span, expected=function.usage, help=help)
             return None
-        bounds = arguments[-2:]
-        if function in ("uniform", "integer", "exponential") and bounds[0].type.low > bounds[1].type.high:
-            self.context.problems.error(
-                "RS212",
-                f"nothing lies between {bounds[0].type.low:g} and {bounds[1].type.high:g}",
-                self._span(tree),
-                expected=RANDOM[function].usage,
-                help="the lower bound comes first",
-            )
-            return None
-        type = result_type(RANDOM[function], [a.type for a in arguments], None)
+        type = result_type(function, [a.type for a in arguments], None)
         own = Rate.SEQUENCE if self.place.role == "sequence" else Rate.TRIAL
         type = replace(type, random=True, rate=max(own, type.rate))
         digest = hashlib.sha256(f"{self.place.variable}#{call}".encode()).digest()
-        return Random(type, function, arguments, int.from_bytes(digest[:4], "big"))
+        return Random(type, name, arguments, int.from_bytes(digest[:4], "big"))
 
     def _white(self, tree: syntax.Call) -> Expression | None:
         call, self.white_calls[0] = self.white_calls[0], self.white_calls[0] + 1
@@ -297,7 +251,7 @@ class _One:
             return self._refuse(
                 f"white() is fresh at every step, which {self._where} is not", tree, "use it in an input"
             )
-        arguments = self._arguments(WHITE, tree.arguments)
+        arguments = self._arguments(IN_TIME["white"], tree.arguments)
         if arguments is None:
             return None
         type = replace(
@@ -337,28 +291,27 @@ class _One:
 
     # --- arguments -----------------------------------------------------------------------------------
 
-    def _arguments(self, signature: Signature, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
-        wants = [signature.wants[min(i, len(signature.wants) - 1)] for i in range(len(trees))]
-        choice = any(signature is one for one in _CHOICES)
+    def _arguments(self, function: Function, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
         found = []
-        for position, (want, tree) in enumerate(zip(wants, trees, strict=True)):
-            branch = choice and position > 0
+        for position, (kind, tree) in enumerate(zip(function.kinds(len(trees)), trees, strict=True)):
+            branch = function.chooses and position > 0
             self.branches += branch
-            found.append(self._argument(want, tree))
+            found.append(self._argument(kind, tree))
             self.branches -= branch
         return tuple(a for a in found if a is not None) if all(found) else None
 
-    def _argument(self, wanted: Wanted, tree: syntax.Tree) -> Expression | None:
+    def _argument(self, kind: Argument, tree: syntax.Tree) -> Expression | None:
         argument = self.lower(tree)
-        if argument is None or wanted == "numeric":
+        if argument is None or kind == "numeric":
             return argument
+        kind = "scalar" if kind == "index" else kind
         type = argument.type
         fits = {
             "scalar": type.size is None,
             "truth": type.size is None and (type.kind == "truth" or _is_bit(argument)),
             "vector": type.size is not None,
             "ring": isinstance(argument, Output) and self.context.outputs[argument.name].ring,
-        }[wanted]
+        }[kind]
         if fits:
             return argument
         words, help = {
@@ -366,7 +319,7 @@ class _One:
             "truth": ("a truth value, such as x > 0.5", ""),
             "vector": ("a vector: an output with more than one unit", ""),
             "ring": ("an output declared with 'ring:'", ""),
-        }[wanted]
+        }[kind]
         self.context.problems.error(
             "RS205", f"this is {describe(type)}", self._span(tree), expected=words, help=help
         )
@@ -403,20 +356,15 @@ def check_call(tree: syntax.Call, document: Document, path: Path, problems: Prob
             help=nearest(function, CALLABLE),
         )
         return False
-    if function == "previous":
-        if count != 2 or not isinstance(tree.arguments[0], syntax.Name):
-            span = document.inside(path, tree.start, tree.end)
-            message = "previous() takes a name and the value for the first trial"
-            problems.error("RS203", message, span, expected="previous(name, initial)")
-            return False
-        return True
-    signature = WHITE if function == "white" else SIGNATURES[function]
-    if not signature.least <= count <= signature.most:
+    called = CALLABLE[function]
+    least, most = called.counts
+    problem = "" if least <= count <= most else f"{function}() is given {_count(count, 'argument')}"
+    if not problem and called.arguments[0] == "name" and not isinstance(tree.arguments[0], syntax.Name):
+        problem = f"the first argument of {function}() is the name of a variable"
+    if problem:
         span = document.inside(path, tree.start, tree.end)
-        message = f"{function}() is given {_count(count, 'argument')}"
-        problems.error("RS203", message, span, expected=signature.usage)
-        return False
-    return True
+        problems.error("RS203", problem, span, expected=called.usage)
+    return not problem
 
 
 def _number(value: float) -> Number:

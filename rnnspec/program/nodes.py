@@ -87,9 +87,8 @@ class Clock:
 class Apply:
     """A function or operator applied to its arguments.
 
-    function: one of the names in types.SIGNATURES, among them the operators add, sub, mul, div, mod,
-    pow, neg, lt, le, gt, ge, eq, ne, and, or, not.  `ring` has the arguments (angle, width), `onehot`
-    (k), the size of both is type.size; `angle` decodes a vector.
+    function: a name of types.APPLIED, among them the operators add, sub, mul, div, mod, pow, neg, lt,
+    le, gt, ge, eq, ne, and, or, not.  The size of the vector that `ring` and `onehot` make is type.size.
     """
 
     type: Type

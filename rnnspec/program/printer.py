@@ -31,7 +31,7 @@ from rnnspec.program.nodes import (
     Variable,
     White,
 )
-from rnnspec.program.types import OPERATORS
+from rnnspec.program.operators import OPERATORS
 from rnnspec.syntax.quantity import decimal
 
 
@@ -253,7 +253,7 @@ def _expression(node: Expression, level: int) -> str:
             sides = (own + 1, own) if function == "pow" else (own, own + 1)
             if own == 4:
                 sides = (5, 5)
-            symbol = OPERATORS[function].operator
+            symbol = OPERATORS[function].usage
             text = f"{_expression(left, sides[0])} {symbol} {_expression(right, sides[1])}"
         case Apply(function=function, arguments=arguments):
             return f"{function}({', '.join(_expression(a, 0) for a in arguments)})"

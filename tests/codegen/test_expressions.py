@@ -15,7 +15,7 @@ from support import program
 
 from rnnspec.codegen.constants import literal, value_of
 from rnnspec.codegen.constants import number as written
-from rnnspec.codegen.torch.expressions import Writer
+from rnnspec.codegen.torch.expressions import TorchWriter
 from rnnspec.codegen.torch.graph import emit
 from rnnspec.program.nodes import Expression, Rate, Type, Variable
 from rnnspec.runtime.batch import Batch, Stage
@@ -122,7 +122,7 @@ def test_the_value_of_a_constant_is_that_of_the_interpreter(seed: int) -> None:
     ],
 )
 def test_how_it_reads(expression: Expression, text: str) -> None:
-    assert Writer().number(expression).text == text
+    assert TorchWriter().number(expression).text == text
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_deep_nesting_costs_no_more_than_its_size(nesting: str) -> None:
     expression: Expression = LEAF
     for _ in range(30):
         expression = NESTINGS[nesting](expression)
-    calls_of(lambda: Writer().number(expression), limit=1_000_000)
+    calls_of(lambda: TorchWriter().number(expression), limit=1_000_000)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnnspec.codegen.render import OWN_NAMES, checked, free_text, identifier, quoted, template_folder
+from rnnspec.codegen.render import checked, free_text, quoted, template_folder
+from rnnspec.codegen.torch.language import OWN_NAMES, identifier
 
 NAMES = st.from_regex(r"\A[A-Za-z][A-Za-z0-9_]{0,8}\Z")
 NEAR = st.sampled_from(["lambda", "lambda_", "lambda__", "ring", "ring_", "a", "a_", "True", "math"])

@@ -12,9 +12,8 @@ import pytest
 from codegen.sources import ragged
 from support import program
 
-from rnnspec.codegen.language import CALLS
-from rnnspec.codegen.render import OWN_NAMES
 from rnnspec.codegen.torch.graph import emit
+from rnnspec.codegen.torch.language import OWN_NAMES, TORCH
 from rnnspec.program.nodes import Program
 
 HOSTILE = '"""\n__import__("os").system("echo pwned")\n"""\\\u2028'
@@ -129,4 +128,4 @@ def test_own_names_are_all_that_functions_of_a_spec_use() -> None:
             used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
             assert used - assigned <= OWN_NAMES
             assert not assigned - {"t"} & OWN_NAMES
-    assert set(CALLS) <= OWN_NAMES
+    assert set(TORCH.defined) <= OWN_NAMES

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rnnspec.program import nodes
 from rnnspec.program.nodes import Activation, Draw, Drive, Expression, Network, Program, Rate, Read, Type
-from rnnspec.program.types import SIGNATURES, result_type
+from rnnspec.program.types import APPLIED, result_type
 
 INFINITY = float("inf")
 
@@ -48,7 +48,7 @@ def white(scale: Expression | float, size: int | None = None, call: int = 0) -> 
 def apply(function: str, *arguments: Expression | float, size: int | None = None) -> nodes.Apply:
     """Return a call; size: of the channel that it feeds."""
     lifted = tuple(_lift(argument) for argument in arguments)
-    type = result_type(SIGNATURES[function], [argument.type for argument in lifted], size)
+    type = result_type(APPLIED[function], [argument.type for argument in lifted], size)
     return nodes.Apply(type, function, lifted)
 
 

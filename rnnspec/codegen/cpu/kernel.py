@@ -9,7 +9,7 @@ from typing import Literal
 
 from rnnspec.codegen.code import WIDTH
 from rnnspec.codegen.constants import literal
-from rnnspec.codegen.cpu.task import task_context
+from rnnspec.codegen.cpp.task import task_context
 from rnnspec.codegen.documentation import title
 from rnnspec.codegen.render import checked, render
 from rnnspec.program.nodes import Activation, Epoch, Matrix, Network, OutputChannel, Program, walk

@@ -8,10 +8,11 @@ from fractions import Fraction
 from rnnspec.codegen.code import WIDTH, Code, break_lines, call
 from rnnspec.codegen.constants import literal
 from rnnspec.codegen.documentation import document, title
-from rnnspec.codegen.language import with_callees
 from rnnspec.codegen.render import quoted, render
-from rnnspec.codegen.torch.functions import TaskFunctions, write_task
+from rnnspec.codegen.task import EPOCH_ROLES
 from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
+from rnnspec.codegen.torch.language import TORCH
+from rnnspec.codegen.torch.task import TaskFunctions, write_task
 from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
 from rnnspec.program.timing import drawn_steps, whole_steps
 
@@ -29,14 +30,11 @@ _PYTHON = {
     "power": "power({x}, {a})",
 }
 
-#: The functions an epoch may have, in the order in which they come into play.
-_ROLES = ("duration", "input", "varying", "target", "weight", "correct", "read", "after")
-
 
 def emit(program: Program) -> str:
     """Return the source of `graph.py`; the same program gives the same bytes."""
     task = write_task(program)
-    roles = [role for role in _ROLES if any(role in names for names in task.names)]
+    roles = [role for role in EPOCH_ROLES if any(role in names for names in task.names)]
     return render(
         "torch/graph.py.j2",
         {
@@ -145,7 +143,7 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
     return {
         "task": task,
         "roles": roles,
-        "calls": with_callees(task.calls),
+        "calls": TORCH.with_callees(task.calls),
         "trials": timeline.trials,
         "ragged": timeline.ragged,
         "independent": program.training.independent_trials,

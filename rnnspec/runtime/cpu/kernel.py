@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from rnnspec.codegen.cpp.task import variable_names
 from rnnspec.codegen.cpu.kernel import emit_cpu
-from rnnspec.codegen.cpu.task import variable_names
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
 from rnnspec.program.nodes import Program

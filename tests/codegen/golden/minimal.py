@@ -38,7 +38,7 @@ PHASES = ("hold", "respond")  # of a trial
 
 
 def draw(trial):
-    """Draw the variables of a trial that depend on no answer."""
+    """Draw the variables of a trial that depend on no read."""
     direction = uniform(trial.words(0x9C3CA344), 0, 2 * math.pi)
     return {"direction": direction}
 
@@ -49,7 +49,7 @@ def input_fixation(trial):
 
 
 def target_fixation(trial):
-    """The wanted output in fixation and stimulus, by channel."""
+    """The target outputs in fixation and stimulus, by channel."""
     return {"fixation": 0.85, "saccade": 0.05}
 
 
@@ -71,7 +71,7 @@ def input_response(trial):
 
 
 def target_response(trial):
-    """The wanted output in response, by channel."""
+    """The target outputs in response, by channel."""
     direction = trial["direction"]
     return {"fixation": 0.05, "saccade": 0.05 + 0.8 * ring(direction, 8)}
 

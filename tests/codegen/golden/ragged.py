@@ -42,7 +42,7 @@ PHASES = ("hold", "respond")  # of a trial
 
 
 def draw(trial):
-    """Draw the variables of a trial that depend on no answer."""
+    """Draw the variables of a trial that depend on no read."""
     level = uniform(trial.words(0xD289B652, EVERY_TRIAL), 0.5, 1)
     rule = (constant(1), level)[trial.number]
     side = deal(
@@ -59,7 +59,7 @@ def draw(trial):
 
 
 def recall(trial):
-    """Work out what depends on answers in earlier trials."""
+    """Compute what depends on the reads of earlier trials."""
     hint = trial.previous("answered", 0.5)
     return {"hint": hint}
 
@@ -77,7 +77,7 @@ def varying_fixation(trial, t, white):
 
 
 def target_fixation(trial, t):
-    """The wanted output in fixation, by channel."""
+    """The target outputs in fixation, by channel."""
     return {"fixation": 0.85, "saccade": 0.05}
 
 
@@ -100,20 +100,20 @@ def input_stimulus(trial):
 
 
 def target_stimulus(trial, t):
-    """The wanted output in stimulus, by channel."""
+    """The target outputs in stimulus, by channel."""
     side = trial["side"]
     return {"fixation": 0.85, "saccade": 0.05, "choice": onehot(side, 2)}
 
 
 def read_stimulus(trial, y):
-    """What is read off the outputs at the end of stimulus."""
+    """What is read off the outputs at the last step of stimulus."""
     choice_ = y["choice"]
     answered = argmax(choice_)
     return {"answered": answered}
 
 
 def after_stimulus(trial):
-    """Work out what depends on the answers in stimulus."""
+    """Compute what depends on the reads of stimulus."""
     answered, side = trial["answered"], trial["side"]
     right = number(answered == side)
     streak = where(right != 0, trial.previous("streak", 0) + 1, 0)
@@ -127,13 +127,13 @@ def input_response(trial):
 
 
 def target_response(trial, t):
-    """The wanted output in response, by channel."""
+    """The target outputs in response, by channel."""
     direction = trial["direction"]
     return {"fixation": where(t < 0.1, 0.2, 0.4), "saccade": 0.05 + 0.8 * ring(direction, 8)}
 
 
 def weight_response(trial, t):
-    """How much a point of response counts in the loss."""
+    """The weight of a point of response in the loss."""
     streak = trial["streak"]
     return (1 + streak) * (t > 0.04)
 

@@ -1,17 +1,18 @@
-"""The task in a generated kernel: draws, and what the epochs input, want, judge and read, for one trial."""
+"""The task of a generated kernel, for one trial: draws; inputs, targets, scores and reads of epochs."""
 
 from __future__ import annotations
 
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rnnspec.codegen.code import WIDTH
 from rnnspec.codegen.constants import value_of
-from rnnspec.codegen.cpu.expressions import CALLS, CppWriter, is_test, variable
-from rnnspec.codegen.language import with_callees
-from rnnspec.codegen.torch.functions import listed
+from rnnspec.codegen.cpp.expressions import CppWriter, variable
+from rnnspec.codegen.cpp.language import CPP
+from rnnspec.codegen.expressions import Kind
+from rnnspec.codegen.task import DRAW, EPOCH_ROLES, TRIAL_ROLES, Function, changing, share, steady
 from rnnspec.program.nodes import (
     Clock,
     Draw,
@@ -21,7 +22,6 @@ from rnnspec.program.nodes import (
     InputChannel,
     OutputChannel,
     Program,
-    Rate,
     walk,
 )
 from rnnspec.program.timing import duration_draws
@@ -35,23 +35,17 @@ _PARAMETERS = {
     "step": "uint32_t step",
     "u": "real* u",
 }
-_ROLES = ("duration", "input", "varying", "target", "weight", "correct", "read")
+#: What the functions of each role return, and what they write to.
+_RETURNS = {"duration": "double", "weight": "double", "correct": "bool"}
 _WRITES = {"input": "u", "varying": "u", "target": "y", "read": "now"}
 
 
 @dataclass(frozen=True)
-class CppFunction:
-    """A function of the kernel, laid out: its signature, and its lines relative to the body.
+class CppFunction(Function):
+    """A function of the kernel; arguments: of its call, as the function that dispatches to it names them."""
 
-    arguments: what a call of it is given, as the dispatching function names it.
-    """
-
-    name: str
     returns: str
-    parameters: str
     arguments: str
-    doc: str
-    lines: tuple[str, ...]
 
     @property
     def call(self) -> str:
@@ -60,7 +54,7 @@ class CppFunction:
 
 @dataclass(frozen=True)
 class Case:
-    """Some epochs, by number, and the call that does for all of them what a role asks for."""
+    """The epochs, by number, that share a function, and its call."""
 
     epochs: tuple[int, ...]
     call: str
@@ -72,12 +66,12 @@ class Case:
 
 @dataclass(frozen=True)
 class TaskSource:
-    """The functions of a task, ready for templates/cpu/task.cpp.j2.
+    """The functions of a task, ready for templates/cpp/task.cpp.j2.
 
-    cases: for each role, which epochs call which function.  settled: the same for what draws become known
-    after some epochs.  varying: the columns of w_in that vary within some epoch.  same_inputs: whether they
-    do so in all networks alike, true or false.  flags: what each epoch
-    has, by the name of the array that says it.
+    cases: for each role, which epochs call which function.  settled: which functions compute the draws that
+    become known after some epochs.  varying: the columns of w_in that vary within some epoch.  same_inputs:
+    whether they are the same for all networks, true or false.  flags: what each epoch has, by the name of
+    the array that says so.
     """
 
     variables: tuple[str, ...]
@@ -102,13 +96,13 @@ def variable_names(program: Program) -> tuple[str, ...]:
 
 def task_context(program: Program) -> dict[str, object]:
     """Return what the templates language.cpp.j2 and task.cpp.j2 need: `calls` and `task`."""
-    author = _Author(program)
-    task = author.task()
-    return {"calls": with_callees(author.calls, CALLS), "task": task}
+    writer = _TaskWriter(program)
+    task = writer.task()
+    return {"calls": CPP.with_callees(writer.calls), "task": task}
 
 
-class _Author:
-    """Writes the functions of one task; `calls` remembers the functions of the language they use."""
+class _TaskWriter:
+    """Writes the functions of one task; calls: the functions that the source must define for them."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -120,7 +114,7 @@ class _Author:
         columns = {
             column
             for epoch in self.timeline.epochs
-            for drive in _changing(epoch)
+            for drive in changing(epoch)
             for column in _columns(self.inputs[drive.channel])
         }
         self.varying = tuple(sorted(columns))
@@ -132,22 +126,19 @@ class _Author:
         for known, epoch in enumerate((None, *self.timeline.epochs)):
             when = f"after {epoch.name}" if epoch else "at the start of a trial"
             name = f"settle_{variable(epoch.name)}" if epoch else "settle_start"
-            function = self._draws(name, known, f"Work out what depends on answers and is known {when}.")
+            function = self._draws(name, known, f"Compute what depends on reads and is known {when}.")
             if function is not None:
                 functions.append(function)
                 settled.append(Case((known,), function.call))
         return TaskSource(
             tuple(variable(name) for name in variable_names(self.program)),
-            self._draws("draw", None, "Draw the variables of a trial that depend on no answer."),
+            self._draws("draw", None, DRAW),
             tuple(functions),
             cases,
             tuple(settled),
             tuple(
-                (name, self._judge(name, value, doc), doc)
-                for name, value, doc in (
-                    ("success", self.timeline.success, "Whether a trial is a success."),
-                    ("scored", self.timeline.scored, "Whether a trial is scored."),
-                )
+                (name, self._judge(name, getattr(self.timeline, name), doc), doc)
+                for name, doc in TRIAL_ROLES.items()
             ),
             self.program.training.independent_trials,
             self.varying,
@@ -157,8 +148,8 @@ class _Author:
         )
 
     def _own_inputs(self) -> bool:
-        """Whether what varies within an epoch may do so in each network in its own way."""
-        drives = [drive for epoch in self.timeline.epochs for drive in _changing(epoch)]
+        """Whether the inputs that vary within an epoch may differ between networks."""
+        drives = [drive for epoch in self.timeline.epochs for drive in changing(epoch)]
         return self.program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
     # --- draws ---------------------------------------------------------------------------------------
@@ -196,61 +187,48 @@ class _Author:
 
     def _epochs(self) -> tuple[list[CppFunction], dict[str, tuple[Case, ...]]]:
         """Write the functions of all epochs, equal ones once, and say which epochs call which."""
-        written: dict[tuple[str, str, tuple[str, ...]], CppFunction] = {}
-        users: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
-        for number, epoch in enumerate(self.timeline.epochs):
-            for role, function in self._epoch(epoch):
-                key = role, function.parameters, function.lines
-                written.setdefault(key, function)
-                users.setdefault(key, []).append(number)
-        cases: dict[str, tuple[Case, ...]] = dict.fromkeys(_ROLES, ())
+        epochs = enumerate(self.timeline.epochs)
+        written = ((number, *function) for number, epoch in epochs for function in self._epoch(epoch))
+        cases: dict[str, tuple[Case, ...]] = dict.fromkeys(EPOCH_ROLES, ())
         functions: list[CppFunction] = []
-        for key, function in written.items():
-            names = [self.timeline.epochs[number].name for number in users[key]]
-            functions.append(replace(function, doc=function.doc.format(listed(names))))
-            cases[key[0]] += (Case(tuple(users[key]), function.call),)
+        for role, function, users in share(written, self.timeline):
+            functions.append(function)
+            cases[role] += (Case(users, function.call),)
         return functions, cases
 
     def _epoch(self, epoch: Epoch) -> Iterator[tuple[str, CppFunction]]:
-        def function(
-            role: str, returns: str, doc: str, writer: CppWriter, lines: Sequence[str]
-        ) -> tuple[str, CppFunction]:
-            name = f"{role}_{variable(epoch.name)}"
-            return role, self._function(writer, name, returns, doc, lines, writes=_WRITES.get(role, ""))
+        def function(role: str, writer: CppWriter, lines: Sequence[str]) -> tuple[str, CppFunction]:
+            name, returns = f"{role}_{variable(epoch.name)}", _RETURNS.get(role, "void")
+            return role, self._function(
+                writer, name, returns, EPOCH_ROLES[role], lines, writes=_WRITES.get(role, "")
+            )
 
-        writer = CppWriter()
         if epoch.duration.value is not None:
-            code = writer.number(epoch.duration.value)
-            doc = "How long {} lasts, in seconds."
-            yield function("duration", "double", doc, writer, [f"return {code.text};"])
-        steady = [drive for drive in epoch.drives if drive.value.type.rate is not Rate.POINT]
-        if steady:
-            writer, lines = self._written("u", [(d.value, self._columns_of(d)) for d in steady])
-            yield function("input", "void", "The input throughout {}.", writer, lines)
-        if changing := _changing(epoch):
-            writer, lines = self._written("u", [(d.value, self._columns_of(d, True)) for d in changing])
-            doc = "The input that changes from step to step of {}."
-            yield function("varying", "void", doc, writer, lines)
+            yield function("duration", *self._single(epoch.duration.value, "number"))
+        if drives := steady(epoch):
+            yield function("input", *self._written("u", [(d.value, self._columns_of(d)) for d in drives]))
+        if drives := changing(epoch):
+            pairs = [(d.value, self._columns_of(d, True)) for d in drives]
+            yield function("varying", *self._written("u", pairs))
         if epoch.targets:
             pairs = [(t.value, self._rows_of(self.outputs[t.channel])) for t in epoch.targets]
-            writer, lines = self._written("y", pairs)
-            yield function("target", "void", "The wanted output in {}.", writer, lines)
+            yield function("target", *self._written("y", pairs))
         if epoch.weight is not None:
-            writer = CppWriter()
-            code = writer.number(epoch.weight)
-            doc = "How much a point of {} counts in the loss."
-            yield function("weight", "double", doc, writer, [*_taken(writer), f"return {code.text};"])
+            yield function("weight", *self._single(epoch.weight, "number"))
         if epoch.correct is not None:
-            writer = CppWriter()
-            code = writer.truth(epoch.correct)
-            lines = [*_taken(writer), f"return {code.text};"]
-            yield function("correct", "bool", "Whether a point of {} is right.", writer, lines)
+            yield function("correct", *self._single(epoch.correct, "truth"))
         if epoch.reads:
-            writer, lines = CppWriter(), []
+            writer, lines = CppWriter(), list[str]()
             for read in epoch.reads:
                 statement = f"now.{variable(read.name)} = {writer.number(read.value).text};"
                 lines += [*_taken(writer), statement]
-            yield function("read", "void", "What is read off the outputs at the end of {}.", writer, lines)
+            yield function("read", writer, lines)
+
+    def _single(self, value: Expression, kind: Kind) -> tuple[CppWriter, list[str]]:
+        """Return the statements that return a value."""
+        writer = CppWriter()
+        code = writer.number(value) if kind == "number" else writer.truth(value)
+        return writer, [*_taken(writer), f"return {code.text};"]
 
     def _columns_of(self, drive: Drive, varying: bool = False) -> tuple[int, str, int]:
         """Return the units of an input channel, where they begin in u, and their first column of w_in."""
@@ -268,7 +246,7 @@ class _Author:
         whole, lines = CppWriter(), list[str]()
         for value, (units, start, column) in values:
             writer = CppWriter(units, column)
-            code = writer.truth(value) if is_test(value) else writer.number(value)
+            code = writer.truth(value) if writer.is_test(value) else writer.number(value)
             statements = [f"{row}[{start}] = {code.text};"]
             if units > 1:
                 unit = "i" if start == "0" else f"{start} + i"
@@ -284,9 +262,8 @@ class _Author:
     def _judge(self, name: str, value: Expression | None, doc: str) -> CppFunction | None:
         if value is None:
             return None
-        writer = CppWriter()
-        code = writer.truth(value)
-        return self._function(writer, name, "bool", doc, [*_taken(writer), f"return {code.text};"])
+        writer, lines = self._single(value, "truth")
+        return self._function(writer, name, "bool", doc, lines)
 
     def _function(
         self, writer: CppWriter, name: str, returns: str, doc: str, lines: Sequence[str], writes: str = ""
@@ -303,14 +280,14 @@ class _Author:
             for parameter in used
         ]
         wrapped = tuple(piece for line in body for piece in _wrapped(line))
-        return CppFunction(name, returns, ", ".join(declared), ", ".join(used), doc, wrapped)
+        return CppFunction(name, ", ".join(declared), doc, wrapped, returns, ", ".join(used))
 
     # --- what each epoch has -------------------------------------------------------------------------
 
     def _flags(self) -> dict[str, str]:
         epochs = self.timeline.epochs
         flags = {
-            "VARIES": [bool(_changing(e)) for e in epochs],
+            "VARIES": [bool(changing(e)) for e in epochs],
             "TIMED_TARGET": [_timed(target.value for target in e.targets) for e in epochs],
             "WEIGHTED": [e.weight is not None for e in epochs],
             "TIMED_WEIGHT": [e.weight is not None and _timed([e.weight]) for e in epochs],
@@ -318,10 +295,6 @@ class _Author:
             "READS": [bool(e.reads) for e in epochs],
         }
         return {name: ", ".join("true" if f else "false" for f in values) for name, values in flags.items()}
-
-
-def _changing(epoch: Epoch) -> list[Drive]:
-    return [drive for drive in epoch.drives if drive.value.type.rate is Rate.POINT]
 
 
 def _columns(channel: InputChannel) -> range:

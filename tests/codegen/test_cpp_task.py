@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from codegen.cpu_tasks import assert_agrees, compiled, source
+from codegen.cpp_tasks import assert_agrees, compiled, source
 from codegen.sources import ragged
 from codegen.test_expressions import LEAF, NESTINGS, grow
 from effort import calls_of
@@ -25,11 +25,14 @@ from support import SPECS, program
 from test_random_specs import lowered
 
 from rnnspec.check.examine import load
-from rnnspec.codegen.cpu.expressions import CALLS, CppWriter, literal, variable
-from rnnspec.codegen.cpu.task import task_context, variable_names
+from rnnspec.codegen.constants import number as written
+from rnnspec.codegen.cpp.expressions import CppWriter, variable
+from rnnspec.codegen.cpp.language import CPP
+from rnnspec.codegen.cpp.task import task_context, variable_names
 from rnnspec.diagnostics import render_text
+from rnnspec.program.functions import CALLABLE
 from rnnspec.program.nodes import Expression, Program
-from rnnspec.program.types import FUNCTIONS, OPERATORS, RANDOM
+from rnnspec.program.operators import OPERATORS
 
 SHIPPED = sorted(SPECS.glob("*.yaml"))
 
@@ -147,12 +150,12 @@ def test_single_precision_compiles_without_warnings(tmp_path: Path) -> None:
 
 def test_the_language_is_whole() -> None:
     """The spec above calls each function, so that a new one is not forgotten."""
-    for symbol in (signature.operator for signature in OPERATORS.values()):
-        assert symbol == "-x" or f" {symbol} " in LANGUAGE, symbol
-    for name in (*FUNCTIONS, *RANDOM, "white", "previous"):
+    for operator in OPERATORS.values():
+        assert f" {operator.usage}" in LANGUAGE, operator.usage
+    for name in CALLABLE:
         assert f"{name}(" in LANGUAGE, name
     written = source(language())
-    for name in set(CALLS):
+    for name in CPP.defined:
         assert f"{name}(" in written, name
 
 
@@ -198,7 +201,7 @@ def test_random_specs(tmp_path_factory: pytest.TempPathFactory, documents: list[
 def test_it_reads_like_the_spec() -> None:
     written = source(load(SPECS / "delayed_go.yaml", [], ()).program)
     assert "fixation_ < 0.5 && distance(angle<32>(y + at::saccade_), now.direction_) < 0.2 * PI;" in written
-    assert "/// The wanted output in fixation, stimulus and delay.\n" in written
+    assert "/// The target outputs in fixation, stimulus and delay, by channel.\n" in written
     assert "    case 1: case 2: case 3:\n        target_fixation_(y);\n        break;\n" in written
     assert max(map(len, written.splitlines())) <= 110
 
@@ -291,7 +294,7 @@ def test_only_names_become_identifiers(name: str) -> None:
     ],
 )
 def test_numbers_are_double_literals(value: float, text: str) -> None:
-    assert literal(value).text == text
+    assert written(value, CPP.literals).text == text
 
 
 def test_variables_are_named_in_order() -> None:

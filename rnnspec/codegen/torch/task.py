@@ -1,13 +1,15 @@
-"""The functions of a task in a generated module: draws, and what epochs input, want, judge and read."""
+"""The functions of a task in a generated module: draws; inputs, targets, scores and reads of epochs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rnnspec.codegen.code import WIDTH, Code, break_lines
-from rnnspec.codegen.render import checked, identifier, quoted
-from rnnspec.codegen.torch.expressions import Writer
+from rnnspec.codegen.render import checked, quoted
+from rnnspec.codegen.task import DRAW, EPOCH_ROLES, TRIAL_ROLES, Function, changing, share, steady
+from rnnspec.codegen.torch.expressions import TorchWriter
+from rnnspec.codegen.torch.language import identifier
 from rnnspec.program.nodes import (
     Clock,
     Draw,
@@ -17,22 +19,11 @@ from rnnspec.program.nodes import (
     Previous,
     Program,
     Random,
-    Rate,
     Timeline,
     White,
     walk,
 )
 from rnnspec.program.timing import duration_draws
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function of the module, laid out: the lines below its docstring, relative to the body."""
-
-    name: str
-    parameters: str
-    doc: str
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,37 +58,37 @@ def write_task(program: Program) -> TaskFunctions:
     timeline = program.timeline
     nodes = [node for value in _expressions(timeline) for node in walk(value)]
     shared = duration_draws(timeline) if program.training.independent_trials else frozenset[str]()
-    author = _Author(timeline, shared, any(isinstance(node, White) for node in nodes))
-    draw = author.draws("draw", None, "Draw the variables of a trial that depend on no answer.")
-    recall = author.draws("recall", 0, "Work out what depends on answers in earlier trials.")
-    functions, names = author.epochs()
-    judges = tuple(author.judges())
+    task = _TaskWriter(timeline, shared, any(isinstance(node, White) for node in nodes))
+    draw = task.draws("draw", None, DRAW)
+    recall = task.draws("recall", 0, "Compute what depends on the reads of earlier trials.")
+    functions, names = task.epochs()
+    judges = tuple(task.judges())
     return TaskFunctions(
         draw,
         recall,
         functions,
         names,
         judges,
-        calls=frozenset(name for writer in author.writers for name in writer.functions),
-        clocks=author.clocks,
+        calls=frozenset(name for writer in task.writers for name in writer.functions),
+        clocks=task.clocks,
         random=any(isinstance(node, Random) for node in nodes),
         previous=any(isinstance(node, Previous) for node in nodes),
-        sequence=any("EVERY_TRIAL" in writer.stream for writer in author.writers),
+        sequence=any("EVERY_TRIAL" in writer.stream for writer in task.writers),
         balanced=any(draw.patterns is not None for draw in timeline.draws),
-        shared=any("shared" in writer.stream for writer in author.writers),
+        shared=any("shared" in writer.stream for writer in task.writers),
         clock=any(isinstance(node, Clock) for node in nodes),
-        white=author.white,
+        white=task.white,
     )
 
 
-class _Author:
-    """Writes the functions of one task; `writers` remembers what all of them used."""
+class _TaskWriter:
+    """Writes the functions of one task; `writers` are those of its expressions, and know what they used."""
 
     def __init__(self, timeline: Timeline, shared: frozenset[str], white: bool) -> None:
         self.timeline = timeline
         self.shared = shared
         self.white = white
-        self.writers: list[Writer] = []
+        self.writers: list[TorchWriter] = []
         self.clocks = tuple(
             role
             for role in ("target", "weight", "correct")
@@ -127,7 +118,7 @@ class _Author:
         given = [variable for variable in used if variable not in own]
         return Function(name, "trial", doc, (*_taken(given, "trial"), *lines, *_returned(own)))
 
-    def _draw(self, writer: Writer, draw: Draw) -> str:
+    def _draw(self, writer: TorchWriter, draw: Draw) -> str:
         target = identifier(draw.name)
         if draw.patterns is not None:
             writer.functions.add("pick")
@@ -143,8 +134,8 @@ class _Author:
             listed = listed[:-4]
         return f"{target} = ({listed})[trial.number]"
 
-    def _tensor(self, writer: Writer, value: Code) -> Code:
-        if not value.python:
+    def _tensor(self, writer: TorchWriter, value: Code) -> Code:
+        if not value.literal:
             return value
         writer.functions.add("constant")
         return Code(f"constant({value.text})")
@@ -153,57 +144,41 @@ class _Author:
 
     def epochs(self) -> tuple[tuple[Function, ...], tuple[Mapping[str, str], ...]]:
         """Write the functions of all epochs; return each once, and for each epoch their names by role."""
-        written: dict[tuple[str, str, tuple[str, ...]], Function] = {}
-        users: dict[str, list[str]] = {}
-        names: list[dict[str, str]] = []
-        for place, epoch in enumerate(self.timeline.epochs):
-            names.append({})
-            for role, function in self._epoch(place, epoch):
-                known = written.setdefault((role, function.parameters, function.lines), function)
-                names[place][role] = known.name
-                users.setdefault(known.name, []).append(epoch.name)
-        functions = (replace(f, doc=f.doc.format(listed(users[f.name]))) for f in written.values())
-        return tuple(functions), tuple(names)
+        epochs = enumerate(self.timeline.epochs)
+        written = ((place, *function) for place, epoch in epochs for function in self._epoch(place, epoch))
+        shared = share(written, self.timeline)
+        names: list[dict[str, str]] = [{} for _ in self.timeline.epochs]
+        for role, function, users in shared:
+            for place in users:
+                names[place][role] = function.name
+        return tuple(function for _, function, _ in shared), tuple(names)
 
     def _epoch(self, place: int, epoch: Epoch) -> Iterator[tuple[str, Function]]:
-        def function(role: str, parameters: str, doc: str, lines: Iterable[str]) -> tuple[str, Function]:
-            return role, Function(f"{role}_{checked(epoch.name)}", parameters, doc, tuple(lines))
+        def function(role: str, parameters: str, lines: Iterable[str]) -> tuple[str, Function]:
+            name = f"{role}_{checked(epoch.name)}"
+            return role, Function(name, parameters, EPOCH_ROLES[role], tuple(lines))
 
         if epoch.duration.value is not None:
             writer = self._writer()
             lines = self._single(writer, self._tensor(writer, writer.number(epoch.duration.value)))
-            yield function("duration", "trial", "How long {} lasts, in seconds.", lines)
-        varying = [(d.channel, d.value) for d in epoch.drives if d.value.type.rate is Rate.POINT]
-        steady = [(d.channel, d.value) for d in epoch.drives if d.value.type.rate is not Rate.POINT]
-        if steady:
-            lines = self._channels(steady)
-            yield function("input", "trial", "The input throughout {}, by channel.", lines)
-        if varying:
+            yield function("duration", "trial", lines)
+        if inputs := steady(epoch):
+            yield function("input", "trial", self._channels([(d.channel, d.value) for d in inputs]))
+        if inputs := changing(epoch):
             parameters = "trial, t, white" if self.white else "trial, t"
-            doc = "The input that changes from step to step of {}, by channel."
-            yield function("varying", parameters, doc, self._channels(varying))
+            yield function("varying", parameters, self._channels([(d.channel, d.value) for d in inputs]))
         if epoch.targets:
             lines = self._channels([(t.channel, t.value) for t in epoch.targets])
-            yield function(
-                "target", "trial" + self._t("target"), "The wanted output in {}, by channel.", lines
-            )
+            yield function("target", "trial" + self._t("target"), lines)
         if epoch.weight is not None:
             writer = self._writer()
             lines = self._single(writer, writer.number(epoch.weight))
-            doc = "How much a point of {} counts in the loss."
-            yield function("weight", "trial" + self._t("weight"), doc, lines)
+            yield function("weight", "trial" + self._t("weight"), lines)
         if epoch.correct is not None:
-            lines = self._correct(epoch.correct)
-            yield function(
-                "correct", "trial, y" + self._t("correct"), "Whether a point of {} is right.", lines
-            )
+            yield function("correct", "trial, y" + self._t("correct"), self._correct(epoch.correct))
         if epoch.reads:
-            yield function(
-                "read", "trial, y", "What is read off the outputs at the end of {}.", self._reads(epoch)
-            )
-        after = self.draws(
-            f"after_{checked(epoch.name)}", place + 1, "Work out what depends on the answers in {}."
-        )
+            yield function("read", "trial, y", self._reads(epoch))
+        after = self.draws(f"after_{checked(epoch.name)}", place + 1, EPOCH_ROLES["after"])
         if after is not None:
             yield "after", after
 
@@ -223,7 +198,7 @@ class _Author:
             lines.append(f"{head}{break_lines(code, 4 + len(head), 1, 8)},")
         return [*_taken(used, "trial"), "return {", *lines, "}"]
 
-    def _single(self, writer: Writer, code: Code) -> list[str]:
+    def _single(self, writer: TorchWriter, code: Code) -> list[str]:
         return [*_taken(writer.variables, "trial"), _returning(code)]
 
     def _correct(self, value: Expression) -> list[str]:
@@ -244,11 +219,8 @@ class _Author:
 
     def judges(self) -> Iterator[Function]:
         """Write the truth values of a trial as a whole."""
-        judged = (
-            ("success", self.timeline.success, "Whether a trial is a success."),
-            ("scored", self.timeline.scored, "Whether a trial is scored."),
-        )
-        for name, value, doc in judged:
+        for name, doc in TRIAL_ROLES.items():
+            value = getattr(self.timeline, name)
             if value is not None:
                 writer = self._writer()
                 code = writer.truth(value)
@@ -256,17 +228,17 @@ class _Author:
 
     # --- what they share -----------------------------------------------------------------------------
 
-    def _writer(self, near: str | None = None, channel: str = "", stream: str = "") -> Writer:
-        writer = Writer(near, channel, stream)
+    def _writer(self, near: str | None = None, channel: str = "", stream: str = "") -> TorchWriter:
+        writer = TorchWriter(near, channel, stream)
         self.writers.append(writer)
         return writer
 
-    def _near(self, value: Expression) -> Writer:
+    def _near(self, value: Expression) -> TorchWriter:
         """Return a writer whose variables are moved to where the outputs are."""
         outputs = [node.name for node in walk(value) if isinstance(node, Output)]
         return self._writer(near=identifier(outputs[0]) if outputs else None)
 
-    def _moved(self, writer: Writer) -> list[str]:
+    def _moved(self, writer: TorchWriter) -> list[str]:
         moved = f".to({writer.near})" if writer.near else ""
         lines = _taken(writer.variables, "trial", moved)
         return [*lines, *([f"t = t{moved}"] if writer.clock and moved else [])]
@@ -324,9 +296,4 @@ def _returning(code: Code) -> str:
 
 
 def _truth(code: Code) -> Code:
-    return Code(f"torch.tensor([{code.text}])") if code.python else code
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as words: `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return Code(f"torch.tensor([{code.text}])") if code.literal else code

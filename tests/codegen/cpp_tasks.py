@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnspec.codegen.cpu.task import task_context, variable_names
+from rnnspec.codegen.cpp.task import task_context, variable_names
 from rnnspec.codegen.render import render
 from rnnspec.program.nodes import Epoch, Expression, Program, Rate
 from rnnspec.runtime.batch import Batch, Stage
@@ -79,7 +79,7 @@ class Place(ctypes.Structure):
 def source(program: Program) -> str:
     """Return the task of a program as C++, without what a kernel has before and behind it."""
     context = task_context(program)
-    return render("cpu/language.cpp.j2", context) + render("cpu/task.cpp.j2", context)
+    return render("cpp/language.cpp.j2", context) + render("cpp/task.cpp.j2", context)
 
 
 def unit(program: Program, name: str = "one", real: str = "double") -> str:

@@ -1,0 +1,1 @@
+"""Expressions and tasks in C++, which targets share."""
