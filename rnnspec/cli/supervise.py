@@ -73,8 +73,10 @@ def leave_at_once(interruption: Interruption) -> Iterator[None]:
 @contextlib.contextmanager
 def stored_training(run: str, stop_on: Iterable[str], threads: int | None) -> Iterator[str]:
     """Prepare to train the networks of a run folder further; yields the title of the training."""
+    from rnnspec.runs.lock import require_locks
     from rnnspec.runs.manifest import read_manifest
 
+    require_locks()
     with listening(stop_on) as interruption:
         manifest = read_manifest(Path(run))
         with leave_at_once(interruption):

@@ -28,6 +28,7 @@ from rnnspec.cli.options import (
 )
 from rnnspec.cli.supervise import leave_at_once, supervise, training_title
 from rnnspec.runs.layout import MANIFEST, resume_command
+from rnnspec.runs.lock import require_locks
 from rnnspec.training.interruption import listening
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def command(
     Example:
       rnnspec train specs/delayed_go.yaml --with dasc40 --set training.networks=10
     """
+    require_locks()
     _refuse_run_folder(spec)
     if diagnose is not None:
         one_of("--diagnose", diagnose, ("gradients",))
