@@ -1,14 +1,14 @@
-"""The catalogue of diagnostics: what every code means, why it matters, a bad and a good example.
+"""The catalogue of diagnostics: what each code means, why it matters, a bad and a good example.
 
-The texts live in `rules.toml`, one table a code:
+The texts are in `rules.toml`, one table for each code:
 
     title      a few words
     severity   "error" or "warning"
-    why        two to four sentences: what it means for the experiment, and what to do
-    bad, good  two short examples, alike but for the mistake
-    form       what the examples are; absent, they are overlays (see Form)
+    why        two to four sentences: what the mistake means for the experiment, and what to do
+    bad, good  two short examples that differ only in the mistake
+    form       how the examples are given to the program (see Form); default: overlay
 
-Examples are applied to one minimal complete spec, the table `[minimal]`, as a user would apply them.
+The examples are applied to a small complete spec, the table `[minimal]`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Literal, cast
 
 from rnnspec.diagnostics import Severity
 
-#: overlay: a YAML text given with `--with`.  set: the argument of one `--set`.  path: the path of the spec
-#: on the command line.  latin-1: an overlay, the bad one saved in that encoding instead of UTF-8.
+#: overlay: a file given with `--with`.  set: the argument of one `--set`.  path: the path of the spec on the
+#: command line.  latin-1: an overlay; the bad example is saved as Latin-1 instead of UTF-8.
 Form = Literal["overlay", "set", "path", "latin-1"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What one code means.  bad yields exactly this diagnostic, good yields none."""
+    """What one code means.  `bad` gives exactly this diagnostic, `good` gives none."""
 
     code: str
     title: str
@@ -40,17 +40,17 @@ class Rule:
 
 
 def rule(code: str) -> Rule:
-    """Return the rule of a code such as `RS204`; KeyError if there is none."""
+    """Return the rule of a code such as `RS204`.  Raises KeyError for an unknown code."""
     return _load()[1][code]
 
 
 def rules() -> tuple[Rule, ...]:
-    """Return all rules in the order of their codes."""
+    """Return all rules, sorted by code."""
     return tuple(_load()[1].values())
 
 
 def minimal() -> str:
-    """Return the small, complete spec that the examples are applied to."""
+    """Return the small complete spec to which the examples are applied."""
     return _load()[0]
 
 

@@ -1,4 +1,4 @@
-"""What the program says about a spec: places, diagnostics, and how they are printed."""
+"""Places in a spec, diagnostics that point at them, and the formats in which diagnostics are printed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Literal
 
 Severity = Literal["error", "warning"]
 
-#: Nobody reads more than this many problems of one document; a hostile one could have a million.
+#: The most diagnostics collected for one document: a hostile document could have a million.
 MAX_DIAGNOSTICS = 100
 
 
 @dataclass(frozen=True)
 class Source:
-    """A text that diagnostics point into: a file, or one `--set`."""
+    """The text that diagnostics point into: a file, or one `--set`."""
 
     name: str
     text: str
@@ -29,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a source: 1-based lines and columns, the end exclusive."""
+    """A range of a source: lines and columns count from 1, the end is exclusive."""
 
     source: Source
     line: int
@@ -38,7 +38,10 @@ class Span:
     end_column: int
 
     def part(self, start: int, end: int) -> Span:
-        """Return the characters start to end (0-based, exclusive) of a span that lies on one line."""
+        """Return the span of the characters start to end (0-based, end exclusive) of this span.
+
+        A span of several lines is returned whole.
+        """
         if self.line != self.end_line:
             return self
         first = min(self.column + start, self.end_column)
@@ -50,7 +53,7 @@ class Span:
 class Diagnostic:
     """One problem of a spec.
 
-    message: what was found.  expected: what was wanted, printed beside the caret.  help: one remedy.
+    message: what was found.  expected: what was expected, printed beside the caret.  help: one remedy.
     """
 
     code: str
@@ -62,9 +65,10 @@ class Diagnostic:
 
 
 class SpecError(Exception):
-    """A spec has errors; `diagnostics` holds them, sorted by place, and any warnings.
+    """A spec has errors.
 
-    more: how many problems were found beyond the first MAX_DIAGNOSTICS, which these are.
+    diagnostics: the errors and warnings, sorted by place; at most MAX_DIAGNOSTICS.
+    more: how many others were found.
     """
 
     def __init__(self, diagnostics: Iterable[Diagnostic], more: int = 0) -> None:
@@ -77,7 +81,7 @@ class SpecError(Exception):
 class Problems:
     """Collects the diagnostics of one document while it is read, lowered and checked.
 
-    more: how many were not collected, because there are MAX_DIAGNOSTICS already.
+    more: how many were not collected, because MAX_DIAGNOSTICS had been found before.
     """
 
     found: list[Diagnostic] = field(default_factory=list)
@@ -99,7 +103,7 @@ class Problems:
         return any(d.severity == "error" for d in self.found)
 
     def sorted(self) -> tuple[Diagnostic, ...]:
-        """Return the diagnostics in the order of their places."""
+        """Return the diagnostics, sorted by place."""
 
         def place(d: Diagnostic) -> tuple[str, int, int, str, str]:
             return (d.span.source.name, d.span.line, d.span.column, d.code, d.message)
@@ -107,12 +111,12 @@ class Problems:
         return tuple(sorted(self.found, key=place))
 
     def stop_on_error(self) -> None:
-        """Raise SpecError if there has been an error."""
+        """Raise SpecError if an error was found."""
         if self.failed:
             raise SpecError(self.sorted(), self.more)
 
     def _add(self, diagnostic: Diagnostic) -> None:
-        # Inherited values are lowered once for each heir, and would be reported as often.
+        # A value that several epochs inherit is lowered, and reported, once for each of them.
         if diagnostic in self._seen:
             return
         self._seen.add(diagnostic)
@@ -123,27 +127,27 @@ class Problems:
 
 
 def closest(word: str, choices: Iterable[str]) -> str:
-    """Return the choice nearest to a word, or an empty string if none is near."""
+    """Return the choice that is most similar to a word; an empty string if none is similar."""
     return next(iter(difflib.get_close_matches(word[:64], list(choices), n=1, cutoff=0.6)), "")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return `did you mean 'x'?` for the choice nearest to a word, or an empty string."""
+    """Return `did you mean 'x'?` for the choice that is most similar to a word, or an empty string."""
     found = closest(word, choices)
     return f"did you mean '{found}'?" if found else ""
 
 
 def one_of(choices: Iterable[str]) -> str:
-    """Return `one of: a, b, c`, cut to a readable length."""
+    """Return `one of: a, b, c`, shortened to at most 12 names."""
     names = list(choices)
     if not names:
-        return "nothing: there are none"
+        return "no name, because none is defined"
     shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
     return f"one of: {shown}" if len(names) > 1 else f"'{names[0]}'"
 
 
 def shorten(text: str, width: int = 40) -> str:
-    """Return a text of a spec as it may stand in a message: one printable line of limited width."""
+    """Return text from a spec in a form that is safe in a message: one printable line of limited width."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: width + 1])
     return clean if len(clean) <= width else clean[: width - 3] + "..."
 
@@ -152,12 +156,12 @@ def shorten(text: str, width: int = 40) -> str:
 
 
 def render_text(diagnostics: Iterable[Diagnostic]) -> str:
-    """Render diagnostics for a person: place, code, the line with a caret, expectation, help."""
+    """Render diagnostics for people: place, code, message, the line with a caret, help."""
     return "\n\n".join(_text(d) for d in diagnostics)
 
 
 def render_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Render diagnostics as one JSON array."""
+    """Render diagnostics as one JSON array of objects."""
     rows = [
         {
             "file": d.span.source.name,
@@ -177,7 +181,7 @@ def render_json(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def render_github(diagnostics: Iterable[Diagnostic]) -> str:
-    """Render diagnostics as workflow commands, which GitHub shows as annotations of the lines."""
+    """Render diagnostics as workflow commands, which GitHub shows as annotations beside the lines."""
     return "\n".join(_github(d) for d in diagnostics)
 
 
@@ -190,7 +194,7 @@ def _text_lines(d: Diagnostic) -> Iterator[str]:
     yield f"{span.source.name}:{span.line}:{span.column}: {d.severity}[{d.code}] {d.message}"
     line = span.source.lines[span.line - 1] if span.line <= len(span.source.lines) else ""
     if line.strip() or d.expected:
-        # A window on very long lines, so that the caret stays in sight.
+        # Of a very long line, only the part around the caret is shown.
         shift = max(0, span.column - 60) if len(line) > 120 else 0
         shown = shorten(line[shift:].expandtabs(1).rstrip(), 120)
         start = span.column - 1 - shift

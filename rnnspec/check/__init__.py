@@ -1,1 +1,1 @@
-"""The rules that span fields: functions over a program, grouped as their codes are."""
+"""The rules that involve several fields: functions of a program, grouped by code."""

@@ -1,4 +1,4 @@
-"""From a document to a checked program: the one way in, for every command."""
+"""Turns a document into a checked program; every command enters here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from rnnspec.syntax.compose import Document, compose, dump
 
 Item = TypeVar("Item")
 
-#: Every group of rules, and the beginnings of the codes of which an error makes its findings unreliable.
+#: The groups of rules, and for each the prefixes of codes: after such an error the group is skipped,
+#: because its findings would be unreliable.
 RULES = (
     (network.RULES, ("RS0", "RS1")),
     (task.RULES, ("RS0", "RS2")),
@@ -29,10 +30,10 @@ RULES = (
 
 @dataclass(frozen=True)
 class Specification:
-    """A spec that has no errors.
+    """A spec without errors.
 
-    text: the resolved document as YAML, which means the same everywhere.  warnings: what still looks odd.
-    methods: the names of the overlays, in order.  settings: `key=value` as they were given, in order.
+    text: the resolved document as YAML, which depends on no other file.  methods: the names of the overlays,
+    in order.  settings: `key=value` as given, in order.
     """
 
     text: str
@@ -48,10 +49,10 @@ def load(
     """Read, compose, lower and check a spec.
 
     overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order.
-    Raises SpecError with every problem found, TypeError for what is no path or list.
+    Raises SpecError with all problems, TypeError if an argument is not a path or a list.
     """
     if not isinstance(path, str | PurePath):
-        raise TypeError(f"a spec is given by its path, not by {path!r}.")
+        raise TypeError(f"the spec must be a path, not {path!r}.")
     overlays, settings = _items("overlays", overlays), _items("settings", settings)
     problems = Problems()
     document = compose(path, overlays, settings, problems=problems)
@@ -64,7 +65,7 @@ def load(
             "this document is a fragment: it has no name",
             document.span(()),
             expected="a complete spec",
-            help="give it a 'name', or use it through 'extends' or '--with'",
+            help="add a 'name', or use this file with 'extends' or '--with'",
         )
         problems.stop_on_error()
     assert program is not None
@@ -76,16 +77,16 @@ def load(
 def specification_of(
     spec: Specification | Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = ()
 ) -> Specification:
-    """Return a specification as it is, or load the one at a path."""
+    """Return a specification unchanged, or load it from a path."""
     if not isinstance(spec, Specification):
         return load(spec, overlays, settings)
     if _items("overlays", overlays) or _items("settings", settings):
-        raise TypeError("overlays and settings belong to a path: give them to rnnspec.load instead.")
+        raise TypeError("overlays and settings need the path of a spec: pass them to rnnspec.load.")
     return spec
 
 
 def examine(document: Document, problems: Problems) -> Program | None:
-    """Validate, lower and check a document; None if it has errors or is a fragment."""
+    """Validate, lower and check a document.  Returns None if it has errors or is a fragment."""
     spec = validate(document, problems)
     if "name" not in document.tree.entries:
         check_calls_of_fragment(document, problems)
@@ -104,11 +105,11 @@ def examine(document: Document, problems: Problems) -> Program | None:
 
 
 def _items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
-    """Return the items of a list; TypeError for text in its place, which Python would take apart."""
+    """Return the items of a list.  Raises TypeError for a string, which would be split into characters."""
     if isinstance(values, str | PurePath):
-        raise TypeError(f"{name} takes a list: write {name}=[{str(values)!r}].")
+        raise TypeError(f"{name} must be a list: write {name}=[{str(values)!r}].")
     items = tuple(values)
     for item in items:
         if not isinstance(item, str | PurePath):
-            raise TypeError(f"{name} takes a list of texts, and {item!r} is none.")
+            raise TypeError(f"{name} must be a list of strings or paths; {item!r} is not a string.")
     return items

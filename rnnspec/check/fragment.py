@@ -1,4 +1,4 @@
-"""What can be said of the expressions of a fragment, whose names are defined elsewhere."""
+"""Checks the function calls in a fragment; its names are defined in other files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
 
-#: Where expressions stand; `*` is any name, and what is below the last word is any depth.
+#: The places of expressions.  `*` is any name; expressions can be at any depth below the last word.
 PLACES = (
     ("task", "sequence"),
     ("task", "draw"),
@@ -25,13 +25,13 @@ PLACES = (
 
 
 def check_calls_of_fragment(document: Document, problems: Problems) -> None:
-    """RS202, RS203: functions that do not exist, or are given too few or too many arguments."""
+    """RS202, RS203: unknown functions, or a wrong number of arguments."""
     for place in PLACES:
         for path, text in _texts(document.tree, place, ()):
             try:
                 tree = syntax.parse(text)
             except syntax.ExpressionError:
-                # A time, or reported where it was read.
+                # This is a time, or validation has reported the mistake.
                 continue
             for call in _calls(tree):
                 check_call(call, document, path, problems)

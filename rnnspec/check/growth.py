@@ -1,4 +1,4 @@
-"""RS108: what the means of the initial weights do to activity, before anything is learned."""
+"""RS108: whether the initial weights amplify the mean activity before anything is learned."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Block, Distribution, Matrix, Network, Program
 from rnnspec.syntax.compose import Document
 
-#: Activations of slope 1 far from 0, which bound no rate.
+#: Activations that have slope 1 for large x, so that rates are unbounded.
 UNBOUNDED = ("relu", "softplus", "leaky_relu", "linear")
 
 
 def activity_stays(program: Program, document: Document, problems: Problems) -> None:
-    """RS108: the mean field of an unbounded network grows.
+    """RS108: the mean-field activity of a network with unbounded rates grows.
 
-    tau dm/dt = -m + M m, m the mean rate of each population, grows if an eigenvalue of M has a real part
-    above 1.  M_ab = (size of b) * (density of b -> a) * (mean initial weight of b -> a).
+    tau dm/dt = -m + M m, where m is the mean rate of each population, grows if an eigenvalue of M has a real
+    part above 1.  M_ab = (size of b) * (density of b -> a) * (mean initial weight of b -> a).
     """
     network = program.network
     if network.activation.name not in UNBOUNDED or network.w_rec.radius is not None:
         return
     feedback = _growth(network)
-    # The margin: a matrix of rounded means whose eigenvalue is 1, such as the identity, grows nothing.
+    # The margin is for rounding: a matrix with the eigenvalue 1, such as the identity, does not amplify.
     if feedback > 1 + 1e-6:
         path = network.w_rec.path
         given = document.node(path) is not None
         problems.warning(
             "RS108",
-            f"the initial weights return activity {feedback:.3g}-fold on average, so it grows from the start",
+            f"the initial weights amplify mean activity {feedback:.3g}-fold, so it grows from the start",
             document.span(path if given else ("network", "populations"), key=not given),
-            expected="1-fold at most",
+            expected="at most 1-fold",
             help="write 'w_rec: spectral(normal(0, 1), 1)' under 'weights', or balance the signs",
         )
 
@@ -44,14 +44,14 @@ def _growth(network: Network) -> float:
         mean_field[target][source] = _returned(block, network.w_rec)
     if not any(map(any, mean_field)):
         return 0.0
-    # Loaded only for weights that have a mean: most have none, and validating starts faster without.
+    # Imported only for weights with a nonzero mean, which are rare: without numpy, validation starts faster.
     import numpy
 
     return float(numpy.linalg.eigvals(numpy.array(mean_field)).real.max())
 
 
 def _returned(block: Block, matrix: Matrix) -> float:
-    """Return the mean of the sum of the weights that a unit has from this block."""
+    """Return the expected sum of the weights of a block over the inputs of one unit."""
     if not block.present:
         return 0.0
     init = matrix.init if block.init is None else block.init
@@ -72,7 +72,7 @@ def _returned(block: Block, matrix: Matrix) -> float:
 
 
 def _mean(init: Distribution) -> float:
-    """Return the mean of an entry."""
+    """Return the mean of a weight."""
     match init.name, init.arguments:
         case "normal", (mean, _):
             return mean
@@ -84,9 +84,9 @@ def _mean(init: Distribution) -> float:
 
 
 def _mean_size(init: Distribution, length: int) -> float:
-    """Return the mean of |entry|, which weights with a sign begin with.
+    """Return the mean of |w|, the initial magnitude of weights with a fixed sign.
 
-    length: the longer side of the matrix; entries of an orthogonal one are about
+    length: the longer side of the matrix; entries of an orthogonal matrix are about
     normal(0, gain / sqrt(length)).
     """
     match init.name, init.arguments:
@@ -100,7 +100,7 @@ def _mean_size(init: Distribution, length: int) -> float:
 
 
 def _folded(mean: float, sd: float) -> float:
-    """Return E|x| of x ~ normal(mean, sd)."""
+    """Return E|x| for x ~ normal(mean, sd)."""
     if sd == 0:
         return abs(mean)
     z = mean / sd

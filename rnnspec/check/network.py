@@ -11,43 +11,43 @@ from rnnspec.syntax.compose import Document
 
 
 def dt_within_tau(program: Program, document: Document, problems: Problems) -> None:
-    """RS103: a step longer than a time constant makes the Euler step overshoot."""
+    """RS103: dt is longer than a time constant, so Euler steps overshoot."""
     network = program.network
     for population in network.populations:
         if network.dt > population.tau:
             problems.error(
                 "RS103",
-                f"a step of {print_time(network.dt)} overshoots a tau of {print_time(population.tau)}",
+                f"dt, {print_time(network.dt)}, is longer than this tau of {print_time(population.tau)}",
                 document.span((*population.path, "tau")),
                 expected=f"at least dt, {print_time(network.dt)}",
-                help="a tenth of tau or less is usual for dt",
+                help="choose a longer tau or a shorter dt; a dt of tau / 10 or less is usual",
             )
     if network.noise.kind == "ou" and network.dt > network.noise.tau:
         problems.error(
             "RS103",
-            f"a step of {print_time(network.dt)} overshoots a tau of {print_time(network.noise.tau)}",
+            f"dt, {print_time(network.dt)}, is longer than this tau of {print_time(network.noise.tau)}",
             document.span((*network.noise.path, "tau")),
             expected=f"at least dt, {print_time(network.dt)}",
         )
 
 
 def inputs_reach(program: Program, document: Document, problems: Problems) -> None:
-    """RS105: an input without a connection."""
+    """RS105: an input without connections."""
     network = program.network
     for channel in network.inputs:
         columns = (channel.start, channel.stop)
         if not any(b.present for b in network.w_in.blocks if b.columns == columns):
             problems.error(
                 "RS105",
-                f"the input '{channel.name}' reaches no population",
+                f"the input '{channel.name}' is connected to no population",
                 document.span(channel.path, key=True),
                 expected="a connection to at least one population",
-                help="name one in 'to', or remove the input",
+                help="name a population in 'to', or remove the input",
             )
 
 
 def outputs_influenced(program: Program, document: Document, problems: Problems) -> None:
-    """RS106: an output that no input can influence, through however many populations."""
+    """RS106: an output that no input can influence, even through several populations."""
     network = program.network
     driven = _driven(network)
     for channel in network.outputs:
@@ -59,11 +59,12 @@ def outputs_influenced(program: Program, document: Document, problems: Problems)
                 f"no input can influence the output '{channel.name}'",
                 document.span(channel.path, key=True),
                 expected="a path of connections from an input to a population in 'from'",
+                help="add a connection, or change 'from'",
             )
 
 
 def _driven(network: Network) -> set[tuple[int, int]]:
-    """The unit ranges that some input reaches; all of them in a network without inputs."""
+    """Return the unit ranges that inputs reach; in a network without inputs, all ranges."""
     if not network.inputs:
         return {(p.start, p.stop) for p in network.populations}
     found = {b.rows for b in network.w_in.blocks if b.present}
@@ -75,7 +76,7 @@ def _driven(network: Network) -> set[tuple[int, int]]:
 
 
 def tau_within_reach(program: Program, document: Document, problems: Problems) -> None:
-    """RS222: a time constant in which nothing happens."""
+    """RS222: a time constant of too many steps."""
     network = program.network
     taus = {(*p.path, "tau"): p.tau for p in network.populations} | {
         (*network.noise.path, "tau"): network.noise.tau

@@ -19,22 +19,24 @@ def regular_skip_fits(program: Program, document: Document, problems: Problems) 
         if isinstance(skip, PeriodicSkip) and skip.every < 2 * program.network.dt:
             problems.error(
                 "RS301",
-                f"a skip every {print_time(skip.every)} is one step, and skips nothing",
+                f"a skip of {print_time(skip.every)} covers less than two steps, so it skips nothing",
                 document.span((*skip.path, "every")),
                 expected=f"at least {print_time(2 * program.network.dt)}, two steps",
             )
         if isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
             problems.error(
                 "RS301",
-                f"a skip every {print_time(skip.every)} lands in no {skip.scope}",
+                f"a skip of {print_time(skip.every)} is longer than any {skip.scope}, so it never lands",
                 document.span((*skip.path, "every")),
                 expected=f"at most {print_time(room)}, the longest {skip.scope}",
-                help="use 'per: trial' to let it cross epochs" if skip.scope == "epoch" else "",
+                help="shorten it, or write 'per: trial' to let it cross epochs"
+                if skip.scope == "epoch"
+                else "shorten it",
             )
 
 
 def point_skip_forward(program: Program, document: Document, problems: Problems) -> None:
-    """RS302: a skip that does not end after it starts, for some jitter."""
+    """RS302: a skip that ends before or when it starts, at least for some jitter."""
     for skip in program.skips:
         if not isinstance(skip, PointSkip):
             continue
@@ -47,13 +49,13 @@ def point_skip_forward(program: Program, document: Document, problems: Problems)
                 "RS302",
                 f"'{skip.name}' {how} {when} it starts{why}",
                 document.span((*skip.path, "to")),
-                expected="an event after that in 'from'",
-                help="exchange 'from' and 'to'" if mean < 0 else "",
+                expected="an event later than that in 'from'",
+                help="swap 'from' and 'to'" if mean < 0 else "",
             )
 
 
 def dasc_is_stable(program: Program, document: Document, problems: Problems) -> None:
-    """RS303: a dasc edge that amplifies what is left of a unit without drive."""
+    """RS303: a dasc edge that amplifies the rate of a unit without input."""
     dt = program.network.dt
     for skip in program.skips:
         if skip.kind != "dasc":
@@ -66,16 +68,16 @@ def dasc_is_stable(program: Program, document: Document, problems: Problems) -> 
             worst = max(factors.values())
             problems.warning(
                 "RS303",
-                f"at beta {beta:g}, each landing of '{skip.name}' multiplies what an undriven unit "
-                f"of {_names(amplified)} holds by {worst:.2f}",
+                f"with beta {beta:g}, each landing of '{skip.name}' multiplies the rate of a unit "
+                f"without input in {_names(amplified)} by {worst:.2f}",
                 document.span((*skip.path, "every" if isinstance(skip, PeriodicSkip) else "to")),
                 expected="a factor of at most 1",
-                help="use a shorter skip, a larger 'beta.from', or kind sctt",
+                help="use a shorter skip, a larger 'beta.from', or 'kind: sctt'",
             )
 
 
 def coarse_step_within_tau(program: Program, document: Document, problems: Problems) -> None:
-    """RS305: coarsening that takes dt beyond a time constant."""
+    """RS305: coarsening that makes the time step longer than a time constant."""
     if program.coarsening is None:
         return
     dt = program.network.dt * program.coarsening.start
@@ -87,14 +89,14 @@ def coarse_step_within_tau(program: Program, document: Document, problems: Probl
         shortest = min(overshot.values())
         problems.warning(
             "RS305",
-            f"coarsened steps of {print_time(dt)} overshoot the {print_time(shortest)} of {_names(overshot)}",
+            f"the coarsened step of {print_time(dt)} is longer than the tau of {_names(overshot)}",
             document.span((*program.coarsening.path, "from")),
-            expected=f"at most {decimal(shortest / program.network.dt)}, where dt reaches tau",
+            expected=f"at most {decimal(shortest / program.network.dt)}, which is {print_time(shortest)}",
         )
 
 
 def schedule_within_training(program: Program, document: Document, problems: Problems) -> None:
-    """RS307: an annealing that training never finishes."""
+    """RS307: an annealing that is longer than the training."""
     iterations = program.training.iterations
     annealings: list[Annealing] = [skip.beta for skip in program.skips]
     annealings += [program.coarsening] if program.coarsening else []
@@ -102,15 +104,18 @@ def schedule_within_training(program: Program, document: Document, problems: Pro
         if annealing.over > iterations:
             problems.warning(
                 "RS307",
-                f"this takes {decimal(annealing.over)} iterations, and training ends after {iterations}",
+                f"this takes {decimal(annealing.over)} iterations, but training ends after {iterations}",
                 document.span((*annealing.path, "over")),
                 expected=f"at most {iterations} iterations",
-                help="networks would never be trained with their true dynamics",
+                help="the networks would never be trained with their true dynamics",
             )
 
 
 def _leak(alpha: float, steps: int, beta: float) -> float:
-    """What a dasc landing leaves of a unit without drive (docs/science.md, "DASC")."""
+    """Return the factor by which a dasc landing multiplies the rate of a unit without input.
+
+    |(1 - beta) (1 - steps alpha) + beta (1 - alpha)^steps|, alpha = dt/tau; docs/science.md, "DASC".
+    """
     return abs((1 - beta) * (1 - steps * alpha) + beta * (1 - alpha) ** steps)
 
 
@@ -119,7 +124,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _room(program: Program, skip: PeriodicSkip) -> Fraction:
-    """The longest scope a regular skip may land in, in seconds."""
+    """Return the longest duration of the scope of a regular skip, in seconds."""
     timeline = program.timeline
     epochs = [longest(e) + e.jitter for e in timeline.epochs]
     trial = sum(epochs, Fraction(0))
@@ -131,7 +136,10 @@ def _room(program: Program, skip: PeriodicSkip) -> Fraction:
 
 
 def _distance(program: Program, skip: PointSkip, jitter: bool) -> Fraction:
-    """The time from a skip's source to its landing; with the worst jitter, or without any."""
+    """Return the time from the source of a skip to its landing, in seconds.
+
+    jitter: whether to assume the jitter that makes it shortest, or none.
+    """
     epochs = program.timeline.epochs
     names = [e.name for e in epochs]
 
@@ -140,7 +148,7 @@ def _distance(program: Program, skip: PointSkip, jitter: bool) -> Fraction:
         stop = len(names) if event.epoch is None else start + 1
         return start if event.edge == "start" else stop
 
-    # The worst jitter shortens what lies between the events, and lengthens what they go back over.
+    # The worst jitter shortens epochs between the events, and lengthens epochs that the skip goes back over.
     worst = 1 if jitter else 0
     source, target = boundary(skip.source), boundary(skip.target)
     ahead = sum((longest(e) - worst * e.jitter for e in epochs[source:target]), Fraction(0))

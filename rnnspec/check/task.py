@@ -1,4 +1,4 @@
-"""RS2xx: rules of the task that span fields."""
+"""RS2xx: rules of the task that involve several fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rnnspec.program.printer import print_time
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import decimal
 
-#: The most steps of a sequence, and of a time constant: in float32, smaller changes of a rate are lost.
+#: The most steps of a sequence and of a time constant.  In float32, smaller changes of a rate are lost.
 MAX_STEPS = 10_000_000
 
 
 def longest(epoch: Epoch) -> Fraction:
-    """Return the longest duration of an epoch without jitter, in seconds."""
+    """Return the longest duration of an epoch, without jitter, in seconds."""
     if epoch.duration.time is not None:
         return epoch.duration.time
     assert epoch.duration.value is not None
@@ -24,32 +24,32 @@ def longest(epoch: Epoch) -> Fraction:
 
 
 def grace_within_epoch(program: Program, document: Document, problems: Problems) -> None:
-    """RS214: nothing of the epoch would be scored."""
+    """RS214: the grace can be as long as the epoch, so that nothing is scored."""
     for epoch in program.timeline.epochs:
         shortest = longest(epoch) - epoch.jitter
         if epoch.grace and epoch.jitter < longest(epoch) and epoch.grace >= shortest:
             problems.error(
                 "RS214",
-                f"a grace of {print_time(epoch.grace)} leaves nothing of '{epoch.name}' to score",
+                f"a grace of {print_time(epoch.grace)} can leave nothing of '{epoch.name}' to score",
                 document.span((*epoch.path, "grace")),
-                expected=f"less than {print_time(shortest)}, the duration less the jitter",
+                expected=f"less than {print_time(shortest)}, the duration minus the jitter",
             )
 
 
 def jitter_within_duration(program: Program, document: Document, problems: Problems) -> None:
-    """RS215: jitter could make the epoch vanish."""
+    """RS215: jitter can shorten the epoch to nothing."""
     for epoch in program.timeline.epochs:
         if epoch.jitter >= longest(epoch):
             problems.error(
                 "RS215",
-                f"a jitter of {print_time(epoch.jitter)} can use up all of '{epoch.name}'",
+                f"a jitter of {print_time(epoch.jitter)} can shorten '{epoch.name}' to nothing",
                 document.span((*epoch.path, "jitter")),
                 expected=f"less than the duration, {print_time(longest(epoch))}",
             )
 
 
 def whole_steps(program: Program, document: Document, problems: Problems) -> None:
-    """RS216: a time that is cut to whole steps is not the time that was written."""
+    """RS216: a time that is not a whole number of steps, and is rounded."""
     dt = program.network.dt
     for time, path in _times(program):
         if time % dt:
@@ -59,12 +59,12 @@ def whole_steps(program: Program, document: Document, problems: Problems) -> Non
                 f"{print_time(abs(time))} is {decimal(abs(time) / dt)} steps of {print_time(dt)}",
                 document.span(path),
                 expected="a whole number of steps",
-                help=f"it is cut to {print_time(max(steps, 1) * dt)}",
+                help=f"it is simulated as {print_time(max(steps, 1) * dt)}",
             )
 
 
 def sequence_can_be_simulated(program: Program, document: Document, problems: Problems) -> None:
-    """RS222: more steps than anyone can wait for."""
+    """RS222: a sequence of too many steps."""
     dt, timeline = program.network.dt, program.timeline
     parts: dict[Path, Fraction] = {(*timeline.path, "burn_in"): timeline.burn_in}
     for epoch in timeline.epochs:
@@ -81,35 +81,35 @@ def sequence_can_be_simulated(program: Program, document: Document, problems: Pr
 
 
 def gradient_reaches_back(program: Program, document: Document, problems: Problems) -> None:
-    """RS217: an epoch without gradient cuts later errors off from earlier ones."""
+    """RS217: an epoch without gradient stops the loss after it from training what happens before it."""
     epochs = program.timeline.epochs
     trained = [i for i, e in enumerate(epochs) if e.targets or e.correct is not None]
     for i, epoch in enumerate(epochs):
         if epoch.gradient or not trained:
             continue
         if program.timeline.trials > 1 or trained[0] < i < trained[-1]:
-            where = "between trials" if not trained[0] < i < trained[-1] else "between epochs that are scored"
+            where = "between trials" if not trained[0] < i < trained[-1] else "between scored epochs"
             problems.warning(
                 "RS217",
-                f"'{epoch.name}' lies {where} and lets no gradient through",
+                f"'{epoch.name}' has no gradient and lies {where}",
                 document.span((*epoch.path, "gradient")),
-                help="what happens before it cannot be learned from what happens after it",
+                help="the loss after it cannot train what happens before it, except through skips over it",
             )
 
 
 def something_is_trained(program: Program, document: Document, problems: Problems) -> None:
-    """RS220: without a target there is no loss."""
+    """RS220: there is no target, hence no loss."""
     if not any(epoch.targets for epoch in program.timeline.epochs):
         problems.warning(
             "RS220",
             "no epoch has a target, so there is nothing to train",
             document.span(program.timeline.path, key=True),
-            expected="a 'target' in an epoch, or for all of them in the task",
+            expected="'target' in the task or in an epoch",
         )
 
 
 def _times(program: Program) -> Iterator[tuple[Fraction, Path]]:
-    """Every exact time of a program that is cut to steps, with its place."""
+    """Yield every time of a program that is rounded to steps, with its place."""
     timeline = program.timeline
     yield timeline.burn_in, (*timeline.path, "burn_in")
     for epoch in timeline.epochs:

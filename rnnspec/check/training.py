@@ -8,7 +8,7 @@ from rnnspec.syntax.compose import Document
 
 
 def stop_can_be_reached(program: Program, document: Document, problems: Problems) -> None:
-    """RS401: a stop at a performance that nobody measures."""
+    """RS401: a stop at a performance that is never measured."""
     training, timeline = program.training, program.timeline
     if training.stop is None:
         return
@@ -16,21 +16,21 @@ def stop_can_be_reached(program: Program, document: Document, problems: Problems
     if not training.evaluate_every:
         problems.error(
             "RS401",
-            "training is to stop at a performance, and never evaluates any",
+            "'stop' needs the performance of evaluations, but 'evaluate' turns them off",
             span,
             expected="'evaluate: {every: ...}' above 0",
         )
     elif timeline.success is None and not any(epoch.correct for epoch in timeline.epochs):
         problems.error(
             "RS401",
-            "training is to stop at a performance, and nothing says what is correct",
+            "'stop' needs a performance, but nothing is scored",
             span,
             expected="'correct' in an epoch, or 'success' in the task",
         )
 
 
 def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
-    """RS402: patterns of a balanced sequence that are not shown equally often."""
+    """RS402: a batch in which balanced patterns do not occur equally often."""
     batches = {"batch": program.training.batch, "evaluate.batch": program.training.evaluate_batch}
     for draw in program.timeline.draws:
         for key, batch in batches.items():
@@ -46,26 +46,26 @@ def batch_deals_patterns(program: Program, document: Document, problems: Problem
 
 
 def softmax_has_cross_entropy(program: Program, document: Document, problems: Problems) -> None:
-    """RS403: squared error of probabilities learns slowly."""
+    """RS403: squared error for a softmax output, which learns slowly."""
     targets = (target for epoch in program.timeline.epochs for target in epoch.targets)
     squared = {target.channel for target in targets if target.error == "squared"}
     for channel in program.network.outputs:
         if channel.activation.name == "softmax" and channel.name in squared:
             problems.warning(
                 "RS403",
-                f"squared error of the softmax output '{channel.name}' has small gradients where it is wrong",
+                f"squared error gives the softmax output '{channel.name}' small gradients where it is wrong",
                 document.span((*program.training.path, "loss")),
-                expected="'loss: auto', which takes cross-entropy for softmax outputs",
+                expected="'loss: auto', which uses cross-entropy for softmax outputs",
             )
 
 
 def trim_leaves_networks(program: Program, document: Document, problems: Problems) -> None:
-    """RS404: a trimmed mean of nothing."""
+    """RS404: a trimmed mean of no network."""
     training = program.training
     if training.stop and 2 * int(training.stop.trim * training.networks) >= training.networks:
         problems.error(
             "RS404",
-            f"trimming {training.stop.trim:g} at each end leaves none of {training.networks} networks",
+            f"a trim of {training.stop.trim:g} at each end leaves none of {training.networks} networks",
             document.span((*training.stop.path, "trim")),
             expected="less than 0.5",
         )

@@ -1,1 +1,1 @@
-"""What a spec means: a small, typed, frozen representation, and the passes that lower a spec to it."""
+"""The program: a small, typed, immutable representation of a spec, and the passes that lower a spec to it."""

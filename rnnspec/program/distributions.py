@@ -1,4 +1,4 @@
-"""Lower the distributions of initial weights: constants are computed, names and arguments checked."""
+"""Lower the distributions of initial weights: check names and arguments, compute constants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnspec.spec.values import DistributionCall
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
 
-#: How each distribution is written.
+#: The usage of each distribution, as messages show it.
 USAGE = {
     "normal": "normal(mean, sd)",
     "uniform": "uniform(low, high)",
@@ -21,6 +21,13 @@ USAGE = {
     "identity": "identity(gain)",
     "zeros": "zeros",
     "spectral": "spectral(distribution, radius)",
+}
+
+#: The usage of a distribution whose arguments are out of range.
+_RANGES = {
+    "normal": "normal(mean, sd) with sd of at least 0",
+    "uniform": "uniform(low, high) with low <= high",
+    "gamma": "gamma(shape, scale)",
 }
 
 _OPERATIONS = {
@@ -35,7 +42,7 @@ _OPERATIONS = {
 
 @dataclass(frozen=True)
 class DistributionLowering:
-    """Lowers the distributions of one document; sizes are the names that may stand in them."""
+    """Lowers the distributions of one document."""
 
     document: Document
     problems: Problems
@@ -43,7 +50,11 @@ class DistributionLowering:
     def lower(
         self, call: DistributionCall, path: Path, sizes: Mapping[str, float], *, whole: bool = False
     ) -> tuple[Distribution, float | None] | None:
-        """Return the distribution and the spectral radius, which only a whole matrix may have."""
+        """Return the distribution and its spectral radius; None if there is an error.
+
+        sizes: the values of the names that may be used, such as `units`.  whole: whether the distribution is
+        for a whole square matrix, which may have a spectral radius.
+        """
         return self._call(call.name, call.arguments, call.tree, path, sizes, whole)
 
     def _call(
@@ -62,7 +73,7 @@ class DistributionLowering:
             return self._spectral(arguments, tree, path, sizes, whole)
         wanted = USAGE[name].count(",") + 1 if "(" in USAGE[name] else 0
         if len(arguments) != wanted and not (name in ("orthogonal", "identity") and not arguments):
-            self._error(path, tree, f"{name} is given {len(arguments)} numbers", USAGE[name])
+            self._error(path, tree, f"'{name}' has {_count(arguments)}", USAGE[name])
             return None
         values: list[float] = []
         for argument in arguments:
@@ -73,13 +84,13 @@ class DistributionLowering:
                     path,
                     error.tree,
                     str(error),
-                    f"a number; {one_of(sizes)} may be used" if sizes else "a number",
+                    f"a number, which may use {one_of(sizes)}" if sizes else "a number",
                 )
                 return None
         if not arguments and wanted:
             values = [1.0]
         if problem := _range_problem(name, values):
-            self._error(path, tree, problem, USAGE[name])
+            self._error(path, tree, problem, _RANGES[name])
             return None
         return Distribution(path, name, tuple(values)), None
 
@@ -95,14 +106,14 @@ class DistributionLowering:
             self._error(
                 path,
                 tree,
-                "a spectral radius belongs to a whole square matrix",
-                "a distribution",
-                "write it under weights.w_rec",
+                "a spectral radius applies only to the whole of w_rec",
+                "another distribution",
+                "write 'spectral' in weights.w_rec",
                 code="RS107",
             )
             return None
         if len(arguments) != 2:
-            self._error(path, tree, f"spectral is given {len(arguments)} arguments", USAGE["spectral"])
+            self._error(path, tree, f"'spectral' has {_count(arguments)}", USAGE["spectral"])
             return None
         inner = arguments[0]
         if isinstance(inner, syntax.Call):
@@ -118,10 +129,12 @@ class DistributionLowering:
             self._error(path, error.tree, str(error), "a number")
             return None
         if radius <= 0:
-            self._error(path, arguments[1], f"a spectral radius of {radius:g}", "a number above 0")
+            self._error(path, arguments[1], f"the spectral radius is {radius:g}", "a number above 0")
             return None
         if lowered is not None and lowered[0].name == "zeros":
-            self._error(path, inner, "zeros have no spectral radius to scale", "another distribution")
+            self._error(
+                path, inner, "a matrix of zeros cannot be scaled to a spectral radius", "another distribution"
+            )
             return None
         return (lowered[0], radius) if lowered else None
 
@@ -139,7 +152,7 @@ class _NotConstantError(Exception):
 
 
 def _constant(tree: syntax.Tree, sizes: Mapping[str, float]) -> float:
-    """Compute a constant expression over numbers and sizes."""
+    """Return the value of a constant expression of numbers and sizes.  Raises _NotConstantError."""
     try:
         match tree:
             case syntax.Number(value=value):
@@ -157,18 +170,22 @@ def _constant(tree: syntax.Tree, sizes: Mapping[str, float]) -> float:
             case syntax.Binary(operator=operator, left=left, right=right) if operator in _OPERATIONS:
                 value = _OPERATIONS[operator](_constant(left, sizes), _constant(right, sizes))
                 if isinstance(value, complex) or not math.isfinite(value):
-                    raise _NotConstantError("this has no finite value", tree)
+                    raise _NotConstantError("the value of this is not finite", tree)
                 return float(value)
     except (ArithmeticError, ValueError):
-        raise _NotConstantError("this has no finite value", tree) from None
-    raise _NotConstantError("this is not a constant number", tree)
+        raise _NotConstantError("the value of this is not finite", tree) from None
+    raise _NotConstantError("this is not a constant", tree)
+
+
+def _count(arguments: tuple[syntax.Tree, ...]) -> str:
+    return f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
 
 
 def _range_problem(name: str, values: list[float]) -> str:
     if name == "normal" and values[1] < 0:
-        return f"a standard deviation of {values[1]:g}"
+        return f"the standard deviation is {values[1]:g}"
     if name == "uniform" and values[0] > values[1]:
-        return f"nothing lies between {values[0]:g} and {values[1]:g}"
+        return f"the lower bound {values[0]:g} is above the upper bound {values[1]:g}"
     if name == "gamma" and min(values) <= 0:
-        return "the shape and scale of a gamma distribution are above 0"
+        return "the shape and the scale of a gamma distribution must be above 0"
     return ""

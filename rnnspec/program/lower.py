@@ -1,4 +1,4 @@
-"""Lower a spec to a program: the parts in the order in which they need each other."""
+"""Lower a spec to a program, part by part."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
     """Lower a complete spec.
 
     Requires: a spec with a name, a network and a task, validated from the document.
-    Ensures: if there are errors, the program lacks what they are about; None if the network has no dt.
+    Ensures: a part with an error is reported and left out.  Returns None if the network has no dt.
     """
     assert spec.name is not None
     assert spec.network is not None

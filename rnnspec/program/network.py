@@ -1,4 +1,4 @@
-"""Lower the network: lay out populations and channels, cut the weight matrices into blocks."""
+"""Lower the network: number the units of populations and channels, divide the weight matrices into blocks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ MatrixName = Literal["w_rec", "w_in", "w_out"]
 def lower_network(network: spec.Network, document: Document, problems: Problems) -> Network | None:
     """Lower the network section.
 
-    Ensures: populations and channels are laid out without gaps in the order written, names are resolved,
-    the blocks of each matrix cover it exactly.  What is wrong is reported and left out, so that the task can
-    be judged in spite of it; None only if dt has no length.
+    Ensures: the unit ranges of populations and channels follow each other without gaps, in the order written;
+    names are resolved; the blocks of each matrix cover it exactly.  Mistakes are reported and left out, so
+    that the task can be checked too.  Returns None if dt is given in steps.
     """
     return _Lowering(network, document, problems).lower()
 
@@ -49,7 +49,7 @@ class _Lowering:
         if self.spec.dt.unit in STEPS:
             self.problems.error(
                 "RS014",
-                "dt is the length of a step, so it cannot be given in steps",
+                "dt is the length of a step, so its unit cannot be steps",
                 self.document.span((*path, "dt")),
                 expected="a time such as '5 ms'",
             )
@@ -62,7 +62,7 @@ class _Lowering:
         if not self.inputs and not self.outputs:
             self.problems.error(
                 "RS011",
-                "the network has neither inputs nor outputs",
+                "the network has no inputs and no outputs",
                 self.document.span(path, key=True),
                 expected="at least one output to train",
             )
@@ -117,9 +117,9 @@ class _Lowering:
             if c.activation.kind == "softmax" and stop - start == 1:
                 self.problems.error(
                     "RS013",
-                    f"softmax over the single unit of '{name}' is always 1",
+                    f"the softmax of the single unit of '{name}' is always 1",
                     self.document.span(activation.path),
-                    expected="two units or more, or another activation",
+                    expected="at least two units, or another activation",
                 )
             channels.append(OutputChannel(path, name, start, stop, c.ring is not None, sources, activation))
             start = stop
@@ -128,18 +128,18 @@ class _Lowering:
             odd = next(name for name, c in self.spec.outputs.items() if c.bias)
             self.problems.error(
                 "RS013",
-                f"'{odd}' has a readout bias and others have none",
+                f"'{odd}' has a readout bias, but other outputs have none",
                 self.document.span(("network", "outputs", odd, "bias")),
                 expected="'bias: true' for every output, or for none",
             )
         return tuple(channels)
 
     def _members(self, names: tuple[str, ...] | None, path: Path) -> tuple[str, ...]:
-        """Resolve a list of populations; None stands for all of them, in their order."""
+        """Return the populations of a list, in the order of the network; all of them for None."""
         known = self.spec.populations
         for i, name in enumerate(names or ()):
             if name not in known:
-                # One name may stand alone, without a list.
+                # A single name may be written without a list.
                 place = (*path, i) if self.document.node((*path, i)) else path
                 self.problems.error(
                     "RS101",
@@ -156,15 +156,15 @@ class _Lowering:
                 if name in self.spec.populations:
                     self.problems.error(
                         "RS209",
-                        f"'{name}' is a population, so no channel can have that name",
+                        f"'{name}' is already a population",
                         self.document.span(("network", group, name), key=True),
-                        expected="a name that connections cannot confuse",
+                        expected="another name, because connections name both",
                     )
 
     # --- weights -------------------------------------------------------------------------------------
 
     def _connections(self) -> dict[MatrixName, dict[tuple[str, str], tuple[ConnectionKey, object]]]:
-        """Sort the connections by the matrix they belong to, each under its (from, to)."""
+        """Return the connections of each matrix, by (from, to)."""
         found: dict[MatrixName, dict[tuple[str, str], tuple[ConnectionKey, object]]] = {
             "w_rec": {},
             "w_in": {},
@@ -174,11 +174,11 @@ class _Lowering:
         for key, connection in self.spec.connections.items():
             span = self.document.span(("network", "connections", key.text), key=True)
             sources, targets = (*populations, *inputs), (*populations, *outputs)
-            for end, choices, kind in ((key.source, sources, "inputs"), (key.target, targets, "outputs")):
+            for end, choices, kind in ((key.source, sources, "input"), (key.target, targets, "output")):
                 if end not in choices:
                     self.problems.error(
                         "RS102",
-                        f"'{end}' is neither a population nor one of the {kind}",
+                        f"'{end}' is neither a population nor an {kind}",
                         span,
                         expected=one_of(choices),
                         help=nearest(end, choices),
@@ -187,7 +187,7 @@ class _Lowering:
                 continue
             if key.source in inputs and key.target in outputs:
                 self.problems.error(
-                    "RS102", "an input cannot be read out directly", span, expected="a population at one end"
+                    "RS102", "an input cannot connect to an output", span, expected="a population at one end"
                 )
                 continue
             name: MatrixName = (
@@ -199,7 +199,7 @@ class _Lowering:
             if channel in reach and population not in reach[channel]:
                 self.problems.error(
                     "RS102",
-                    f"'{channel}' and '{population}' are not connected to begin with",
+                    f"'{channel}' and '{population}' are not connected",
                     span,
                     expected=f"a population named in '{'to' if name == 'w_in' else 'from'}' of '{channel}'",
                 )
@@ -211,7 +211,7 @@ class _Lowering:
         columns = {"w_rec": units, "w_in": _stop(self.inputs), "w_out": units}[name]
         rows = {"w_rec": units, "w_in": units, "w_out": _stop(self.outputs)}[name]
         blocks = self._blocks(name)
-        # The most units that any one unit can hear.
+        # The most units that project to one unit.
         fan_in = max(
             (
                 sum(b.columns[1] - b.columns[0] for b in blocks if b.present and b.rows == r)
@@ -257,7 +257,7 @@ class _Lowering:
         return tuple(blocks)
 
     def _special(self, block: Block, name: MatrixName, ends: tuple[str, str]) -> Block:
-        """Apply what `connections` says about one block."""
+        """Return a block with the entry of `connections` for it, if there is one."""
         if ends not in self.connections[name]:
             return block
         key, connection = self.connections[name][ends]
@@ -279,9 +279,9 @@ class _Lowering:
         if not connection.self_ and (name != "w_rec" or ends[0] != ends[1]):
             self.problems.error(
                 "RS013",
-                f"'{ends[0]} -> {ends[1]}' has no self-connections to begin with",
+                f"'{ends[0]} -> {ends[1]}' has no self-connections",
                 self.document.span((*path, "self"), key=True),
-                expected="'self' only where a population connects to itself",
+                expected="'self' only in a connection of a population to itself",
             )
         return replace(
             block,
@@ -297,7 +297,7 @@ class _Lowering:
         if init.name == "identity" and rows != columns:
             self.problems.error(
                 "RS107",
-                f"an identity matrix is square, and this one is {rows} x {columns}",
+                f"an identity matrix must be square, but this matrix is {rows} x {columns}",
                 self.document.span(init.path),
                 expected="another distribution",
             )
@@ -314,7 +314,7 @@ class _Lowering:
         if lowered[0].name in ("orthogonal", "identity"):
             self.problems.error(
                 "RS107",
-                f"a bias is no matrix, so it cannot be {lowered[0].name}",
+                f"a bias is a vector, so it cannot be {lowered[0].name}",
                 self.document.span(path),
                 expected="normal, uniform, gamma or zeros",
             )
@@ -340,7 +340,7 @@ def _activation(path: Path, activation: object) -> Activation:
             return Activation(path, "power", (exponent,))
         case spec.PlainActivation(kind=kind) | spec.Softmax(kind=kind):
             return Activation(path, kind, ())
-    raise TypeError(f"no activation: {activation!r}")
+    raise TypeError(f"not an activation: {activation!r}")
 
 
 def _stop(channels: tuple[InputChannel, ...] | tuple[OutputChannel, ...]) -> int:

@@ -1,7 +1,7 @@
-"""The representation: frozen dataclasses without defaults; every statement knows its path in the document.
+"""The nodes of a program: frozen dataclasses without defaults, most with their path in the document.
 
-Times are exact seconds (Fraction).  Unit and channel ranges are half open.  Nothing here knows about
-theta, batches or tensors: those are data of a run (`runtime/schedule.py`).
+Times are exact, in seconds (Fraction).  Ranges of units include the start and exclude the stop.  A program
+has no theta, batches or tensors: these belong to a simulation (`runtime/schedule.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 
 
 class Rate(IntEnum):
-    """How often a value changes."""
+    """When a value changes."""
 
     CONSTANT = 0
     SEQUENCE = 1
@@ -28,10 +28,11 @@ class Rate(IntEnum):
 
 @dataclass(frozen=True)
 class Type:
-    """The kind of a value.
+    """The type of a value.
 
-    size: None for a number or truth value, else the units of a vector.  reads: depends on a read, hence
-    differs between networks.  random: contains a draw.  low, high: bounds of the value, maybe infinite.
+    size: None for a single number or truth value; for a vector, its number of units.  reads: whether it
+    depends on a read, so that it differs between networks.  random: whether it contains a random call.
+    low, high: bounds of the value, possibly infinite.
     """
 
     kind: Literal["number", "truth"]
@@ -45,7 +46,7 @@ class Type:
 
 @dataclass(frozen=True)
 class Number:
-    """A literal; times are in seconds."""
+    """A literal number; times are in seconds."""
 
     type: Type
     value: float
@@ -53,7 +54,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Variable:
-    """The value of a draw or read of the current trial."""
+    """The value of a draw or a read in the current trial."""
 
     type: Type
     name: str
@@ -61,7 +62,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Previous:
-    """The value a variable had in the preceding trial of the sequence; `initial` in the first."""
+    """The value of a variable in the preceding trial of the sequence; in the first trial, `initial`."""
 
     type: Type
     name: str
@@ -70,7 +71,10 @@ class Previous:
 
 @dataclass(frozen=True)
 class Output:
-    """An output channel: a number if its size is 1, else a vector (only in `correct` and `read`)."""
+    """The value of an output channel: a number if it has one unit, else a vector.
+
+    Only in `correct` and `read`.
+    """
 
     type: Type
     name: str
@@ -78,7 +82,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Clock:
-    """t, seconds since the epoch began."""
+    """t, the time since the epoch began, in seconds."""
 
     type: Type
 
@@ -100,8 +104,8 @@ class Apply:
 class Random:
     """A random call: uniform, normal, choice, bernoulli, integer or exponential.
 
-    call: the first 32 bits of SHA-256 over `name#place`, name the variable's and place the number of
-    random calls before this one in its expression (or list).
+    call: the first 32 bits of the SHA-256 of `name#place`, where `name` is the name of the variable and
+    `place` counts the random calls before this one in its expression (or list).
     """
 
     type: Type
@@ -112,7 +116,7 @@ class Random:
 
 @dataclass(frozen=True)
 class White:
-    """white(s): fresh noise at every step and unit of the channel; call: its number in the expression."""
+    """white(s): independent noise at each step and unit of the channel.  call: number in the expression."""
 
     type: Type
     scale: Expression
@@ -123,7 +127,7 @@ Expression = Number | Variable | Previous | Output | Clock | Apply | Random | Wh
 
 
 def children(node: Expression) -> tuple[Expression, ...]:
-    """Return the expressions directly below one."""
+    """Return the arguments of an expression."""
     match node:
         case Apply(arguments=arguments) | Random(arguments=arguments):
             return arguments
@@ -136,7 +140,7 @@ def children(node: Expression) -> tuple[Expression, ...]:
 
 
 def walk(node: Expression) -> Iterator[Expression]:
-    """Yield an expression and all below it, parents first, left to right."""
+    """Yield an expression and all expressions in it, parents first, left to right."""
     waiting = [node]
     while waiting:
         node = waiting.pop()
@@ -170,7 +174,10 @@ class Activation:
 
 @dataclass(frozen=True)
 class Noise:
-    """none; white: scale sqrt(2 tau / dt) xi; ou: scale eta, eta' = (1 - dt/tau) eta + sqrt(2 dt/tau) xi."""
+    """none; white: scale sqrt(2 tau / dt) xi; ou: scale eta, eta' = (1 - dt/tau) eta + sqrt(2 dt/tau) xi.
+
+    xi: independent standard normal numbers.  tau: of the units (white) or of the noise (ou), in seconds.
+    """
 
     path: Path
     kind: Literal["none", "white", "ou"]
@@ -180,7 +187,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class InputChannel:
-    """Columns start to stop of w_in.  targets: the names of the populations it reaches."""
+    """Columns start to stop of w_in.  targets: the names of the populations that it projects to."""
 
     path: Path
     name: str
@@ -192,7 +199,7 @@ class InputChannel:
 
 @dataclass(frozen=True)
 class OutputChannel:
-    """Rows start to stop of w_out.  sources: the names of the populations it is read from."""
+    """Rows start to stop of w_out.  sources: the names of the populations that it reads."""
 
     path: Path
     name: str
@@ -214,10 +221,11 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of a weight matrix (rows: to, columns: from) that departs from the rest of it.
+    """The part of a weight matrix for one connection (rows: to, columns: from).
 
-    init: None, that of the matrix.  density: the probability of each connection, drawn per network.
-    sign: of the effective weights.  self_connections: whether the diagonal of w_rec exists here.
+    init: None for the distribution of the matrix.  density: the probability that a connection between two
+    units exists, drawn for each network.  sign: of the effective weights.  self_connections: whether the
+    diagonal of w_rec exists here.
     """
 
     path: Path
@@ -236,8 +244,8 @@ class Block:
 class Matrix:
     """w_rec (units, units), w_in (units, input units) or w_out (output units, units).
 
-    blocks cover the matrix exactly, without overlap.  radius: scale the assembled initial matrix to
-    this spectral radius, or None.
+    blocks: cover the matrix exactly, without overlap.  radius: the spectral radius to which the initial
+    matrix is scaled, or None.
     """
 
     path: Path
@@ -283,7 +291,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Drive:
-    """What an input channel carries in an epoch: constant over it unless value.type.rate is POINT."""
+    """The value of an input channel in an epoch; it varies within the epoch if value.type.rate is POINT."""
 
     path: Path
     channel: str
@@ -307,7 +315,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Read:
-    """A value taken from the outputs at each sequence's own last step of the epoch, without gradient."""
+    """A value computed from the outputs at the last step of an epoch in each sequence, without gradient."""
 
     path: Path
     name: str
@@ -316,7 +324,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Duration:
-    """How long an epoch lasts: an exact time, or an expression over draws in seconds (then time is None)."""
+    """The duration of an epoch in seconds: an exact time, or an expression of draws; the other is None."""
 
     path: Path
     time: Fraction | None
@@ -327,7 +335,7 @@ class Duration:
 class Epoch:
     """A part of a trial.
 
-    drives, targets: only the channels that have one; inheritance is resolved.  weight: None for 1.
+    drives, targets: of the channels that have one; inherited ones are included.  weight: None for 1.
     correct: None if the epoch is not scored.  An epoch without gradient has no targets.
     """
 
@@ -347,12 +355,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Draw:
-    """A named random or derived value.
+    """A variable: a named value that is random or computed from other variables.
 
-    scope: once per sequence or per trial.  values: one expression, or (scope sequence) one per trial.
-    patterns: None, or the balanced patterns, each one value per trial; pattern floor(b P / B) goes to
-    sequence b (values is then empty).  available: None if known before the simulation; else the number
-    of epochs of the trial after which it is known (0: at the trial's start), because it depends on reads.
+    scope: drawn once per sequence or once per trial.  values: one expression, or (scope sequence) one for each
+    trial.  patterns: None, or P balanced patterns, each with one value for each trial; sequence b of B gets
+    pattern floor(b P / B), and values is empty.  available: None if the value is known before the simulation;
+    if it depends on reads, the number of epochs of the trial after which it is known (0: at its start).
     """
 
     path: Path
@@ -366,7 +374,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A sequence: burn_in (0 for none), then `trials` times the epochs.  draws in dependence order."""
+    """A sequence: burn_in (0 for none), then the epochs, `trials` times.
+
+    draws: each after those that it depends on.
+    """
 
     path: Path
     trials: int
@@ -378,7 +389,7 @@ class Timeline:
 
     @property
     def ragged(self) -> bool:
-        """Whether sequences of one batch may differ in their durations."""
+        """Whether the sequences of a batch can have different durations."""
         return any(epoch.duration.value is not None for epoch in self.epochs)
 
     @property
@@ -391,7 +402,10 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Annealing:
-    """Stage s of S = increments, in iteration i: min(S, floor(i (S + 1) / over)); over: iterations."""
+    """A value that changes from `start` to 1 in S = increments equal steps.
+
+    In iteration i, min(S, floor(i (S + 1) / over)) of the steps have been made.  over: in iterations.
+    """
 
     path: Path
     start: Fraction
@@ -401,7 +415,7 @@ class Annealing:
 
 @dataclass(frozen=True)
 class Event:
-    """The start or end of an epoch, or of the trial (epoch None), and an offset in seconds."""
+    """The start or end of an epoch, or of the trial (epoch is None), plus an offset in seconds."""
 
     epoch: str | None
     edge: Literal["start", "end"]
@@ -410,7 +424,7 @@ class Event:
 
 @dataclass(frozen=True)
 class PeriodicSkip:
-    """Lands every `every` seconds, restarting at each beginning of its scope."""
+    """A skip that lands every `every` seconds, counted from each start of its scope."""
 
     path: Path
     name: str
@@ -423,7 +437,7 @@ class PeriodicSkip:
 
 @dataclass(frozen=True)
 class PointSkip:
-    """One skip per trial, from one event to another."""
+    """A skip from one event to another, once per trial."""
 
     path: Path
     name: str
@@ -441,7 +455,7 @@ Skip = PeriodicSkip | PointSkip
 
 @dataclass(frozen=True)
 class Penalty:
-    """coefficient * mean |x| (l1) or mean x^2 (l2) of rate, w_rec, w_in or w_out."""
+    """coefficient * mean |x| (l1) or coefficient * mean x^2 (l2), for x = rate, w_rec, w_in or w_out."""
 
     path: Path
     quantity: Literal["rate", "w_rec", "w_in", "w_out"]
@@ -459,7 +473,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Stop:
-    """Stop when the mean performance without floor(trim K) networks at each end reaches this."""
+    """Stop when the mean performance, trimmed by floor(trim K) networks at each end, reaches this."""
 
     path: Path
     performance: float
@@ -468,7 +482,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Training:
-    """evaluate_every: iterations between evaluations, 0 for none; evaluate_batch: their sequences."""
+    """evaluate_every: iterations between evaluations, 0 for none.  evaluate_batch: sequences in each."""
 
     path: Path
     networks: int
@@ -486,7 +500,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Program:
-    """Everything one spec means."""
+    """The meaning of one spec: everything that training, evaluation and simulation need."""
 
     name: str
     label: str

@@ -1,4 +1,4 @@
-"""The printed form of a program: stable, complete, diffable, without paths or line numbers."""
+"""Prints a program: complete, stable and easy to compare, without paths and line numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from rnnspec.syntax.quantity import decimal
 
 
 def print_program(program: Program) -> str:
-    """Return the text of a program; equal programs have equal texts and different ones differ."""
+    """Return the printed form of a program; it is the same for two programs only if they mean the same."""
     title = program.name + (f" ({program.label})" if program.label != program.name else "")
     sections = [
         [f"program {title}", *([f"  {program.summary}"] if program.summary else [])],
@@ -49,12 +49,12 @@ def print_program(program: Program) -> str:
 
 
 def print_expression(node: Expression) -> str:
-    """Return the text of an expression, with the parentheses it needs and no others of its own."""
+    """Return the printed form of an expression, with only the parentheses that it needs."""
     return _expression(node, 0)
 
 
 def print_time(seconds: Fraction) -> str:
-    """Return an exact time: milliseconds below a second, else seconds."""
+    """Return an exact time in milliseconds if it is below one second, else in seconds."""
     return f"{decimal(seconds * 1000)} ms" if abs(seconds) < 1 else f"{decimal(seconds)} s"
 
 
@@ -249,7 +249,7 @@ def _expression(node: Expression, level: int) -> str:
             text = f"{'not ' if function == 'not' else '-'}{_expression(only, own)}"
         case Apply(function=function, arguments=(left, right)) if function in OPERATORS:
             own = _LEVEL[function]
-            # Subtraction, division and comparison do not associate to the right; powers only do.
+            # Subtraction, division and comparison are left associative; powers are right associative.
             sides = (own + 1, own) if function == "pow" else (own, own + 1)
             if own == 4:
                 sides = (5, 5)

@@ -1,4 +1,4 @@
-"""Lower skips and coarsening: events resolved, schedules in iterations."""
+"""Lower skips and coarsening: resolve events, convert schedules to iterations."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def lower_skips(
     document: Document,
     problems: Problems,
 ) -> tuple[Skip, ...]:
-    """Lower the skips section; epochs: the names of the task's epochs, dt in seconds.
+    """Lower the skips section.  epochs: the names of the epochs of the task.  dt: in seconds.
 
-    Ensures: each edge is either periodic or between two events that exist, and has its own annealing.
+    Ensures: each edge is periodic or runs between two existing events, and has an annealing of its own.
     """
     lowered: list[Skip] = []
     for name, edge in skips.edges.items():
@@ -52,16 +52,16 @@ def lower_coarsening(coarsening: spec.Coarsening | None, iterations: int) -> Ann
 
 
 def _complete(edge: spec.Edge, path: Path, document: Document, problems: Problems) -> bool:
-    """Report an edge that is neither regular nor from one event to another, or both."""
+    """Return whether an edge is either regular or between two events; reports it if not."""
     ends = [word for word, value in (("from", edge.from_), ("to", edge.to)) if value is not None]
     before = len(problems.found)
     if edge.every is not None and ends:
         problems.error(
             "RS306",
-            f"'{path[-1]}' is both regular ('every') and from one event to another ('{ends[0]}')",
+            f"'{path[-1]}' has both 'every' and '{ends[0]}'",
             document.span((*path, ends[0]), key=True),
             expected="either 'every', or 'from' and 'to'",
-            help="make two edges of it",
+            help="delete one of them, or write two edges",
         )
     elif edge.every is None and len(ends) < 2:
         missing = "'every', or 'from' and 'to'" if not ends else "'to'" if ends == ["from"] else "'from'"
@@ -72,23 +72,24 @@ def _complete(edge: spec.Edge, path: Path, document: Document, problems: Problem
             else f"'{path[-1]}' does not say where it starts",
             document.span(path, key=True),
             expected=missing,
-            help="such as 'every: 40 steps', or 'from: trial.start' and 'to: trial.end'",
+            help="for example: 'every: 40 steps', or 'from: trial.start' and 'to: trial.end'",
         )
     for key, wrong, where in (
-        ("per", edge.every is None and edge.per != "epoch", "regular edges: those with 'every'"),
-        ("increment", edge.kind == "sctt" and edge.increment != "departing", "edges of kind dasc"),
+        ("per", edge.every is None and edge.per != "epoch", "a regular edge, with 'every'"),
+        ("increment", edge.kind == "sctt" and edge.increment != "departing", "an edge of kind dasc"),
         (
             "increment",
             edge.kind == "dasc" and edge.every is None and edge.increment == "arriving",
-            "regular edges: a single skip always departs",
+            "a regular edge, with 'every'",
         ),
     ):
         if wrong:
             problems.error(
                 "RS306",
-                f"'{key}' means nothing for '{path[-1]}'",
+                f"'{key}' has no effect in '{path[-1]}'",
                 document.span((*path, key), key=True),
                 expected=f"it only in {where}",
+                help=f"delete '{key}'",
             )
     return len(problems.found) == before
 
@@ -121,8 +122,8 @@ def _beta(
     if not 0 < beta.from_ <= 1:
         problems.error(
             "RS304",
-            f"a beta of {beta.from_:g}",
+            f"the first beta is {beta.from_:g}",
             document.span((*path, "from")),
-            expected="above 0 and at most 1: the share of the base path",
+            expected="a number above 0 and at most 1, the weight of the true dynamics",
         )
     return Annealing(path, Fraction(str(beta.from_)), beta.increments, beta.over.iterations(iterations))

@@ -1,4 +1,4 @@
-"""Lower the task: epochs with their inheritance resolved, drives, targets, scores."""
+"""Lower the task: resolve what epochs inherit, and lower their inputs, targets and scores."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ Loss = Literal["auto", "squared_error"]
 def lower_timeline(
     task: spec.Task, network: Network, loss: Loss, document: Document, problems: Problems
 ) -> Timeline:
-    """Lower the task section over a lowered network.
+    """Lower the task section.
 
-    loss: the spec's `training.loss`, which decides the error of each target.
-    Ensures: every epoch has all its drives and targets, every expression is typed, draws are in
-    dependence order.  What is wrong is reported and left out.
+    Requires: a lowered network.  loss: the `training.loss` of the spec, which decides the error function of
+    each target.  Ensures: every epoch has all its drives and targets, inherited ones too; every expression has
+    a type; each draw comes after those that it depends on.  Mistakes are reported and left out.
     """
     outputs = {o.name: o for o in network.outputs}
     variables = Variables(task, outputs, document, problems)
@@ -59,7 +59,7 @@ class _Lowering:
     variables: Variables
     document: Document
     problems: Problems
-    #: Expressions by their path: what epochs inherit is lowered for the first of them.
+    #: Expressions by path.  One that several epochs inherit is lowered only for the first of them.
     lowered: dict[Path, Expression | None] = field(default_factory=dict)
 
     def lower(self) -> Timeline:
@@ -109,7 +109,7 @@ class _Lowering:
             if duration.amount == 0:
                 self.problems.error(
                     "RS213",
-                    "an epoch of no length",
+                    "the duration of this epoch is 0",
                     self.document.span(path),
                     expected="a time longer than 0",
                 )
@@ -119,14 +119,14 @@ class _Lowering:
             return None
         low, high = value.type.low, value.type.high
         if not (low >= 0 and 0 < high < math.inf):
-            found = f"between {low:g} and {high:g} s" if math.isfinite(low + high) else "without bounds"
-            found = "undefined for some of its draws" if math.isnan(low) else found
+            found = f"between {low:g} and {high:g} s" if math.isfinite(low + high) else "unbounded"
+            found = "undefined for some draws" if math.isnan(low) else found
             self.problems.error(
                 "RS213",
                 f"this duration is {found}",
                 self.document.span(path),
-                expected="a bounded time of 0 or longer",
-                help="keep log, sqrt and divisions to what they are defined for"
+                expected="a duration with finite bounds, never below 0",
+                help="limit the arguments of log, sqrt and divisions to their domain"
                 if math.isnan(low)
                 else "limit it with min() and max()",
             )
@@ -136,7 +136,7 @@ class _Lowering:
     # --- inputs, targets -----------------------------------------------------------------------------
 
     def _check_defaults(self) -> None:
-        """Report channels of `task.input` and `task.target` that do not exist, once."""
+        """Report unknown channels in `task.input` and `task.target`, once for all epochs."""
         self._known(self.task.input, {c.name: c for c in self.network.inputs}, ("task", "input"), "input")
         self._known(self.task.target, {c.name: c for c in self.network.outputs}, ("task", "target"), "output")
 
@@ -161,9 +161,9 @@ class _Lowering:
             ):
                 self.problems.warning(
                     "RS219",
-                    f"'{path[-1]}' has no gradient, so its target trains nothing",
+                    f"'{path[-1]}' has no gradient, so its target has no effect",
                     self.document.span((*path, "target"), key=True),
-                    help="remove the target, or 'gradient: false'",
+                    help="remove the target, or remove 'gradient: false'",
                 )
             return ()
         texts = self._inherit(epoch.target, self.task.target, (*path, "target"), ("task", "target"))
@@ -183,7 +183,7 @@ class _Lowering:
     def _inherit(
         self, own: spec.Channels | str, task: spec.Channels, path: Path, task_path: Path
     ) -> dict[str, tuple[ExpressionText, Path]]:
-        """Merge an epoch's channels over the task's; `none` stops the inheritance."""
+        """Return the channels of the task, overridden by those of the epoch; `none` stops the inheritance."""
         if isinstance(own, str):
             return {}
         merged: dict[str, tuple[ExpressionText | str, Path]] = {}
@@ -217,7 +217,7 @@ class _Lowering:
         if value is not None and value.type.size not in (None, vector):
             self.problems.error(
                 "RS205",
-                f"this is {describe(value.type)}, and '{channel.name}' has {size} units",
+                f"this is {describe(value.type)}, but '{channel.name}' has {size} units",
                 self.document.span(path),
                 expected=f"a number or a vector of {size}",
             )
@@ -229,7 +229,7 @@ class _Lowering:
     def _correct(self, position: int, epoch: spec.Epoch, path: Path) -> Expression | None:
         text, place = epoch.correct, (*path, "correct")
         if text is None and epoch.gradient:
-            # Like targets, scores are not inherited by epochs that are only simulated.
+            # Epochs without gradient inherit neither targets nor scores.
             text, place = self.task.correct, ("task", "correct")
         if not isinstance(text, ExpressionText):
             return None
@@ -255,9 +255,9 @@ class _Lowering:
         return value
 
     def _once(self, text: ExpressionText, path: Path, place: Place) -> Expression | None:
-        """Lower an expression that several epochs may inherit, for the first of them.
+        """Return an expression that several epochs may inherit, lowered for the first of them.
 
-        What is known in one epoch is known in all later ones, so what stands in the first stands in all.
+        A variable that is known in one epoch is known in all later ones, so that it is valid in all of them.
         """
         if path not in self.lowered:
             self.lowered[path] = self.variables.expressions.lower(text, path, place)

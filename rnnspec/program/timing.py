@@ -1,4 +1,4 @@
-"""What the durations of a program amount to: whole steps, and the draws that they depend on."""
+"""Durations in whole steps, and the draws on which the durations of a program depend."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from rnnspec.program.nodes import Previous, Timeline, Variable, walk
 
 
 def whole_steps(time: Fraction, step: Fraction) -> int:
-    """Return the steps in a time: at least 1, unless it is 0.  Both in seconds."""
+    """Return the number of whole steps in a time: at least 1, or 0 if the time is 0.  Both in seconds."""
     return max(1, time // step) if time > 0 else 0
 
 
 def drawn_steps(seconds: float, dt: Fraction, theta: Fraction = Fraction(1), jitter: int = 0) -> int:
-    """Return the steps of length dt theta in a drawn duration, to which jitter adds base steps."""
-    # The margin: 0.145 / 0.005 is 28.999999999999996 in floats.
+    """Return the number of steps of length dt * theta in a drawn duration.
+
+    seconds: the duration.  dt: in seconds.  jitter: the steps of length dt that jitter adds.
+    """
+    # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
     wanted = (seconds / float(dt) + jitter) / float(theta) + 1e-6
     return 0 if seconds <= 0 else max(1, math.floor(wanted))
 
 
 def duration_draws(timeline: Timeline) -> frozenset[str]:
-    """Return the draws that a duration depends on, also through earlier trials.
+    """Return the names of the draws on which durations depend, also through earlier trials.
 
-    Networks share the clock of a sequence, so they share these even when their trials are independent.
+    All networks have the same durations, so they share these draws even if their trials are independent.
     """
     values = {d.name: (*d.values, *(v for p in d.patterns or () for v in p)) for d in timeline.draws}
     waiting = [epoch.duration.value for epoch in timeline.epochs if epoch.duration.value is not None]

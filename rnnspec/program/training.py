@@ -12,7 +12,7 @@ _NORMS: tuple[Literal["l1", "l2"], ...] = ("l1", "l2")
 
 
 def lower_training(training: spec.Training) -> Training:
-    """Lower the training section; nothing in it can fail."""
+    """Lower the training section.  It has no errors of its own."""
     path: Path = ("training",)
     penalties = tuple(
         Penalty((*path, "penalty", f"{quantity}_{norm}"), quantity, norm, coefficient)
@@ -40,7 +40,7 @@ def lower_training(training: spec.Training) -> Training:
 
 
 def _optimizer(optimizer: spec.Adam | spec.AdamW | spec.SGD | spec.RMSProp, path: Path) -> Optimizer:
-    """Return the optimiser with its options in the order of the language; betas become beta1, beta2."""
+    """Return the optimiser; its options come in the order of the language, and betas become beta1, beta2."""
     options: list[tuple[str, float]] = []
     for name in type(optimizer).model_fields:
         value = getattr(optimizer, name)

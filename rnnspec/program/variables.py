@@ -1,4 +1,4 @@
-"""Lower the variables of a task: draws and reads, in dependence order, with the time each is known."""
+"""Lower the variables of a task: draws and reads, in dependence order, and when each is known."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from rnnspec.spec.values import ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
 
-#: Names that are values everywhere.
+#: Names that are defined everywhere.
 TAKEN = ("pi", "t")
 
 
 @dataclass(frozen=True)
 class _Definition:
-    """A named value as the document has it.
+    """A variable as the document defines it.
 
-    role: where its expressions stand.  texts: each with its path.  patterns: whether they are balanced
-    patterns, `width` values each.  epoch: the position of the epoch that reads it.
+    role: the section of the definition.  texts: its expressions, each with its path.  patterns: whether these
+    are balanced patterns of `width` values each.  epoch: the position of the epoch that reads the variable.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class _Definition:
 class Variables:
     """The variables of one task.
 
-    Requires: a task whose shape is valid; `expressions` is set, and `draws` called, before anything else.
+    Requires: a valid task.  Set `expressions` and call `draws` before any other method.
     """
 
     task: spec.Task
@@ -53,28 +53,28 @@ class Variables:
     _reads: dict[str, Read] = field(default_factory=dict)
 
     def draws(self) -> tuple[Draw, ...]:
-        """Lower all draws and reads, each after those it depends on; return the draws."""
+        """Lower all draws and reads, each after those that it depends on; return the draws."""
         for name in self._order:
             self._types[name] = self._type(name)
         return tuple(self._draws.values())
 
     def reads(self, epoch: int) -> tuple[Read, ...]:
-        """Return what is read at the end of an epoch, in the order written; `draws` comes first."""
+        """Return the reads at the end of an epoch, in the order written.  Call `draws` first."""
         return tuple(r for n, r in self._reads.items() if self._definitions[n].epoch == epoch)
 
     # --- lookups of expressions ----------------------------------------------------------------------
 
     def variable(self, name: str, place: Place, span: Span) -> Type | None:
-        """Return the type of a variable at a place, or report why it cannot stand there."""
+        """Return the type of a variable at a place; None if it cannot be used there, which is reported."""
         if not self._is_variable(name, place, span):
             return None
         definition = self._definitions[name]
         if place.role == "sequence" and definition.role != "sequence":
             self.problems.error(
                 "RS206",
-                f"'{name}' belongs to a trial, and this is drawn once per sequence",
+                f"'{name}' is drawn for each trial, but this is drawn once per sequence",
                 span,
-                expected="values of 'sequence'",
+                expected="variables of 'sequence'",
                 help=f"move the definition that uses '{name}' to 'draw'",
             )
             return None
@@ -82,9 +82,9 @@ class Variables:
         if place.role == "duration" and name in self._tainted:
             self.problems.error(
                 "RS213",
-                f"'{name}' depends on what a network answered, and networks share their timing",
+                f"'{name}' depends on the answer of a network, but all networks have the same durations",
                 span,
-                expected="a duration over draws",
+                expected="draws that depend on no read",
             )
             return None
         if known is not None and place.role not in ("draw", "sequence") and known > place.known:
@@ -92,22 +92,22 @@ class Variables:
             epoch = list(self.task.epochs)[self._definitions[read].epoch]
             self.problems.error(
                 "RS208",
-                f"'{name}' is known only when '{read}' has been read, at the end of '{epoch}'"
+                f"'{name}' depends on '{read}', which is read at the end of '{epoch}'"
                 if read != name
                 else f"'{name}' is read only at the end of '{epoch}'",
                 span,
-                expected="values that are known when this epoch begins",
-                help=f"use previous({name}, ...) for the preceding trial",
+                expected="variables that are known when this epoch begins",
+                help=f"for the value of the preceding trial, write previous({name}, ...)",
             )
             return None
-        # Of a variable on a cycle nothing is known, and the cycle has been reported.
+        # A variable on a cycle has no type; the cycle has been reported.
         return self._types.get(name)
 
     def previous(self, name: str, place: Place, span: Span) -> Type | None:
-        """Return the type of a variable in the preceding trial; of itself as well."""
+        """Return the type of a variable in the preceding trial; a variable may refer to itself."""
         if not self._is_variable(name, place, span):
             return None
-        # A recurrence is met before it has a type: nothing bounds it.
+        # A variable that refers to itself has no type yet, and no bounds are known.
         recurrent = replace(CONSTANT, rate=Rate.TRIAL, reads=name in self._tainted)
         return self._types.get(name, recurrent)
 
@@ -128,7 +128,7 @@ class Variables:
         choices += self.outputs if place.outputs else []
         self.problems.error(
             "RS201",
-            f"there is no value '{name}' here",
+            f"'{name}' is not defined here",
             span,
             expected=one_of(choices),
             help=nearest(name, choices),
@@ -147,13 +147,13 @@ class Variables:
                     if name in TAKEN
                     else "an output"
                     if name in self.outputs
-                    else f"a value of '{found[name].role}'"
+                    else f"a variable of '{found[name].role}'"
                 )
                 self.problems.error(
                     "RS209",
                     f"'{name}' is already {other}",
                     self.document.span(definition.path, key=True),
-                    expected="a name of its own",
+                    expected="another name",
                 )
             else:
                 found[name] = definition
@@ -189,16 +189,16 @@ class Variables:
         if length != self.task.trials:
             self.problems.error(
                 "RS218",
-                f"a list of {length} for {self.task.trials} trials",
+                f"{_count(length, 'value')} for {_count(self.task.trials, 'trial')}",
                 self.document.span(path),
                 expected="one value per trial",
-                help=f"'trials: {length}', or a list of {self.task.trials}",
+                help=f"write {_count(self.task.trials, 'value')}, or 'trials: {length}'",
             )
 
     # --- types ---------------------------------------------------------------------------------------
 
     def _type(self, name: str) -> Type | None:
-        """Lower one definition; what it depends on has been lowered."""
+        """Lower one definition, after those that it depends on."""
         definition = self._definitions[name]
         known = definition.epoch if definition.role == "read" else len(self.task.epochs)
         place = Place(definition.role, known, name)
@@ -213,7 +213,7 @@ class Variables:
     def _define(self, name: str, definition: _Definition, values: list[Expression]) -> Type:
         types = [v.type for v in values]
         if definition.role == "read":
-            # A read is a number of this trial, whatever varies within the epoch.
+            # A read has one value in each trial, even if its expression varies within the epoch.
             type = replace(types[0], rate=Rate.TRIAL, reads=True)
             self._reads[name] = Read(definition.path, name, values[0])
             return type
@@ -246,7 +246,7 @@ class Variables:
 
     @cached_property
     def _uses(self) -> dict[str, tuple[list[str], list[str]]]:
-        """The variables that each definition uses: of the same trial, and through previous()."""
+        """The variables that each definition uses: those of the same trial, and those in previous()."""
         found = {}
         for name, definition in self._definitions.items():
             uses = _names(text.tree for text, _ in definition.texts)
@@ -256,7 +256,10 @@ class Variables:
 
     @cached_property
     def _order(self) -> list[str]:
-        """All variables, each after those of its trial that it uses, if possible after its previous ones."""
+        """All variables, each after those of the same trial that it uses.
+
+        If possible, also after those that it uses through previous().
+        """
         now = {name: uses[0] for name, uses in self._uses.items()}
         both = {name: uses[0] + uses[1] for name, uses in self._uses.items()}
         loose, _ = _postorder(list(both), both)
@@ -267,7 +270,7 @@ class Variables:
         return [name for name in order if name not in broken]
 
     def _report_cycle(self, cycle: list[str]) -> None:
-        """Report names that each use the next, and the last the first."""
+        """Report variables of which each uses the next, and the last uses the first."""
         chain = [*cycle, cycle[0]]
         definition = self._definitions[cycle[-1]]
         path = next(path for text, path in definition.texts if cycle[0] in _names(iter([text.tree]))[0])
@@ -275,13 +278,13 @@ class Variables:
             "RS207",
             f"'{cycle[0]}' depends on itself: {' -> '.join(chain)}",
             self.document.span(path),
-            expected="values that can be drawn one after the other",
-            help=f"previous({cycle[0]}, ...) refers to the preceding trial",
+            expected="variables that do not depend on each other in a cycle",
+            help=f"for the value of the preceding trial, write previous({cycle[0]}, ...)",
         )
 
     @cached_property
     def _tainted(self) -> set[str]:
-        """The names that depend on a read, in this trial or an earlier one."""
+        """The variables that depend on a read, in this trial or an earlier one."""
         found = {n for n, d in self._definitions.items() if d.role == "read"}
         while True:
             more = {n for n, uses in self._uses.items() if found.intersection(uses[0] + uses[1])} - found
@@ -303,16 +306,20 @@ class Variables:
         return known
 
     def _source_of(self, name: str) -> str:
-        """Return the read that a variable waits for."""
+        """Return the read after which a variable is known."""
         while self._definitions[name].role != "read":
             name = max(self._uses[name][0], key=lambda used: self._available[used] or 0)
         return name
 
 
-def _postorder(roots: list[str], uses: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Return names so that each stands after those it uses, and the cycles, of which nothing can.
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
-    Without recursion: a chain of definitions may be longer than Python's stack.
+
+def _postorder(roots: list[str], uses: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return the names, each after those that it uses, and the cycles among them.
+
+    Without recursion, because a chain of definitions may be longer than the stack of Python.
     """
     order: dict[str, None] = {}
     cycles: list[list[str]] = []
@@ -326,7 +333,7 @@ def _postorder(roots: list[str], uses: Mapping[str, list[str]]) -> tuple[list[st
                 order[name] = None
             elif used in path:
                 chain = list(path)[list(path).index(used) :]
-                # Named from the first of them in the document.
+                # The cycle starts from its first name in the document.
                 first = min(range(len(chain)), key=lambda i: list(uses).index(chain[i]))
                 cycles.append(chain[first:] + chain[:first])
             elif used not in order:
@@ -335,7 +342,7 @@ def _postorder(roots: list[str], uses: Mapping[str, list[str]]) -> tuple[list[st
 
 
 def _names(trees: Iterator[syntax.Tree]) -> tuple[set[str], set[str]]:
-    """Collect the names in trees: those of the same trial, and those under previous()."""
+    """Return the names in trees: those of the same trial, and those in previous()."""
     now: set[str] = set()
     before: set[str] = set()
     stack = list(trees)

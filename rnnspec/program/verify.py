@@ -1,4 +1,4 @@
-"""What every program holds, whatever spec it came from; a violation is a bug of the lowering."""
+"""Verifies the invariants of a program.  A violation is a bug in the lowering, not a mistake in the spec."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from rnnspec.program.nodes import (
 
 
 class MalformedProgramError(Exception):
-    """The lowering has produced a program that breaks its own rules."""
+    """A program breaks an invariant: a bug in the lowering."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(f"{message} (at {'.'.join(map(str, path))})")
 
 
 def verify(program: Program) -> None:
-    """Check layout, blocks, names and places of a program; raise MalformedProgramError."""
+    """Check layout, blocks, names and places of a program.  Raises MalformedProgramError."""
     _verify_network(program.network)
     _verify_timeline(program)
     epochs = {epoch.name for epoch in program.timeline.epochs}
@@ -75,7 +75,7 @@ def _verify_timeline(program: Program) -> None:
     for position, epoch in enumerate(timeline.epochs):
         for value, place, path in _values(program, position):
             if path in verified:
-                # Inherited by several epochs, and right in an earlier one.
+                # Several epochs inherit it; it was verified in an earlier one.
                 continue
             verified.add(path)
             for node in walk(value):

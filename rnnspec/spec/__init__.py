@@ -1,1 +1,1 @@
-"""The shape of a specification: pydantic models, the types of their leaves, and the only home of defaults."""
+"""The shape of a spec: pydantic models with the types and defaults of all keys."""

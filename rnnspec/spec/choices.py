@@ -1,4 +1,4 @@
-"""Values of several shapes: which shape is decided first, so that one mistake is one diagnostic."""
+"""Keys that take values of several shapes: the shape is chosen first, so that a mistake is reported once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator
 from rnnspec.diagnostics import nearest, one_of
 from rnnspec.spec.fields import NONE, Model, refuse
 
-#: The tags of union members. They occur in the places pydantic reports, where `messages.py` drops them.
+#: The tags of union members.  They occur in the locations of pydantic's errors; `messages.py` drops them.
 NONE_TAG = "<none>"
 REST_TAG = "<rest>"
 TEXT_TAG = "<text>"
@@ -19,16 +19,16 @@ MAPPING_TAG = "<mapping>"
 
 
 def is_tag(part: object) -> bool:
-    """Return whether a part of a pydantic place is the tag of a union member."""
+    """Return whether a part of an error's location is the tag of a union member."""
     return isinstance(part, str) and part.startswith("<") and part.endswith(">")
 
 
 def kind_tag(kind: str) -> str:
-    """Return the tag of the union member with this kind."""
+    """Return the tag of the union member with this `kind`."""
     return f"<{kind}>"
 
 
-#: `none`, or something else.
+#: The word `none`, or any other value.
 NONE_OR = Discriminator(lambda value: NONE_TAG if value == NONE else REST_TAG)
 
 
@@ -41,7 +41,7 @@ SHAPE = Discriminator(_shape)
 
 
 def by_kind(*models: type[Model]) -> Discriminator:
-    """Choose the model that a mapping names in `kind`, or else the one that knows most of its keys."""
+    """Choose the model that `kind` names; without a known `kind`, the model that has most of the keys."""
     tags = {kind: kind_tag(kinds_of(model)[0]) for model in models for kind in kinds_of(model)}
 
     def choose(value: Any) -> str:
@@ -57,7 +57,7 @@ def by_kind(*models: type[Model]) -> Discriminator:
 
 
 def check_kind(*models: type[Model], shorthand: Iterable[str] = (), schema: Any = None) -> BeforeValidator:
-    """Check `kind` before the union sees it; a word of `shorthand` stands for a mapping of that kind."""
+    """Check `kind` before pydantic chooses the model.  A word of `shorthand` stands for {kind: word}."""
     kinds = [kind for model in models for kind in kinds_of(model)]
     words = tuple(shorthand)
 
@@ -67,7 +67,11 @@ def check_kind(*models: type[Model], shorthand: Iterable[str] = (), schema: Any 
                 raise _unknown(value, words, ())
             return {"kind": value}
         if not isinstance(value, dict):
-            raise refuse("RS012", expected="a word or a mapping" if words else "a mapping")
+            expected = f"a mapping such as {{kind: {kinds[0]}}}"
+            if words:
+                expected = f"a word such as '{words[0]}', or {expected}"
+            help = "" if words or value not in kinds else f"write {{kind: {value}}}"
+            raise refuse("RS012", expected=expected, help=help)
         kind = value.get("kind", kinds[0])
         if not isinstance(kind, str):
             raise refuse("RS012", expected=one_of(kinds), at=("kind",))
@@ -79,7 +83,7 @@ def check_kind(*models: type[Model], shorthand: Iterable[str] = (), schema: Any 
 
 
 def kinds_of(model: type[Model]) -> tuple[str, ...]:
-    """Return the words that `kind` may be in a model."""
+    """Return the words that a model allows for `kind`."""
     return tuple(get_args(model.model_fields["kind"].annotation))
 
 
@@ -89,7 +93,7 @@ def _unknown(word: str, choices: Iterable[str], at: tuple[str, ...]) -> Exceptio
 
 
 def word_or_mapping(word: str, meaning: Callable[[], dict[str, Any]], schema: Any) -> BeforeValidator:
-    """Let one word stand for a mapping."""
+    """Allow one word in place of a mapping."""
 
     def read(value: Any) -> Any:
         if value == word:

@@ -1,4 +1,4 @@
-"""The document that a spec would be if it said everything: all defaults written out."""
+"""Writes out all defaults of a spec."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rnnspec.syntax.quantity import Time
 
 
 def with_defaults(spec: Spec) -> dict[str, object]:
-    """Return a document that means the same as a spec and leaves out only what is absent by choice.
+    """Return the document that means the same as a spec and has all keys that have a value.
 
-    Keys come in the order of the language; words that stand for a mapping become that mapping.
+    Keys come in the order of the language.  A word that stands for a mapping becomes that mapping.
     """
     return dict(_mapping(spec))
 

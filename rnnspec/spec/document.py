@@ -1,4 +1,4 @@
-"""The whole document, and its validation: a `Document` in, a `Spec` or diagnostics out."""
+"""The whole spec, and the validation of a `Document`, which gives a `Spec` or diagnostics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _check_version(value: Any) -> Any:
         newer = number and value > LANGUAGE_VERSION
         raise refuse(
             "RS019",
-            f"this is written in version {shorten(str(value))} of the language" if newer else "",
+            f"this spec is written in version {shorten(str(value))} of the language" if newer else "",
             expected=f"version {LANGUAGE_VERSION}",
             help="update rnnspec" if newer else f"write 'rnnspec: {LANGUAGE_VERSION}'",
         )
@@ -40,25 +40,29 @@ class Spec(Model):
         description="Version of the language."
     )
     name: Name | None = Field(
-        default=None, description="Name of the spec. A document without one is a fragment."
+        default=None, description="Name of the spec. A document without a name is a fragment."
     )
-    label: str | None = Field(default=None, description="Short name for tables and plots. Absent: the name.")
-    summary: str = Field(default="", description="What the network has to do, in a sentence.")
+    label: str | None = Field(default=None, description="Short name for tables and plots. Default: the name.")
+    summary: str = Field(default="", description="One sentence: what the network has to do.")
     network: Network | None = Field(default=None, description="The network that is simulated.")
     task: Task | None = Field(default=None, description="What the network is trained to do.")
-    skips: Skips | None = Field(default=None, description="Skip connections through time, used in training.")
-    coarsening: Coarsening | None = Field(default=None, description="Training with a longer time step.")
+    skips: Skips | None = Field(
+        default=None, description="Skip connections through time, used only in training."
+    )
+    coarsening: Coarsening | None = Field(
+        default=None, description="Training with a time step that is longer at first."
+    )
     training: Training = Field(
         default=Training(), description="Ensemble, batches, optimiser, and when to stop."
     )
 
 
 def validate(document: Document, problems: Problems, *, fragment: bool | None = None) -> Spec | None:
-    """Return the models of a document, and record what is wrong with its shape and types.
+    """Return a document as a `Spec`; reports mistakes in its shape and types.
 
-    fragment: whether the document may be incomplete; by default if it has no name.  An incomplete
-    fragment gives None without a problem.  Where recovery succeeds, a document with errors gives models
-    too, so that later stages report the remaining problems.
+    fragment: whether the document may be incomplete; by default, if it has no name.  An incomplete fragment
+    gives None and no error.  Where recovery succeeds, a document with errors gives models too, so that later
+    stages report the remaining problems.
     """
     value = document.value
     if fragment is None:
@@ -92,15 +96,15 @@ def _recovered(error: ValidationError, document: Document) -> Spec | None:
 
 
 def _require_sections(value: dict[str, object], document: Document, problems: Problems) -> bool:
-    fragment = "a document without a name is a fragment, and need not be complete"
+    fragment = "to write a fragment, which may be incomplete, remove 'name'"
     meant = misspelt(Spec, (), value).values()
     missing = [key for key in ("name", "network", "task") if value.get(key) is None and key not in meant]
     for key in missing:
         problems.error(
             "RS011",
-            f"the document has no '{key}'",
+            f"the document lacks the key '{key}'",
             place(document, (), key=True),
-            expected=f"a key '{key}'",
+            expected=f"the key '{key}'",
             help="" if key == "name" else fragment,
         )
     return not missing

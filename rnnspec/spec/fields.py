@@ -1,7 +1,7 @@
-"""Names and times: how one scalar of a document becomes a value, and what may be wrong with it.
+"""The types of names and times: how a scalar of a document is read and checked.
 
-Each type is a value, the function that reads it, and the JSON schema an editor checks it by.  Expressions
-and what else has a grammar are in `texts.py`.
+Each type has a value, a function that reads it, and a JSON Schema for editors.  Strings with a grammar, such
+as expressions, are in `texts.py`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from rnnspec.diagnostics import nearest, one_of, shorten
 from rnnspec.spec.values import ConnectionKey, Over
 from rnnspec.syntax.quantity import SPELLINGS, UNITS, Time, decimal, match_quantity
 
-#: The longest name; names become identifiers of generated source.
+#: The most characters of a name.  Names become identifiers in generated code.
 MAX_NAME = 64
 
-#: Words that mean something else where a name may stand.
+#: Words that cannot be names, because they have a meaning where names occur.
 RESERVED = ("and", "or", "not", "none", "true", "false")
 
-#: The largest number that is accepted anywhere; what is larger is a slip of the hand.
+#: Numbers of this size or more are refused everywhere.
 MAX_NUMBER = 10**64
 
-#: What `jitter`, `grace` and `burn_in` are if not given.
+#: The default of `jitter`, `grace` and `burn_in`.
 NO_TIME = Time(Fraction(0), "s")
 
-#: The word that stops an inheritance, and what it is once read.
+#: The word that stops the inheritance of a value, and its type.
 NONE = "none"
 NoneWord = Literal["none"]
 
@@ -49,13 +49,13 @@ _UNIT_PATTERN = "(" + "|".join(UNITS) + ")"
 _NUMBER_PATTERN = r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"
 _TIME_PATTERN = rf"^\s*\+?{_NUMBER_PATTERN}\s*{_UNIT_PATTERN}\s*$"
 
-#: Stands for a leaf that could not be read: each type of leaf takes something harmless for it, so that
-#: the rest of a document can be judged in spite of it (`document.py`).
+#: Stands for a value that could not be read.  Each type reads it as something harmless, so that the rest of
+#: the document can be checked (`document.py`).
 UNREADABLE = object()
 
 
 class Model(BaseModel):
-    """A mapping of the language: its keys are closed, its values are taken as written, it never changes."""
+    """A mapping of the language: unknown keys are refused, values are not converted, instances are frozen."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -71,8 +71,8 @@ def refuse(
 ) -> PydanticCustomError:
     """Return the error that `messages.py` turns into a diagnostic.
 
-    message: what was found; empty for a value of the wrong type, which is described there.
-    part: the characters of the text that are wrong.  at: the key below this value that is.
+    message: what was found; if empty, `messages.py` describes the value.  part: the characters of the string
+    that are wrong.  at: the path of the wrong value below this one.
     """
     context = {"message": message, "expected": expected, "help": help, "part": part, "at": at}
     return PydanticCustomError(code, "{message}", context)
@@ -82,19 +82,19 @@ def refuse(
 
 
 def read_name(text: str) -> str:
-    """Return a name, or refuse a text that cannot be one."""
+    """Return a name; refuses an invalid one."""
     if len(text) > MAX_NAME:
-        raise refuse("RS020", f"a name of {len(text)} characters", expected=f"at most {MAX_NAME}")
+        raise refuse("RS020", f"this name has {len(text)} characters", expected=f"at most {MAX_NAME}")
     if not _NAME.fullmatch(text):
         proposal = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
         raise refuse(
             "RS020",
-            f"'{shorten(text)}' is not a name",
-            expected="letters, digits and underscores, a letter first",
+            f"'{shorten(text)}' is not a valid name",
+            expected="letters, digits and underscores, starting with a letter",
             help=f"write '{proposal}'" if _NAME.fullmatch(proposal) and proposal not in RESERVED else "",
         )
     if text in RESERVED:
-        raise refuse("RS020", f"'{text}' is a word of the language", expected="another name")
+        raise refuse("RS020", f"'{text}' is a reserved word of the language", expected="another name")
     return text
 
 
@@ -109,7 +109,7 @@ def _listed(value: Any) -> Any:
 
 NameList = Annotated[tuple[Name, ...], Strict(False), Field(min_length=1)]
 
-#: One name or a list of names; always a tuple once read.
+#: One name or a list of names; read as a tuple.
 Names = Annotated[NameList, BeforeValidator(_listed, json_schema_input_type=Name | NameList)]
 
 
@@ -119,8 +119,8 @@ def read_connection_key(text: str) -> ConnectionKey:
     if len(ends) != 2:
         raise refuse(
             "RS020",
-            f"'{shorten(text)}' names no connection",
-            expected="the two ends, such as 'exc -> inh'",
+            f"'{shorten(text)}' is not a connection",
+            expected="two names and an arrow, such as 'exc -> inh'",
         )
     return ConnectionKey(read_name(ends[0].strip()), read_name(ends[1].strip()), text)
 
@@ -137,8 +137,8 @@ Ends = Annotated[
 def read_time(value: Any, *, unit: str = "", positive: bool = False) -> Time:
     """Return a time such as `5 ms`.
 
-    unit: what a bare number probably meant; without it, seconds below 1 and milliseconds above.
-    positive: refuse 0 as well as what is negative.
+    unit: the unit that the help proposes for a bare number; if empty, s for numbers below 1, else ms.
+    positive: whether 0 is refused too.
     """
     if value is UNREADABLE:
         return Time(Fraction(1), "s")
@@ -150,14 +150,14 @@ def read_time(value: Any, *, unit: str = "", positive: bool = False) -> Time:
     if amount < 0 or (positive and amount == 0):
         raise refuse(
             "RS013",
-            f"'{shorten(str(value))}' is {'negative' if amount < 0 else 'no time'}",
+            f"'{shorten(str(value))}' is {'negative' if amount < 0 else 'zero'}",
             expected="a time longer than 0" if positive else "a time of 0 or longer",
         )
     return Time(amount, word)
 
 
 def check_unit(amount: Fraction, word: str, unit: str, text: str) -> None:
-    """Refuse what is no unit of time; a missing one is proposed, `unit` if that is given."""
+    """Refuse a word that is not a unit of time.  unit: what the help proposes if it is missing."""
     if word in UNITS:
         return
     if word:
@@ -178,7 +178,7 @@ def check_unit(amount: Fraction, word: str, unit: str, text: str) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number of readable size; truth values are none."""
+    """Return whether a value is a number of magnitude below MAX_NUMBER; true and false are not numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < MAX_NUMBER
@@ -190,12 +190,12 @@ _time_schema = WithJsonSchema({"type": "string", "pattern": _TIME_PATTERN})
 TimeValue = Annotated[Time, PlainValidator(read_time), _time_schema]
 #: A time longer than 0.
 PositiveTime = Annotated[Time, PlainValidator(partial(read_time, positive=True)), _time_schema]
-#: A time longer than 0 that is most often counted in steps.
+#: A time longer than 0 that is usually given in steps.
 Period = Annotated[Time, PlainValidator(partial(read_time, unit="steps", positive=True)), _time_schema]
 
 
 def read_over(value: Any) -> Over:
-    """Return how long an annealing takes: `50 %` of the iterations, or `20000 iterations`."""
+    """Return the length of an annealing: `50 %` of the iterations, or `20000 iterations`."""
     if value is UNREADABLE:
         return Over(Fraction(50), "%")
     expected = "a share of the iterations ('50 %') or a number of them ('20000 iterations')"
@@ -211,7 +211,7 @@ def read_over(value: Any) -> Over:
     proposal = f"{decimal(amount)} iterations" if amount > 100 else share
     if word:
         help = "did you mean 'iterations'?" if word.startswith("iter") else nearest(word, ("iterations",))
-        raise refuse("RS014", f"'{shorten(word)}' is not a unit of training", expected=expected, help=help)
+        raise refuse("RS014", f"'{shorten(word)}' is not a unit here", expected=expected, help=help)
     raise refuse("RS014", f"{shorten(str(value))} has no unit", expected=expected, help=f"write '{proposal}'")
 
 

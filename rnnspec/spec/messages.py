@@ -1,4 +1,4 @@
-"""Validation errors to diagnostics: one for each mistake, with its code, at its place in the document."""
+"""Translates validation errors of pydantic into diagnostics: one for each mistake, with code and place."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rnnspec.spec.wording import Path, conversion, found, items, number, subject
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
 
-#: The words of YAML for the types of the models.
+#: The name of each type in messages.
 _WANTED = {
-    "string_type": "a text",
-    "int_type": "a whole number",
+    "string_type": "a string",
+    "int_type": "an integer",
     "float_type": "a number",
     "bool_type": "true or false",
     "dict_type": "a mapping",
@@ -27,7 +27,7 @@ _WANTED = {
     "tuple_type": "a list",
 }
 
-#: The range errors: the key of the bound in the error's context, and the words for it.
+#: The range errors: the key of the bound in the context of the error, and the words for the relation.
 _BOUNDS = {
     "greater_than": ("gt", "above"),
     "greater_than_equal": ("ge", "of at least"),
@@ -38,7 +38,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class _Finding:
-    """A diagnostic without its span.  key: it is about the key.  part: the characters it is about."""
+    """A diagnostic without its span.  key: it points at the key.  part: the characters that it points at."""
 
     code: str
     path: Path
@@ -52,13 +52,13 @@ class _Finding:
 def report(
     error: ValidationError, model: type[Model], document: Document, problems: Problems, *, fragment: bool
 ) -> None:
-    """Record a diagnostic for each mistake; a fragment may be incomplete."""
+    """Add a diagnostic for each mistake.  fragment: whether the document may be incomplete."""
     details = error.errors(include_url=False)
-    # Another version of the language has other keys: what else is wrong with them is no news.
+    # Another version of the language has other keys: do not report them.
     details = [detail for detail in details if detail["type"] == "RS019"] or details
     for done, detail in enumerate(details):
         if problems.full:
-            # Finding words for each of a million would take long.
+            # Translating a million errors would take too long.
             problems.more += len(details) - done
             return
         silent = (fragment and _is_incomplete(detail)) or _is_misspelt(detail, model)
@@ -69,9 +69,9 @@ def report(
 
 
 def place(document: Document, path: Path, *, key: bool = False, part: tuple[int, int] | None = None) -> Span:
-    """Return the span of a value, its key, or a part of its text; of what contains it if it is absent.
+    """Return the span of a value, of its key, or of a part of it; if absent, of what would contain it.
 
-    The key of the whole document is its first key: a caret under all of it would show nothing.
+    key: for the whole document, its first key, because carets under the whole document would not help.
     """
     while path and document.node(path) is None:
         path = path[:-1]
@@ -84,7 +84,7 @@ def place(document: Document, path: Path, *, key: bool = False, part: tuple[int,
 
 
 def misspelt(model: type[Model], location: Iterable[str | int], given: Iterable[str]) -> dict[str, str]:
-    """Return what unknown keys of a mapping mean: the nearest key each, if that is not given as well."""
+    """Return for each unknown key of a mapping the known key that it probably means, if that is absent."""
     keys, present = keys_of(annotation_at(model, location)), set(given)
     likely = {key: closest(key, keys) for key in given if key not in keys} if keys else {}
     return {key: meant for key, meant in likely.items() if meant and meant not in present}
@@ -97,7 +97,7 @@ def _is_incomplete(detail: ErrorDetails) -> bool:
 
 
 def _is_misspelt(detail: ErrorDetails, model: type[Model]) -> bool:
-    """Whether a key is missing only because its name is misspelt, which is reported."""
+    """Return whether a missing key is present with a misspelt name, which is reported elsewhere."""
     if detail["type"] != "missing" or not isinstance(detail["input"], dict):
         return False
     *location, key = detail["loc"]
@@ -105,7 +105,7 @@ def _is_misspelt(detail: ErrorDetails, model: type[Model]) -> bool:
 
 
 def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> _Finding | None:
-    """Return what one error of pydantic says; None if another one says it already."""
+    """Return the finding for one error of pydantic; None if another error reports the same mistake."""
     kind, value, context, location = detail["type"], detail["input"], detail.get("ctx", {}), detail["loc"]
     path, is_key = path_of(location, document)
     if kind.startswith("RS"):
@@ -117,12 +117,12 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
     if kind == "missing":
         key = str(path[-1])
         field = keys_of(annotation_at(model, location[:-1])).get(key)
-        help = f"{key}: {field.description}" if field else ""
-        # A kind has one word in each of its models, but there are several models.
+        help = f"add '{key}': {field.description}" if field else ""
+        # Each model has one word for `kind`, but there are several models.
         if field and key != "kind" and len(only := words_of(field.annotation)) == 1:
             help = f"write '{key}: {only[0]}'"
-        message = f"{subject(path[:-1])} has no '{key}'"
-        return _Finding("RS011", path[:-1], message, f"a key '{key}'", help, key=True)
+        message = f"{subject(path[:-1])} lacks the key '{key}'"
+        return _Finding("RS011", path[:-1], message, f"the key '{key}'", help, key=True)
     if kind == "extra_forbidden":
         keys = list(keys_of(annotation_at(model, location[:-1])))
         key = str(path[-1])
@@ -141,14 +141,17 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
         return _wrong_length(path, value, context.get("min_length", 0), context.get("max_length"))
     if kind == "finite_number":
         return _Finding("RS008", path, found(path, value), "a finite number")
-    wanted = _WANTED.get(kind, "another value")
+    wanted = _WANTED.get(kind, "another type")
     expected = f"{wanted} or '{NONE}'" if location[-1:] == (REST_TAG,) else wanted
-    return _Finding("RS012", path, found(path, value), expected, conversion(wanted, value))
+    help = conversion(wanted, value)
+    if not help and (keys := list(keys_of(annotation_at(model, location)))):
+        help = f"its keys are {', '.join(keys)}"
+    return _Finding("RS012", path, found(path, value), expected, help)
 
 
 def _wrong_length(path: Path, value: object, least: int, most: int | None) -> _Finding | None:
     if not isinstance(value, dict | list) or (most is None and len(value) >= least):
-        # Too short only because entries were refused, each with a diagnostic of its own.
+        # Entries were refused, each with a diagnostic of its own; without them it is too short.
         return None
     if isinstance(value, dict) and most is None:
         return _Finding("RS011", path, f"{subject(path)} is empty", "at least one entry", key=True)
@@ -159,7 +162,7 @@ def _wrong_length(path: Path, value: object, least: int, most: int | None) -> _F
 
 
 def path_of(location: Path, document: Document) -> tuple[Path, bool]:
-    """Return the path in the document of a place in the models, and whether its key is meant."""
+    """Return the path in the document of a location of pydantic, and whether it means the key."""
     path: list[str | int] = []
     node: Node | None = document.tree
     for index, part in enumerate(location):

@@ -10,10 +10,10 @@ from rnnspec.spec.choices import NONE_OR, NONE_TAG, REST_TAG, by_kind, check_kin
 from rnnspec.spec.fields import Ends, Model, Name, Names, NoneWord, PositiveTime, refuse
 from rnnspec.spec.texts import Distribution
 
-#: The largest population or channel: w_rec alone has the square of it in entries.
+#: The most units of a population or channel.  w_rec has as many entries as the square of all units.
 MAX_UNITS = 4096
 
-#: Every pair of populations is a block of w_rec, every population and channel one of w_in or w_out.
+#: Each pair of populations is a block of w_rec; each population and channel, a block of w_in or w_out.
 MAX_POPULATIONS = 64
 MAX_CHANNELS = 128
 
@@ -21,13 +21,13 @@ Sign = Literal["excitatory", "inhibitory"]
 
 
 class Population(Model):
-    """Units that share a time constant."""
+    """Units with the same time constant."""
 
     size: int = Field(ge=1, le=MAX_UNITS, description="Number of units.")
     tau: PositiveTime = Field(description="Time constant of the units, such as '100 ms'.")
     sign: Sign | None = Field(
         default=None,
-        description="Dale's law: the sign of all outgoing weights. Absent: weights of either sign.",
+        description="Dale's law: the sign of all outgoing weights. Default: both signs.",
     )
 
 
@@ -35,7 +35,7 @@ class Population(Model):
 
 
 class PlainActivation(Model):
-    """An activation without a parameter."""
+    """An activation without parameters."""
 
     kind: Literal["relu", "softplus", "tanh", "retanh", "sigmoid", "linear"] = Field(
         description="The activation function."
@@ -43,10 +43,10 @@ class PlainActivation(Model):
 
 
 class LeakyRelu(Model):
-    """x above 0, slope * x below."""
+    """x for x > 0, slope * x otherwise."""
 
     kind: Literal["leaky_relu"] = Field(description="The activation function.")
-    slope: float = Field(default=0.01, ge=0, le=1, description="Slope below 0.")
+    slope: float = Field(default=0.01, ge=0, le=1, description="Slope for x < 0.")
 
 
 class Power(Model):
@@ -107,17 +107,19 @@ class NoNoise(Model):
 
 
 class WhiteNoise(Model):
-    """Fresh Gaussian noise at every step, of standard deviation scale * sqrt(2 tau / dt)."""
+    """Independent Gaussian noise at every step, with standard deviation scale * sqrt(2 tau / dt)."""
 
     kind: Literal["white"] = Field(description="The noise process.")
-    scale: float = Field(ge=0, description="Standard deviation of the filtered noise; enters inside f.")
+    scale: float = Field(
+        ge=0, description="Standard deviation of the noise once filtered by tau. It is added inside f."
+    )
 
 
 class OUNoise(Model):
-    """An Ornstein-Uhlenbeck process of unit variance per unit, times scale."""
+    """An Ornstein-Uhlenbeck process of variance 1 for each unit, times scale."""
 
     kind: Literal["ou"] = Field(description="The noise process.")
-    scale: float = Field(ge=0, description="Standard deviation of the noise; enters inside f.")
+    scale: float = Field(ge=0, description="Standard deviation of the noise. It is added inside f.")
     tau: PositiveTime = Field(description="Time constant of the noise, such as '100 ms'.")
 
 
@@ -135,75 +137,79 @@ Noise = Annotated[
 
 
 class Channel(Model):
-    """A group of input or output units: one unit unless it has a size or is a ring."""
+    """A group of input or output units: one unit, `size` units, or a ring of units."""
 
-    size: int | None = Field(default=None, ge=1, le=MAX_UNITS, description="Number of units, 1 if absent.")
+    size: int | None = Field(default=None, ge=1, le=MAX_UNITS, description="Number of units. Default: 1.")
     ring: int | None = Field(
         default=None,
         ge=2,
         le=MAX_UNITS,
-        description="Number of units of a ring: unit i prefers 2 pi i / ring.",
+        description="Number of units of a ring. Unit i prefers the direction 2 pi i / ring.",
     )
 
     @model_validator(mode="after")
     def size_or_ring(self) -> Channel:
         if self.size is not None and self.ring is not None:
-            raise refuse("RS013", "a channel has either a size or is a ring", at=("ring",))
+            message = "a channel cannot have both 'size' and 'ring'"
+            raise refuse("RS013", message, help="delete one of the two", at=("ring",))
         return self
 
 
 class InputChannel(Channel):
-    """Units that carry the task into the network."""
+    """Units that carry stimuli and cues into the network."""
 
     to: Names | None = Field(
-        default=None, description="Population, or list of them, that it reaches. Absent: all."
+        default=None, description="Population, or list of populations, that it projects to. Default: all."
     )
 
 
 class OutputChannel(Channel):
-    """Units that read the network out."""
+    """Units that read out the network."""
 
     from_: Names | None = Field(
         default=None,
         alias="from",
-        description="Population, or list of them, that it is read from. Absent: all.",
+        description="Population, or list of populations, that it reads. Default: all.",
     )
     activation: OutputActivation = Field(
-        default=PlainActivation(kind="linear"), description="Function of the readout. Absent: linear."
+        default=PlainActivation(kind="linear"), description="Activation of the output units. Default: linear."
     )
-    bias: bool = Field(default=False, description="Whether the readout has a trained bias.")
+    bias: bool = Field(default=False, description="Whether the readout has a trainable bias.")
 
 
 # --- weights -----------------------------------------------------------------------------------------
 
 
 class Weights(Model):
-    """Initial values, such as 'normal(0, 1/units)'."""
+    """Distributions of the initial weights, such as 'normal(0, 1/units)'."""
 
     w_rec: Distribution | None = Field(
-        default=None, description="Recurrent weights. Absent: normal(0, 1/sqrt(units))."
+        default=None, description="Recurrent weights. Default: normal(0, 1/sqrt(units))."
     )
     w_in: Distribution | None = Field(
-        default=None, description="Input weights. Absent: normal(0, 1/sqrt(fan-in))."
+        default=None, description="Input weights. Default: normal(0, 1/sqrt(fan_in))."
     )
     w_out: Distribution | None = Field(
-        default=None, description="Readout weights. Absent: normal(0, 1/sqrt(fan-in))."
+        default=None, description="Readout weights. Default: normal(0, 1/sqrt(fan_in))."
     )
-    bias: Distribution | None = Field(default=None, description="Bias of the units. Absent: zeros.")
+    bias: Distribution | None = Field(default=None, description="Bias of the units. Default: zeros.")
 
 
 class Connection(Model):
-    """What is special about the weights from one population or channel to another."""
+    """How the weights from one population or channel to another differ from the rest."""
 
     init: Distribution | None = Field(
-        default=None, description="Initial weights. Absent: those of the matrix."
+        default=None, description="Initial weights. Default: those of the whole matrix."
     )
     density: float = Field(
-        default=1.0, gt=0, le=1, description="Probability that a connection exists, drawn per network."
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Probability that a connection between two units exists, drawn for each network.",
     )
     trainable: bool = Field(default=True, description="Whether the weights are trained.")
     sign: Sign | None = Field(
-        default=None, description="Sign of the weights. Absent: that of the population."
+        default=None, description="Sign of the weights. Default: that of the sending population."
     )
     self_: bool = Field(default=True, alias="self", description="Whether a unit may connect to itself.")
 
@@ -214,19 +220,19 @@ ConnectionOrNone = Annotated[
 
 
 class Network(Model):
-    """The network that is simulated: tau dr/dt = -r + f(w_rec r + bias + w_in u + noise)."""
+    """The simulated network: tau dr/dt = -r + f(w_rec r + bias + w_in u + noise)."""
 
-    dt: PositiveTime = Field(description="Length of one simulation step, such as '5 ms'.")
+    dt: PositiveTime = Field(description="Length of a simulation step, such as '5 ms'.")
     populations: dict[Name, Population] = Field(
         min_length=1,
         max_length=MAX_POPULATIONS,
-        description="Groups of units, laid out in the order written.",
+        description="Groups of units by name. Units are numbered in the order written.",
     )
     activation: Activation = Field(
-        default=PlainActivation(kind="relu"), description="Function f from input current to rate."
+        default=PlainActivation(kind="relu"), description="Function f from input current to firing rate."
     )
     noise: Noise = Field(
-        default=NoNoise(kind="none"), description="Noise of the units, inside f. Absent: none."
+        default=NoNoise(kind="none"), description="Noise of the units, added inside f. Default: none."
     )
     inputs: dict[Name, InputChannel] = Field(
         max_length=MAX_CHANNELS, default={}, description="Input channels by name."
@@ -234,11 +240,11 @@ class Network(Model):
     outputs: dict[Name, OutputChannel] = Field(
         max_length=MAX_CHANNELS, default={}, description="Output channels by name."
     )
-    weights: Weights = Field(default=Weights(), description="Initial values of the weights.")
+    weights: Weights = Field(default=Weights(), description="Distributions of the initial weights.")
     connections: dict[Ends, ConnectionOrNone] = Field(
         default={},
-        description="Connections that depart from all-to-all and trained, by their ends: 'exc -> inh'.",
+        description="Connections that are not all-to-all and trained, by their ends: 'exc -> inh'.",
     )
     dale: Literal["relu", "abs"] = Field(
-        default="relu", description="Weights under Dale's law: +-relu(w) or +-|w|."
+        default="relu", description="Effective weights under Dale's law: +-relu(w) or +-|w|."
     )

@@ -1,7 +1,7 @@
-"""The JSON schema of documents, for editors: completion, descriptions, and the first mistakes as one types.
+"""The JSON Schema of documents, with which editors complete keys, show descriptions and mark mistakes.
 
-It describes every document of the language, fragments and overlays too, so nothing but the version is
-required and `null`, which removes a key, may stand everywhere.
+It describes every document of the language.  In fragments and overlays all keys but the version may be
+missing, and every value may be `null`, which removes the key.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from rnnspec.syntax.quantity import Time
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
-#: What composing takes out of a document before it is validated.
-_EXTENDS = {"type": "string", "description": "Path of the document that this one changes, relative to it."}
+#: Keys that composition removes from a document before it is validated.
+_EXTENDS = {
+    "type": "string",
+    "description": "Path of the document that this one extends, relative to this file.",
+}
 _PLACES = {
-    "after": "In an overlay: the epoch that this new one follows.",
-    "before": "In an overlay: the epoch that this new one precedes.",
+    "after": "In an overlay: the new epoch comes after this epoch.",
+    "before": "In an overlay: the new epoch comes before this epoch.",
 }
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema (draft 7) of documents of this version of the language."""
+    """Return the JSON Schema (draft 7) of documents in this version of the language."""
     generated = Spec.model_json_schema(
         by_alias=True, ref_template="#/definitions/{model}", schema_generator=_Generator
     )
@@ -47,17 +50,17 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Writes defaults as they would stand in a document."""
+    """Writes defaults as a document would."""
 
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, Time | Over):
             return str(dft)
-        # What a section is when absent is said by the defaults of its own keys.
+        # The defaults of a section are those of its own keys.
         return None if isinstance(dft, BaseModel) else super().encode_default(dft)
 
 
 def _relax(schema: dict[str, Any]) -> dict[str, Any]:
-    """Rewrite a schema for documents that need not be complete."""
+    """Return a schema for documents that may be incomplete."""
     result: dict[str, Any] = {}
     for key, value in schema.items():
         match key:
@@ -66,7 +69,7 @@ def _relax(schema: dict[str, Any]) -> dict[str, Any]:
             case "default" if value is None or value == {}:
                 continue
             case "oneOf":
-                # Without its required keys a mapping may fit several shapes.
+                # Without required keys a mapping may match several shapes.
                 result["anyOf"] = [_relax(member) for member in value]
             case "anyOf" | "allOf":
                 result[key] = [_relax(member) for member in value]
@@ -88,7 +91,7 @@ def _relax(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Allow null too; the description stays where editors look for it."""
+    """Allow null too.  The description stays at the top, where editors look for it."""
     members = schema.pop("anyOf") if "anyOf" in schema else None
     outer: dict[str, Any] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
     if members is None:

@@ -1,4 +1,4 @@
-"""What the models say about a place of the document: which keys and which words may stand there."""
+"""Looks up which keys and which words the models allow at a place of the document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rnnspec.spec.fields import Model
 
 
 def annotation_at(root: type[Model], location: Iterable[str | int]) -> Any:
-    """Return the type annotation at a place as pydantic reports it, tags included; None if there is none."""
+    """Return the type annotation at a location of pydantic, which includes tags; None if there is none."""
     annotation: Any = root
     for part in location:
         annotation = _step(annotation, part)
@@ -21,14 +21,14 @@ def annotation_at(root: type[Model], location: Iterable[str | int]) -> Any:
 
 
 def keys_of(annotation: Any) -> Mapping[str, FieldInfo]:
-    """Return the fields of a model by their keys in the document; empty for what is no model."""
+    """Return the fields of a model by their keys in the document; empty for any other type."""
     if not (isinstance(annotation, type) and issubclass(annotation, Model)):
         return {}
     return {field.alias or name: field for name, field in annotation.model_fields.items()}
 
 
 def words_of(annotation: Any) -> tuple[str, ...]:
-    """Return the words a value is chosen from; empty if it is not."""
+    """Return the words that a Literal type allows; empty for any other type."""
     if get_origin(annotation) is Literal:
         return tuple(str(word) for word in get_args(annotation))
     return ()
@@ -50,7 +50,7 @@ def _step(annotation: Any, part: str | int) -> Any:
 
 
 def bare(annotation: Any) -> Any:
-    """Strip what does not change the shape: metadata and `| None`."""
+    """Return a type without metadata and without `| None`."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, UnionType):

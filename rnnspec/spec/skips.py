@@ -1,4 +1,4 @@
-"""The `skips` and `coarsening` sections: how training departs from the true dynamics, and for how long."""
+"""The `skips` and `coarsening` sections: how training deviates from the true dynamics, and for how long."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _HALF = Over(Fraction(50), "%")
 
 
 class BetaSchedule(Model):
-    """The weight of the base path, from its first value to 1 in equal steps."""
+    """The schedule of beta, the weight of the true dynamics where a skip lands, which rises to 1."""
 
-    from_: float = Field(default=0.5, alias="from", description="The first value, above 0 and at most 1.")
-    increments: int = Field(default=1, ge=1, le=MAX_INCREMENTS, description="Number of equal steps up to 1.")
+    from_: float = Field(default=0.5, alias="from", description="First value of beta, above 0 and at most 1.")
+    increments: int = Field(
+        default=1, ge=1, le=MAX_INCREMENTS, description="Number of equal steps in which beta rises to 1."
+    )
     over: OverValue = Field(
-        default=_HALF, description="How long it takes: '50 %' of the iterations, or '20000 iterations'."
+        default=_HALF, description="Length of the rise: '50 %' of the iterations, or '20000 iterations'."
     )
 
 
@@ -37,18 +39,18 @@ Beta = Annotated[BetaSchedule, BeforeValidator(_no_bare_number)]
 
 
 class Edge(Model):
-    """A skip connection through time: regular (`every`), or one per trial (`from`, `to`)."""
+    """A skip connection through time: regular (`every`), or once per trial (`from`, `to`)."""
 
     kind: Literal["sctt", "dasc"] = Field(
-        description="sctt mixes in the source state; dasc the source state moved along its own dynamics."
+        description="sctt adds the source state; dasc, the source state extrapolated along its dynamics."
     )
     increment: Literal["departing", "arriving"] = Field(
         default="departing",
-        description="dasc: the base step out of the source, or the one that arrived there.",
+        description="dasc extrapolates the step that departs from the source, or that arrived there.",
     )
-    every: Period | None = Field(default=None, description="Lands every so often, such as '40 steps'.")
+    every: Period | None = Field(default=None, description="Period of a regular skip, such as '40 steps'.")
     per: Literal["epoch", "trial", "sequence"] = Field(
-        default="epoch", description="Where a regular skip starts counting anew."
+        default="epoch", description="Where a regular skip starts again."
     )
     from_: EventText | None = Field(
         default=None,
@@ -57,7 +59,7 @@ class Edge(Model):
     )
     to: EventText | None = Field(default=None, description="Event where the skip lands.")
     beta: Beta | None = Field(
-        default=None, description="A schedule of its own, instead of that of all edges."
+        default=None, description="Schedule of beta for this edge. Default: the one of all edges."
     )
 
 
@@ -65,18 +67,18 @@ class Skips(Model):
     """Skip connections through time, used in training only."""
 
     beta: Beta = Field(
-        default=BetaSchedule(), description="Schedule of all edges that have none of their own."
+        default=BetaSchedule(), description="Schedule of beta for all edges without their own."
     )
     edges: dict[Name, Edge] = Field(max_length=MAX_EDGES, default={}, description="The skips, by name.")
 
 
 class Coarsening(Model):
-    """Training with a longer time step, which shortens to dt."""
+    """Training with the time step theta * dt, where theta falls to 1 in equal steps."""
 
-    from_: float = Field(alias="from", ge=1, le=10_000, description="The first multiple of dt, at least 1.")
+    from_: float = Field(alias="from", ge=1, le=10_000, description="First value of theta, at least 1.")
     increments: int = Field(
-        default=1, ge=1, le=MAX_INCREMENTS, description="Number of equal steps down to 1."
+        default=1, ge=1, le=MAX_INCREMENTS, description="Number of equal steps in which theta falls to 1."
     )
     over: OverValue = Field(
-        default=_HALF, description="How long it takes: '50 %' of the iterations, or '20000 iterations'."
+        default=_HALF, description="Length of the fall: '50 %' of the iterations, or '20000 iterations'."
     )

@@ -1,4 +1,4 @@
-"""The `task` section: what a trial is, epoch by epoch."""
+"""The `task` section: the epochs of a trial, and what varies between trials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PerTrial = Annotated[tuple[Expression, ...], Strict(False), Field(min_length=1)]
 
 
 class Balanced(Model):
-    """Patterns of one value per trial, dealt evenly over the sequences of a batch."""
+    """Patterns of one value per trial, distributed evenly over the sequences of a batch."""
 
     balanced: Annotated[tuple[PerTrial, ...], Strict(False)] = Field(
         min_length=1, description="A list of patterns; each is a list of one value per trial."
@@ -40,66 +40,74 @@ class Epoch(Model):
     """A part of a trial."""
 
     duration: Duration = Field(
-        description="A time such as '500 ms', or an expression over draws in seconds: '300 ms + wait'."
+        description="A time such as '500 ms', or an expression in seconds such as '300 ms + wait'."
     )
     jitter: TimeValue = Field(
         default=NO_TIME,
-        description="Training draws the duration uniformly within +- this time, once per batch.",
+        description="In training, the duration varies uniformly by up to +- this time, once per batch.",
     )
-    grace: TimeValue = Field(default=NO_TIME, description="Unscored time at the start of the epoch.")
+    grace: TimeValue = Field(
+        default=NO_TIME, description="Time at the start of the epoch that is not scored."
+    )
     gradient: bool = Field(
-        default=True, description="false: simulated without gradient, and left out of loss and penalties."
+        default=True,
+        description="false: simulate without gradient, and leave the epoch out of loss and penalties.",
     )
     phase: Name | None = Field(
-        default=None, description="Epochs of one phase are averaged together. Absent: the task's."
+        default=None,
+        description="Scores are averaged over the epochs of a phase. Default: the phase of the task.",
     )
     input: ChannelsOrNone = Field(
-        default={}, description="Expression per input channel; 'none' stops what the task says."
+        default={}, description="Expression for each input channel. 'none': do not inherit from the task."
     )
     target: ChannelsOrNone = Field(
-        default={}, description="Expression per output channel; 'none' stops what the task says."
+        default={}, description="Expression for each output channel. 'none': do not inherit from the task."
     )
     weight: Expression | None = Field(
-        default=None, description="Factor on the loss of each time point. Absent: 1."
+        default=None, description="Weight of each time point in the loss. Default: 1."
     )
     correct: ExpressionOrNone | None = Field(
-        default=None, description="Truth value per time point; 'none': not scored. Absent: the task's."
+        default=None,
+        description="Truth value at each time point. 'none': not scored. Default: that of the task.",
     )
     read: dict[Name, Expression] = Field(
         max_length=MAX_VARIABLES,
         default={},
-        description="Values taken from the outputs at the last step, by name.",
+        description="Values computed from the outputs at the last step, by name.",
     )
 
 
 class Task(Model):
     """What the network is trained to do."""
 
-    trials: int = Field(default=1, ge=1, le=MAX_TRIALS, description="Consecutive trials of a sequence.")
+    trials: int = Field(
+        default=1, ge=1, le=MAX_TRIALS, description="Number of consecutive trials in a sequence."
+    )
     burn_in: TimeValue = Field(
-        default=NO_TIME, description="Undriven time before the first trial, without gradient."
+        default=NO_TIME, description="Time before the first trial, without input and without gradient."
     )
     sequence: dict[Name, SequenceValue] = Field(
         max_length=MAX_VARIABLES,
         default={},
-        description="Values drawn once per sequence, by name; a list holds one value per trial.",
+        description="Variables drawn once per sequence, by name. A list has one value per trial.",
     )
     draw: dict[Name, Expression] = Field(
-        max_length=MAX_VARIABLES, default={}, description="Values drawn once per trial, by name."
+        max_length=MAX_VARIABLES, default={}, description="Variables drawn once per trial, by name."
     )
-    input: Channels = Field(default={}, description="Input in every epoch that does not say otherwise.")
-    target: Channels = Field(default={}, description="Target in every epoch that does not say otherwise.")
+    input: Channels = Field(default={}, description="Input in all epochs that do not override it.")
+    target: Channels = Field(default={}, description="Target in all epochs that do not override it.")
     correct: ExpressionOrNone | None = Field(
-        default=None, description="Truth value per time point, in every epoch that does not say otherwise."
+        default=None, description="Truth value at each time point, in all epochs that do not override it."
     )
-    phase: Name = Field(default="trial", description="Phase of every epoch that does not say otherwise.")
+    phase: Name = Field(default="trial", description="Phase of all epochs that do not override it.")
     epochs: dict[Name, Epoch] = Field(
-        min_length=1, max_length=MAX_EPOCHS, description="The epochs of a trial, in order."
+        min_length=1, max_length=MAX_EPOCHS, description="Epochs of a trial, in order."
     )
     success: Expression | None = Field(
         default=None,
-        description="Truth value per trial over draws and reads, the score instead of 'correct'.",
+        description="Truth value for each trial, from draws and reads. It replaces 'correct' as the score.",
     )
     scored: Expression | None = Field(
-        default=None, description="Truth value per trial: whether it counts in the score. Absent: all do."
+        default=None,
+        description="Truth value for each trial: whether it counts in the score. Default: all trials.",
     )

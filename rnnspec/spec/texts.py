@@ -1,4 +1,4 @@
-"""Texts with a grammar of their own: expressions, distributions, events."""
+"""The types of strings with a grammar: expressions, distributions, events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rnnspec.syntax.quantity import Time, match_quantity
 
 
 def read_expression(value: Any) -> ExpressionText:
-    """Return the tree of an expression; numbers are themselves, true is 1 and false is 0."""
+    """Return an expression and its tree; true is 1 and false is 0."""
     if value is UNREADABLE:
         return UNKNOWN
     if isinstance(value, str):
@@ -25,7 +25,7 @@ def read_expression(value: Any) -> ExpressionText:
         text = str(value).lower()
         number = int(value) if isinstance(value, bool) else value
         return ExpressionText(text, expression.Number(number, 0, len(text)))
-    help = "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"
+    help = "pick(k, a, b) chooses a value; onehot(k) and ring(angle) make vectors"
     raise refuse("RS012", expected="an expression", help=help if isinstance(value, list) else "")
 
 
@@ -39,7 +39,7 @@ def _parse(text: str) -> expression.Tree:
 
 
 def read_expression_or_none(value: Any) -> ExpressionText | NoneWord:
-    """Return an expression, or the word `none` as it is."""
+    """Return an expression, or the word `none` unchanged."""
     return "none" if value == NONE else read_expression(value)
 
 
@@ -47,14 +47,14 @@ _expression_schema = {"type": ["string", "number", "boolean"]}
 
 Expression = Annotated[ExpressionText, PlainValidator(read_expression), WithJsonSchema(_expression_schema)]
 
-#: An expression, or the word `none`, which stops an inheritance.
+#: An expression, or the word `none`, which stops the inheritance of a value.
 ExpressionOrNone = Annotated[
     ExpressionText | NoneWord, PlainValidator(read_expression_or_none), WithJsonSchema(_expression_schema)
 ]
 
 
 def read_duration(value: Any) -> Time | ExpressionText:
-    """Return a time, or an expression in seconds over draws: `500 ms`, `wait`, `300 ms + wait`."""
+    """Return a time, such as `500 ms`, or an expression in seconds, such as `300 ms + wait`."""
     if isinstance(value, str) and match_quantity(value) is None:
         return read_expression(value)
     return read_time(value)
@@ -70,7 +70,7 @@ Duration = Annotated[
 
 
 def read_distribution(value: Any) -> DistributionCall:
-    """Return the call in `normal(0, 1/units)` or `zeros`; which calls exist is known to lowering."""
+    """Return the call in `normal(0, 1/units)` or `zeros`; lowering checks that the distribution exists."""
     expected = "a distribution such as 'normal(0, 1)'"
     if value is UNREADABLE:
         value = "zeros"
@@ -95,7 +95,7 @@ _EVENT = re.compile(r"\s*([A-Za-z]\w*)\s*\.\s*(\w+)\s*(?:([+-])\s*(.*?)\s*)?", r
 
 
 def read_event(value: Any) -> Event:
-    """Return the event in `stimulus.end`, `trial.start + 100 ms`."""
+    """Return an event such as `stimulus.end` or `trial.start + 100 ms`."""
     if value is UNREADABLE:
         return Event("trial", "start", None, "")
     expected = "an event: EPOCH.start, EPOCH.end, trial.start or trial.end"
@@ -108,7 +108,7 @@ def read_event(value: Any) -> Event:
     if edge not in ("start", "end"):
         raise refuse(
             "RS013",
-            f"'{shorten(edge)}' is not a annealing of an epoch",
+            f"an epoch has no '{shorten(edge)}'",
             expected="start or end",
             help=nearest(edge, ("start", "end")),
             part=found.span(2),
@@ -121,7 +121,9 @@ def _offset(sign: str | None, text: str | None, part: tuple[int, int]) -> Time |
         return None
     amount = match_quantity(text)
     if amount is None or text[0] in "+-":
-        raise refuse("RS013", f"'{shorten(text)}' is not a time", expected="such as '100 ms'", part=part)
+        raise refuse(
+            "RS013", f"'{shorten(text)}' is not a time", expected="a time such as '100 ms'", part=part
+        )
     try:
         check_unit(*amount, "", shorten(text))
     except PydanticCustomError as error:

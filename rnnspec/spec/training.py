@@ -1,4 +1,4 @@
-"""The `training` section: ensemble, batches, optimiser, when to stop."""
+"""The `training` section: ensemble, batches, optimiser, loss and stopping."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rnnspec.spec.fields import NONE, Model, NoneWord
 
 MAX_NETWORKS = 65_536
 MAX_BATCH = 65_536
-#: Iterations share a word of the random key with eight purposes, and two of them are taken.
+#: Well below LAST_ITERATION of `runtime/noise.py`, the last iteration that has random numbers.
 MAX_ITERATIONS = 2**28
 
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
-#: Two numbers.
+#: beta1 and beta2.
 Betas = Annotated[tuple[Decay, ...], Strict(False), Field(min_length=2, max_length=2)]
 
 
@@ -26,9 +26,9 @@ class Adam(Model):
     kind: Literal["adam"] = Field(default="adam", description="The optimiser.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
     betas: Betas = Field(
-        default=(0.9, 0.999), description="Decay of the averages of gradient and its square."
+        default=(0.9, 0.999), description="Decay of the running means of the gradient and of its square."
     )
-    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the averaged square.")
+    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the mean square.")
 
 
 class AdamW(Model):
@@ -37,11 +37,11 @@ class AdamW(Model):
     kind: Literal["adamw"] = Field(description="The optimiser.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
     betas: Betas = Field(
-        default=(0.9, 0.999), description="Decay of the averages of gradient and its square."
+        default=(0.9, 0.999), description="Decay of the running means of the gradient and of its square."
     )
-    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the averaged square.")
+    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the mean square.")
     weight_decay: float = Field(
-        default=0.01, ge=0, description="Decay of the weights, times the learning rate."
+        default=0.01, ge=0, description="Each update subtracts learning_rate * weight_decay * w from w."
     )
 
 
@@ -51,16 +51,18 @@ class SGD(Model):
     kind: Literal["sgd"] = Field(description="The optimiser.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
     momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Added to the gradient, times the weights.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Adds weight_decay * w to the gradient.")
 
 
 class RMSProp(Model):
-    """Gradient descent, scaled by a running root mean square."""
+    """Gradient descent, divided by the running root mean square of the gradient."""
 
     kind: Literal["rmsprop"] = Field(description="The optimiser.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate.")
-    alpha: float = Field(default=0.99, ge=0, lt=1, description="Decay of the averaged square.")
-    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the averaged square.")
+    alpha: float = Field(
+        default=0.99, ge=0, lt=1, description="Decay of the running mean square of the gradient."
+    )
+    epsilon: float = Field(default=1e-7, gt=0, description="Added to the root of the mean square.")
     momentum: float = Field(default=0.0, ge=0, lt=1, description="Momentum.")
 
 
@@ -75,36 +77,42 @@ Optimizer = Annotated[_Optimizer, check_kind(Adam, AdamW, SGD, RMSProp)]
 
 
 class Penalty(Model):
-    """Coefficients of means of |x| (l1) or x^2 (l2), added to the loss."""
+    """Coefficients of mean |x| (l1) and mean x^2 (l2), which are added to the loss."""
 
     rate_l1: float = Field(
-        default=0.0, ge=0, description="Of the mean |rate| over steps with gradient and units."
+        default=0.0, ge=0, description="Coefficient of the mean |rate|, over units and steps with gradient."
     )
-    rate_l2: float = Field(default=0.0, ge=0, description="Of the mean squared rate.")
-    w_rec_l1: float = Field(default=0.0, ge=0, description="Of the mean |weight| of w_rec.")
-    w_rec_l2: float = Field(default=0.0, ge=0, description="Of the mean squared weight of w_rec.")
-    w_in_l1: float = Field(default=0.0, ge=0, description="Of the mean |weight| of w_in.")
-    w_in_l2: float = Field(default=0.0, ge=0, description="Of the mean squared weight of w_in.")
-    w_out_l1: float = Field(default=0.0, ge=0, description="Of the mean |weight| of w_out.")
-    w_out_l2: float = Field(default=0.0, ge=0, description="Of the mean squared weight of w_out.")
+    rate_l2: float = Field(
+        default=0.0,
+        ge=0,
+        description="Coefficient of the mean squared rate, over units and steps with gradient.",
+    )
+    w_rec_l1: float = Field(default=0.0, ge=0, description="Coefficient of the mean |weight| of w_rec.")
+    w_rec_l2: float = Field(default=0.0, ge=0, description="Coefficient of the mean squared weight of w_rec.")
+    w_in_l1: float = Field(default=0.0, ge=0, description="Coefficient of the mean |weight| of w_in.")
+    w_in_l2: float = Field(default=0.0, ge=0, description="Coefficient of the mean squared weight of w_in.")
+    w_out_l1: float = Field(default=0.0, ge=0, description="Coefficient of the mean |weight| of w_out.")
+    w_out_l2: float = Field(default=0.0, ge=0, description="Coefficient of the mean squared weight of w_out.")
 
 
 class Stop(Model):
-    """When to stop early."""
+    """When to stop before the last iteration."""
 
-    performance: float = Field(gt=0, le=1, description="Stop when the mean performance reaches this.")
+    performance: float = Field(
+        gt=0, le=1, description="Stop when the trimmed mean of performance over networks reaches this."
+    )
     trim: float = Field(
-        default=0.0, ge=0, le=0.5, description="Share of the networks left out of that mean, at each end."
+        default=0.0, ge=0, le=0.5, description="Share of networks that the trimmed mean drops at each end."
     )
 
 
 class Evaluate(Model):
-    """How often the networks are evaluated on fresh trials, with the true dynamics."""
+    """How often the networks are evaluated, on new trials and with the true dynamics."""
 
     every: int = Field(
-        default=10, ge=0, le=MAX_ITERATIONS, description="Iterations between evaluations; 0: never."
+        default=10, ge=0, le=MAX_ITERATIONS, description="Iterations between evaluations. 0: never evaluate."
     )
-    batch: int = Field(default=200, ge=1, le=MAX_BATCH, description="Sequences of an evaluation.")
+    batch: int = Field(default=200, ge=1, le=MAX_BATCH, description="Sequences in an evaluation.")
 
 
 EvaluateOrNone = Annotated[
@@ -117,19 +125,19 @@ class Training(Model):
     """How the networks are trained."""
 
     networks: int = Field(default=1, ge=1, le=MAX_NETWORKS, description="Networks trained side by side.")
-    batch: int = Field(default=20, ge=1, le=MAX_BATCH, description="Sequences per iteration.")
-    iterations: int = Field(default=10_000, ge=1, le=MAX_ITERATIONS, description="Updates of the weights.")
+    batch: int = Field(default=20, ge=1, le=MAX_BATCH, description="Sequences in an iteration.")
+    iterations: int = Field(default=10_000, ge=1, le=MAX_ITERATIONS, description="Number of weight updates.")
     optimizer: Optimizer = Field(default=Adam(), description="The optimiser.")
     loss: Literal["auto", "squared_error"] = Field(
         default="auto", description="auto: cross-entropy for softmax outputs, squared error for all others."
     )
     penalty: Penalty = Field(default=Penalty(), description="Penalties on rates and weights.")
     clip: float | None = Field(
-        default=None, gt=0, description="Largest norm of a network's gradient. Absent: no clipping."
+        default=None, gt=0, description="Largest norm of the gradient of a network. Default: no clipping."
     )
-    stop: Stop | None = Field(default=None, description="When to stop early. Absent: never.")
+    stop: Stop | None = Field(default=None, description="When to stop early. Default: never.")
     trials: Literal["shared", "independent"] = Field(
-        default="shared", description="Whether all networks see the same trials."
+        default="shared", description="Whether all networks get the same trials."
     )
-    evaluate: EvaluateOrNone = Field(default=Evaluate(), description="When to evaluate; 'none': never.")
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of everything random.")
+    evaluate: EvaluateOrNone = Field(default=Evaluate(), description="When to evaluate. 'none': never.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")

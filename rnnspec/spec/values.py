@@ -1,4 +1,4 @@
-"""What the leaves of a document are once read: texts with their trees, events, spans of training."""
+"""The values of strings with a grammar: expressions, distributions, events, lengths of annealings."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rnnspec.syntax.quantity import Time, decimal
 
 @dataclass(frozen=True, slots=True)
 class ExpressionText:
-    """An expression as written and its tree, whose offsets point into the text."""
+    """An expression as written, and its tree, whose offsets point into the text."""
 
     text: str
     tree: Tree
 
 
-#: What an expression that cannot be read means: nothing is known of it, and nothing more is said.
+#: Stands for an expression that could not be read; lowering reports nothing about it.
 UNKNOWN = ExpressionText("", Name("", 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
 class DistributionCall:
-    """A distribution of initial weights: `normal(0, 1/units)`; `zeros` has no arguments."""
+    """A distribution of initial weights, such as `normal(0, 1/units)`; `zeros` has no arguments."""
 
     name: str
     arguments: tuple[Tree, ...]
@@ -34,7 +34,7 @@ class DistributionCall:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """How long an annealing takes: a percentage of the iterations, or a number of them."""
+    """The length of an annealing: a percentage of the iterations, or a number of iterations."""
 
     amount: Fraction
     unit: Literal["%", "iterations"]
@@ -43,13 +43,13 @@ class Over:
         return f"{decimal(self.amount)} {self.unit}"
 
     def iterations(self, total: int) -> Fraction:
-        """Return the number of iterations, of a training of `total`."""
+        """Return the length in iterations.  total: the iterations of the training."""
         return self.amount * total / 100 if self.unit == "%" else self.amount
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The start or end of an epoch or of the trial (name `trial`); an offset before it is negative."""
+    """The start or end of an epoch, or of the trial (name `trial`), plus an offset, which may be negative."""
 
     name: str
     edge: Literal["start", "end"]
@@ -59,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionKey:
-    """The two ends of a connection; text is the key of the document."""
+    """The two ends of a connection.  text: the key in the document."""
 
     source: str
     target: str

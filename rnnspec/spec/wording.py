@@ -1,4 +1,4 @@
-"""How messages speak of places and values: in the words of YAML, never in those of the models."""
+"""The words for places and values in messages: terms of YAML, not of the models."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rnnspec.diagnostics import shorten
 
 Path = tuple[str | int, ...]
 
-#: What YAML 1.1 took for truth values.
+#: Words that YAML 1.1 read as true and false.
 _TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
 def subject(path: Path) -> str:
-    """Return how a message calls a place: by its key, and its number in a list."""
+    """Return the name of a place in a message: its key, and its number in a list."""
     names = [part for part in path if isinstance(part, str)]
     name = f"'{shorten(names[-1])}'" if names else "the document"
     if path and isinstance(path[-1], int):
@@ -22,25 +22,25 @@ def subject(path: Path) -> str:
 
 
 def describe(value: object) -> str:
-    """Return what a value is."""
+    """Return the type of a value and, if it is short, the value."""
     match value:
         case None:
-            return "nothing"
+            return "null"
         case bool():
             return "true" if value else "false"
         case int() | float():
             return f"the number {number(value) if isinstance(value, int) else value}"
         case str():
-            return f"the text '{shorten(value)}'" if value else "an empty text"
+            return f"the string '{shorten(value)}'" if value else "an empty string"
         case list() | tuple():
             return "a list" if value else "an empty list"
         case dict():
             return "a mapping" if value else "an empty mapping"
-    return "of no type that YAML has"
+    return "of an unknown type"
 
 
 def found(path: Path, value: object, code: str = "RS012") -> str:
-    """Return what stands at a place; where its type is right, that goes without saying."""
+    """Return a sentence with the value at a place; the type is named only if it is wrong (not for RS013)."""
     if code == "RS013" and isinstance(value, str):
         return f"{subject(path)} is '{shorten(value)}'"
     if code == "RS013" and isinstance(value, int | float):
@@ -49,7 +49,7 @@ def found(path: Path, value: object, code: str = "RS012") -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as one would write it."""
+    """Return a number in the form in which people write it."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
     # Python refuses to print integers of thousands of digits.
@@ -62,22 +62,22 @@ def items(count: object) -> str:
 
 
 def conversion(wanted: str, value: object) -> str:
-    """Return how to write what was probably meant, if the type of a value is wrong."""
+    """Return the remedy for a value of the wrong type, or an empty string."""
     return next(_conversions(wanted, value), "")
 
 
 def _conversions(wanted: str, value: object) -> Iterator[str]:
-    if wanted == "a text" and isinstance(value, bool | int | float):
+    if wanted == "a string" and isinstance(value, bool | int | float):
         yield "put it in quotes"
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _TRUTH:
         yield f"write {_TRUTH[value.lower()]}"
     if wanted.startswith("a mapping") and isinstance(value, list):
-        yield "write a key before each value, in { }"
+        yield "write 'key: value' for each item, without '-' or [ ]"
     if wanted == "a list" and isinstance(value, str | int | float):
         yield "put it in brackets: [ ]"
-    if wanted == "a whole number" and isinstance(value, float) and value.is_integer():
+    if wanted == "an integer" and isinstance(value, float) and value.is_integer():
         yield f"write {number(value)}"
-    if wanted in ("a number", "a whole number") and isinstance(value, str):
+    if wanted in ("a number", "an integer") and isinstance(value, str):
         try:
             meant = float(value)
         except ValueError:

@@ -1,1 +1,1 @@
-"""Text to structure: YAML bytes to values with places, overlays to one document, text to expressions."""
+"""Reads text: YAML to values with places, several documents to one, strings to expression trees."""

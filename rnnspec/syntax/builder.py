@@ -1,4 +1,4 @@
-"""The events of a YAML parser to nodes, iteratively, with everything capped that a file could make large."""
+"""Builds nodes from the events of a YAML parser, without recursion and with limits on every size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from rnnspec.diagnostics import Problems, Source, Span, shorten
-from rnnspec.syntax.core_schema import NumberError, curly, resolve
+from rnnspec.syntax.core_schema import MAX_NUMBER, NumberError, curly, resolve
 from rnnspec.syntax.mistakes import ReadError
 from rnnspec.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, excerpt
 
@@ -19,12 +19,14 @@ MAX_NODES = 20_000
 MAX_TEXT = 10_000
 MAX_KEY = 128
 
-#: Hardly an expression has more commas; looking on for ever would take quadratic time.
+#: The most pieces of one expression that are joined again; without a limit this takes quadratic time.
 _MAX_PIECES = 32
 
 _COLON = re.compile(r"[ \t]*:")
 _TAG = re.compile(r"(?:&[^\s,\[\]{}]+\s+)?(![^\s,\[\]{}]*)")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s*)*")
+
+_TOO_LARGE = "a spec is a page or two: move data out of it"
 
 #: A key and its value; an item of a sequence has no key.
 _Pair = tuple[Scalar | None, Node]
@@ -34,7 +36,8 @@ _Pair = tuple[Scalar | None, Node]
 class _Collection:
     """A mapping or sequence whose end has not been read yet.
 
-    before: how many nodes were built before it.  key: the key whose value comes next.
+    before: the number of nodes built before it.  height: the levels of nesting inside, itself included.
+    key: the key whose value comes next.
     """
 
     span: Span
@@ -53,7 +56,10 @@ class _Collection:
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
-    """What an alias repeats: its nodes count each time, and its height adds to the nesting."""
+    """A node that aliases can repeat.
+
+    Each alias counts its nodes again, and adds its height to the levels of nesting.
+    """
 
     node: Node
     nodes: int
@@ -61,7 +67,7 @@ class _Anchored:
 
 
 class Builder:
-    """Builds the node of one document; `open` is the stack of collections not finished yet."""
+    """Builds the node of one document.  open: the stack of collections that have not ended."""
 
     def __init__(self, source: Source, problems: Problems) -> None:
         self.source = source
@@ -74,15 +80,15 @@ class Builder:
 
     @property
     def open_bracket(self) -> Span | None:
-        """The place of the innermost { or [ that is not closed yet."""
+        """The place of the innermost { or [ that is not closed."""
         # `[a: b]` holds a mapping without brackets of its own.
         spans = (c.span for c in reversed(self.open) if c.flow)
         return next((span for span in spans if excerpt(span) in ("{", "[")), None)
 
     def build(self, events: Iterable[Any]) -> Node | None:
-        """Return the document's node, null if it is empty; None if a problem left a hole in it.
+        """Return the node of the document, a null scalar if it is empty, None if part of it is unusable.
 
-        Raises ReadError.
+        Raises ReadError if reading cannot continue.
         """
         documents = 0
         for event in events:
@@ -98,7 +104,7 @@ class Builder:
                 case yaml.DocumentStartEvent():
                     documents += 1
                     if documents > 1:
-                        help = "keep one document in a file: delete what follows, or this line"
+                        help = "a file can hold one document: delete this line, or all that follows"
                         raise ReadError("RS006", "a second document begins here", self._span(event), help)
         empty = Scalar(None, "", True, Span(self.source, 1, 1, 1, 1))
         return (self._root or empty) if self._usable else None
@@ -112,10 +118,10 @@ class Builder:
         self._count(1, span)
         limit = MAX_KEY if is_key else MAX_TEXT
         if len(text) > limit:
-            what = "key" if is_key else "text"
-            raise ReadError("RS004", f"a {what} of more than {limit:,} characters", span)
+            what = "key" if is_key else "string"
+            raise ReadError("RS004", f"this {what} has more than {limit:,} characters", span, "shorten it")
         if event.anchor is not None or event.tag is not None:
-            # The place of the value, without what stands before it.
+            # The place of the value, without the anchor or tag before it.
             written = excerpt(span)
             properties = _PROPERTIES.match(written)
             span = span.part(properties.end() if properties else 0, len(written))
@@ -131,16 +137,16 @@ class Builder:
         if self._wants_key:
             raise _complex_key(span)
         if any(collection.anchor == anchor for collection in self.open):
-            raise ReadError("RS006", f"'*{name}' stands inside what it repeats", span)
+            raise ReadError("RS006", f"'*{name}' stands inside the value that it repeats", span)
         found = self._anchors.get(anchor)
         if found is None:
-            help = "put the text in quotes if it is meant to start with '*'"
-            raise ReadError("RS003", f"'*{name}' repeats nothing: no '&{name}' stands above", span, help)
+            help = "if the string should start with '*', put it in quotes"
+            raise ReadError("RS003", f"the alias '*{name}' has no anchor '&{name}' above it", span, help)
         if len(self.open) + found.height > MAX_DEPTH:
             raise _too_deep(span)
         if self._nodes + found.nodes > MAX_NODES:
             message = f"'*{name}' makes the document longer than {MAX_NODES:,} keys and values"
-            raise ReadError("RS006", message, span, "write out what is meant, without aliases")
+            raise ReadError("RS006", message, span, "write the values out, without aliases")
         self._count(found.nodes, span)
         self._add(replace(found.node, span=span), None, found.nodes, found.height)
 
@@ -164,7 +170,8 @@ class Builder:
         if done.flow:
             last = self._span(event)
         else:
-            # The parser tells where the next thing begins, not where a block ends; and an anchor is no key.
+            # For a block, the parser gives the start of the next token, not the end of the block; and its
+            # start may be an anchor, not a key.
             key, _ = done.pairs[0]
             first = key.span if key else first
             last = done.pairs[-1][1].span
@@ -178,7 +185,7 @@ class Builder:
         self._add(node, done.anchor, self._nodes - done.before, done.height)
 
     def _add(self, node: Node, anchor: str | None, nodes: int, height: int) -> None:
-        """Put a finished node, of so many nodes and levels, where it belongs."""
+        """Add a finished node of this many nodes and levels of nesting to its parent."""
         if anchor is not None:
             self._anchors[anchor] = _Anchored(node, nodes, height)
         if not self.open:
@@ -195,21 +202,21 @@ class Builder:
     # --- the contents of a collection ---
 
     def _entries(self, pairs: Iterable[_Pair], flow: bool) -> dict[str, Entry]:
-        """Return the entries of a mapping; the first of a key counts."""
+        """Return the entries of a mapping; of equal keys, the first one."""
         entries: dict[str, Entry] = {}
         for key, value in pairs:
             assert key is not None
             first = entries.get(key.text)
             if key.text == "<<" and key.plain:
                 self._usable = False
-                help = "write the keys out, or put what is shared into a file and name it in 'extends'"
-                self.problems.error("RS006", "a merge key is not part of the language", key.span, help=help)
+                help = "write the keys out, or move the shared keys to a file and name it in 'extends'"
+                self.problems.error("RS006", "merge keys (<<) are not supported", key.span, help=help)
             elif flow and _lacks_colon(key, value):
                 self._usable = False
                 self._no_value(key)
             elif first is not None:
-                message = f"the key '{shorten(key.text)}' stands already in line {first.key.line}"
-                self.problems.error("RS005", message, key.span, help="delete one of the two")
+                message = f"the key '{shorten(key.text)}' is already defined on line {first.key.line}"
+                self.problems.error("RS005", message, key.span, help="delete one of the two, or merge them")
             else:
                 entries[key.text] = Entry(key.span, value)
         return entries
@@ -217,7 +224,7 @@ class Builder:
     def _no_value(self, key: Scalar) -> None:
         text = shorten(key.text)
         name, colon, value = text.partition(":")
-        help = f"write '{text}: ' and a value"
+        help = f"write a value: '{text}: ...'"
         if colon and name and value:
             help = f"put a space after the colon: '{name}: {value}'"
         elif " " in text:
@@ -226,7 +233,7 @@ class Builder:
         self.problems.error("RS003", f"'{text}' has no value", key.span, expected="'key: value'", help=help)
 
     def _rejoin(self, pairs: list[_Pair], brackets: str) -> list[_Pair]:
-        """Report expressions that the commas of a flow collection cut, and put them together again."""
+        """Report expressions that commas of a flow collection cut into pieces, and join the pieces again."""
         joined: list[_Pair] = []
         position = 0
         while position < len(pairs):
@@ -239,9 +246,9 @@ class Builder:
                 span = Span(self.source, start.line, start.column, stop.end_line, stop.end_column)
                 text = excerpt(span)
                 quote = "'" if '"' in text else '"'
-                message = f"inside {brackets} a text without quotes ends at a comma"
+                message = f"inside {brackets} an unquoted string ends at the first comma"
                 text = text[1:-1] if curly(text) else text
-                help = f"put all of it in quotes: {quote}{shorten(text, 200)}{quote}"
+                help = f"put the expression in quotes: {quote}{shorten(text, 200)}{quote}"
                 self.problems.error("RS007", message, span, help=help)
                 value = Scalar(text, text, True, span)
             joined.append((key, value))
@@ -249,9 +256,9 @@ class Builder:
         return joined
 
     def _curly(self, text: str, span: Span) -> None:
-        message = f"{text[0]} and {text[-1]} are not quotes of YAML, but part of the text"
+        message = f"YAML does not read {text[0]} and {text[-1]} as quotes, but as part of the string"
         quote = "'" if '"' in text else '"'
-        help = f"write {quote}{shorten(text[1:-1], 200)}{quote}, or leave them out"
+        help = f"write {quote}{shorten(text[1:-1], 200)}{quote}"
         self.problems.error("RS021", message, span, expected="straight quotes", help=help)
 
     def _resolve(self, text: str, span: Span) -> bool | int | float | str | None:
@@ -259,7 +266,8 @@ class Builder:
             return resolve(text)
         except NumberError as error:
             self._usable = False
-            self.problems.error("RS008", f"the number {shorten(text)} {error}", span)
+            expected = f"a finite number of at most {MAX_NUMBER} characters"
+            self.problems.error("RS008", f"the number {shorten(text)} {error}", span, expected=expected)
             return text
 
     # --- places and guards ---
@@ -275,7 +283,9 @@ class Builder:
     def _count(self, nodes: int, span: Span) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise ReadError("RS004", f"the document has more than {MAX_NODES:,} keys and values", span)
+            raise ReadError(
+                "RS004", f"the document has more than {MAX_NODES:,} keys and values", span, _TOO_LARGE
+            )
 
     def _refuse_tag(self, event: Any, span: Span) -> None:
         if event.tag is None:
@@ -284,12 +294,15 @@ class Builder:
         tag = _TAG.match(line, span.column - 1)
         if tag:
             span = Span(self.source, span.line, tag.start(1) + 1, span.line, tag.end(1) + 1)
-        help = "delete it; quotes make a text of a number"
-        self.problems.error("RS006", "a tag is not part of the language", span, help=help)
+        help = "delete it; to turn a number into a string, put it in quotes"
+        self.problems.error("RS006", "tags are not supported", span, help=help)
 
 
 def _end_of_cut(pairs: list[_Pair], start: int) -> int | None:
-    """Return where the pieces end of an expression whose parentheses a comma separated."""
+    """Return the position after the last piece of an expression that commas cut inside its parentheses.
+
+    None if there is no such expression at the start.
+    """
     _, value = pairs[start]
     if not isinstance(value, Scalar) or not value.plain:
         return None
@@ -305,13 +318,13 @@ def _end_of_cut(pairs: list[_Pair], start: int) -> int | None:
 
 
 def _piece(key: Scalar | None, value: Node) -> Scalar | None:
-    """Return the text between two commas, if that is all there is between them."""
+    """Return the text between two commas, if it is a single unquoted string without a colon."""
     text = value if key is None else key if _lacks_colon(key, value) else None
     return text if isinstance(text, Scalar) and text.plain else None
 
 
 def _lacks_colon(key: Scalar, value: Node) -> bool:
-    """Whether a key of a flow mapping stands there alone."""
+    """Return whether a key of a flow mapping has neither a colon nor a value."""
     if not isinstance(value, Scalar) or value.value is not None or not value.plain or value.text:
         return False
     line = key.span.source.lines[key.span.end_line - 1]
@@ -319,8 +332,10 @@ def _lacks_colon(key: Scalar, value: Node) -> bool:
 
 
 def _complex_key(span: Span) -> ReadError:
-    return ReadError("RS006", "a key must be a plain text", span, "write the key as one word")
+    return ReadError(
+        "RS006", "a key must be a string, not a list, a mapping or an alias", span, "write one word"
+    )
 
 
 def _too_deep(span: Span) -> ReadError:
-    return ReadError("RS004", f"the document is nested more than {MAX_DEPTH} deep", span)
+    return ReadError("RS004", f"the document is nested more than {MAX_DEPTH} levels deep", span, _TOO_LARGE)

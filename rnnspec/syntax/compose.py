@@ -1,7 +1,6 @@
-"""Several files and settings to one resolved document.
+"""Composes a spec, the files that it extends, overlays and settings into one resolved document.
 
-`extends` first, then each overlay, then each `--set`, in order.  Mappings merge by key; everything else
-replaces; `null` removes the key; a mapping whose `kind` changes replaces; a new epoch says where it goes.
+`extends` comes first, then each overlay, then each `--set`, in order.  `merge.py` has the rules.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MAX_CHAIN = 16
 
 @dataclass(frozen=True)
 class Document:
-    """The one resolved document of a spec, each node with the place it came from."""
+    """The resolved document of a spec; each node has the place that it came from."""
 
     tree: Mapping
     name: str
@@ -37,7 +36,7 @@ class Document:
         return {key: plain_value(entry.value) for key, entry in self.tree.entries.items()}
 
     def node(self, path: Steps[str | int]) -> Node | None:
-        """Return the node at a path, None if there is none."""
+        """Return the node at a path; None if the path does not exist."""
         node: Node = self.tree
         for step in path:
             below = _child(node, step)
@@ -47,7 +46,10 @@ class Document:
         return node
 
     def span(self, path: Steps[str | int], *, key: bool = False) -> Span:
-        """Return the place of a value, or of its key; of the key that would hold it if it is absent."""
+        """Return the place of a value, or of its key.
+
+        If the path does not exist: the place of the last key of the path that does.
+        """
         node: Node = self.tree
         place = Span(node.span.source, node.span.line, node.span.column, node.span.line, node.span.column)
         for step in path:
@@ -58,7 +60,7 @@ class Document:
         return place if key or not path else node.span
 
     def rename(self, path: Steps[str | int], name: str) -> None:
-        """Let an entry be found under another name: its key was wrong, and its contents may be right."""
+        """Rename a key that is wrong, so that its value can be checked under the right name."""
         above = self.node(path[:-1])
         if isinstance(above, Mapping):
             entries = {name if key == path[-1] else key: entry for key, entry in above.entries.items()}
@@ -66,7 +68,7 @@ class Document:
             above.entries.update(entries)
 
     def inside(self, path: Steps[str | int], start: int, end: int) -> Span:
-        """Return the place of the characters start to end (0-based, exclusive) of a text."""
+        """Return the place of the characters start to end (0-based, end exclusive) of a string."""
         node = self.node(path)
         return node.part(start, end) if isinstance(node, Scalar) else self.span(path)
 
@@ -74,9 +76,9 @@ class Document:
 def compose(
     path: Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = (), *, problems: Problems
 ) -> Document | None:
-    """Return the resolved document of a spec, or None if it cannot be put together.
+    """Return the resolved document of a spec; None if it cannot be composed.
 
-    Repairs are in the problems although there is a result: see `read_file`.
+    A result does not mean that there were no errors: see `read_file`.
     """
     main = read_file(path, problems)
     chains = [_chain(main, str(path), problems)]
@@ -99,7 +101,7 @@ def _resolve(
     name: str,
     problems: Problems,
 ) -> Document | None:
-    """Lay the documents of all chains, then the settings, over each other."""
+    """Merge the documents of all chains, then the settings, in order."""
     layers = [layer for chain in chains if chain for layer in chain]
     if main is None or None in chains or None in settings:
         return None
@@ -120,7 +122,7 @@ def _resolve(
 
 
 def _chain(tree: Mapping | None, name: str, problems: Problems) -> list[Mapping] | None:
-    """Return a document and all that it extends, the most basic first; None if one is missing."""
+    """Return a document and all documents that it extends, the base first; None if one is missing."""
     if tree is None:
         return None
     chain, names, seen = [tree], [name], [os.path.realpath(name)]
@@ -142,46 +144,48 @@ def _extended_file(place: Node, names: list[str], seen: list[str], problems: Pro
     """Return the path of the file that the last of names extends."""
     message, help = "", ""
     if not isinstance(place, Scalar) or not isinstance(place.value, str) or not place.value:
-        message, help = "'extends' takes one path", "write it like base/cognitive.yaml"
+        message, help = "'extends' takes one path", "for example: 'extends: base/cognitive.yaml'"
     elif os.path.isabs(place.value):
         message, help = (
-            "the path of 'extends' must be relative to this file",
-            "write it like base/cognitive.yaml",
+            "the path in 'extends' must be relative to this file",
+            "for example: 'extends: base/cognitive.yaml'",
         )
     if message or not isinstance(place, Scalar):
         problems.error("RS016", message, place.span, expected="the path of a file", help=help)
         return None
     file = os.path.join(os.path.dirname(names[-1]), place.text)
     if not os.path.exists(file):
-        problems.error("RS016", f"there is no file '{shorten(file, 200)}'", place.span, help=neighbour(file))
+        help = neighbour(file) or "a path in 'extends' is relative to the file that it stands in"
+        problems.error("RS016", f"there is no file '{shorten(file, 200)}'", place.span, help=help)
     elif os.path.realpath(file) in seen:
         circle = " -> ".join([*names[seen.index(os.path.realpath(file)) :], file])
-        problems.error("RS016", f"'extends' goes in a circle: {circle}", place.span)
+        help = "delete one 'extends' of the cycle"
+        problems.error("RS016", f"the files extend each other in a cycle: {circle}", place.span, help=help)
     elif len(names) >= MAX_CHAIN:
-        problems.error("RS016", f"'extends' leads through more than {MAX_CHAIN} files", place.span)
+        problems.error("RS016", f"a chain of 'extends' may have at most {MAX_CHAIN} files", place.span)
     else:
         return file
     return None
 
 
 def _find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
-    """Return the path of an overlay that is named by its path, or by its name among the methods."""
+    """Return the path of an overlay that is given by its path or by the name of a method."""
     if os.path.exists(name) and not os.path.isdir(name):
         return name
     known = _methods(folder)
     if name in known:
         return str(known[name])
     place = Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
-    message = f"there is no file '{shorten(name, 200)}', nor a method of that name"
+    message = f"there is no file and no method '{shorten(name, 200)}'"
     expected = f"the path of a file, or {one_of(sorted(known))}"
     problems.error("RS016", message, place, expected=expected, help=nearest(name, known) or neighbour(name))
     return None
 
 
 def _methods(folder: Path) -> dict[str, Path]:
-    """Return the methods by name: those that come along, unless one beside the spec has the same name."""
+    """Return the paths of the methods by name; a method beside the spec replaces a shipped one."""
     package = Path(__file__).resolve().parents[1]
-    # Inside the package if installed, beside it in a checkout.
+    # Methods are inside the package if it is installed, beside it in a checkout.
     shipped = package / "methods" if (package / "methods").is_dir() else package.parent / "specs" / "methods"
     places = (shipped, folder / "methods")
     return {file.stem: file for place in places for file in place.glob("*.yaml") if file.is_file()}
@@ -195,7 +199,7 @@ def _without_extends(tree: Mapping) -> Mapping:
 
 
 def _with_arrows(tree: Mapping, problems: Problems) -> Mapping:
-    """Return a document in which every connection is called `a -> b`, with one blank at each side."""
+    """Return a document in which every connection is named `a -> b`, with one space on each side."""
     network = tree.entries.get("network")
     if network is None or not isinstance(network.value, Mapping):
         return tree
@@ -206,8 +210,8 @@ def _with_arrows(tree: Mapping, problems: Problems) -> Mapping:
     for key, entry in connections.value.entries.items():
         name = arrow(key)
         if name in entries:
-            message = f"the key '{shorten(name)}' stands already in line {entries[name].key.line}"
-            problems.error("RS005", message, entry.key, help="delete one of the two")
+            message = f"the key '{shorten(name)}' is already defined on line {entries[name].key.line}"
+            problems.error("RS005", message, entry.key, help="delete one of the two, or merge them")
         else:
             entries[name] = entry
     renamed = replace(connections, value=Mapping(entries, connections.value.span))
@@ -218,7 +222,7 @@ def _with_arrows(tree: Mapping, problems: Problems) -> Mapping:
 
 
 def _child(node: Node, step: str | int) -> tuple[Span, Node] | None:
-    """Return the place of the key, and the value, one step below a node."""
+    """Return the place of a key (or item) directly below a node, and its value."""
     if isinstance(node, Mapping) and isinstance(step, str):
         entry = node.entries.get(step)
         return (entry.key, entry.value) if entry else None

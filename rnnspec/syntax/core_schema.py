@@ -1,14 +1,14 @@
-"""The YAML 1.2 core rules: which plain scalars are numbers, truth values or null."""
+"""The core schema of YAML 1.2: which unquoted scalars are numbers, true, false or null."""
 
 from __future__ import annotations
 
 import math
 import re
 
-#: No number that a model needs is longer, and Python's conversion of long ones takes quadratic time.
+#: The most characters of a number.  No model needs more, and Python converts long numbers in quadratic time.
 MAX_NUMBER = 64
 
-#: Quotes that word processors make of straight ones.
+#: The quotes that word processors put in place of straight ones.
 CURLY = "“”„‟«»‘’‚‛‹›"
 _CURLY = re.compile(f"[{CURLY}][^{CURLY}]*[{CURLY}]", re.DOTALL)
 
@@ -23,16 +23,16 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 class NumberError(ValueError):
-    """A number that the language has no use for; the message completes `the number ...`."""
+    """A number that is not allowed in a spec; the message completes the sentence `the number X ...`."""
 
 
 def curly(text: str) -> bool:
-    """Return whether a text stands in quotes that YAML takes for letters."""
+    """Return whether a string is enclosed in curly quotes, which YAML reads as ordinary characters."""
     return bool(_CURLY.fullmatch(text))
 
 
 def resolve(text: str) -> bool | int | float | str | None:
-    """Return what a plain scalar means: `1e-3` is a number, `no` a string, `017` is 17.
+    """Return the value of an unquoted scalar: `1e-3` is a number, `no` a string, `017` is 17.
 
     Raises NumberError for a number that is not finite or too long.
     """
@@ -49,7 +49,7 @@ def resolve(text: str) -> bool | int | float | str | None:
         raise NumberError(f"has more than {MAX_NUMBER} characters")
     if integer:
         value = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-        # Written out again, it would else be refused.
+        # Its decimal form would be too long when the document is written and read again.
         if len(str(value)) > MAX_NUMBER:
             raise NumberError(f"has more than {MAX_NUMBER} digits")
         return value

@@ -1,4 +1,4 @@
-"""A document as YAML text: the same bytes for the same values, and the same values when read again."""
+"""Writes a document as YAML: equal values give equal bytes, and reading them gives the same values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from rnnspec.syntax.core_schema import CURLY, NumberError, resolve
 from rnnspec.syntax.source import FORBIDDEN
 
-#: A list of single values stands on one line if it fits.
+#: A list of scalars is written on one line if the line is shorter than this.
 _WIDTH = 100
 
 _NOT_PLAIN = re.compile(
@@ -20,9 +20,9 @@ _FLOW_INDICATOR = re.compile(r"[,\[\]{}]")
 
 
 def dump(value: Mapping[str, object]) -> str:
-    """Return the YAML of a document in block style, keys in their order, quotes only where needed.
+    """Return a document as YAML in block style, keys in their order, quotes only where needed.
 
-    Raises ValueError for a number that is not finite, TypeError for what is no value of a document.
+    Raises ValueError for a number that is not finite, TypeError for a value that YAML cannot express.
     """
     return "".join(f"{line}\n" for line in _block(value)) if value else "{}\n"
 
@@ -42,7 +42,7 @@ def _entry(head: str, value: object, indent: str) -> Iterator[str]:
     if line is not None and (not line.startswith("[") or len(head) + len(line) < _WIDTH):
         yield f"{head} {line}"
     elif head == "-":
-        # The first line of what is below stands behind the dash.
+        # The first line of the item stands after the dash.
         for number, line in enumerate(_block(value)):
             yield f"{indent if number else '- '}{line}"
     else:
@@ -52,7 +52,7 @@ def _entry(head: str, value: object, indent: str) -> Iterator[str]:
 
 
 def _line(value: object) -> str | None:
-    """Return what stands on one line, None for what does not."""
+    """Return a value that fits on one line; None for one that needs several."""
     if isinstance(value, Mapping):
         return None if value else "{}"
     if isinstance(value, list | tuple):
@@ -80,7 +80,7 @@ def _scalar(value: object, *, flow: bool = False) -> str:
 
 
 def _text(text: str, *, flow: bool = False, key: bool = False) -> str:
-    """Return a text as it stands in YAML, in quotes if it would else be something else."""
+    """Return a string in YAML, in quotes if it would mean something else without them."""
     plain = bool(text) and not _NOT_PLAIN.match(text) and not FORBIDDEN.search(text)
     if plain and flow:
         plain = not _FLOW_INDICATOR.search(text) and text.count("(") == text.count(")")

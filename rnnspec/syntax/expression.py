@@ -1,6 +1,6 @@
-"""Text to expression trees: a tokenizer and a precedence-climbing parser, with Python's precedences.
+"""Parses expressions: a tokenizer and a precedence-climbing parser with the operator precedences of Python.
 
-The trees are untyped; what a name means is decided where the program is lowered.
+The trees are untyped.  Lowering (`program/expressions.py`) resolves names and types.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ MAX_HEIGHT = 100
 MAX_EXPONENT = 64
 MAX_NUMBER = 64
 
+_TOO_LONG = "define parts of it as variables in 'draw'"
+
 
 @dataclass(frozen=True)
 class Number:
@@ -32,7 +34,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with a unit of time behind it."""
+    """A time: a number followed by a unit."""
 
     time: Time
     start: int
@@ -48,7 +50,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Call:
-    """A function and its arguments; the function's name begins at `start`."""
+    """A function and its arguments; the name of the function begins at `start`."""
 
     function: str
     arguments: tuple[Tree, ...]
@@ -68,7 +70,7 @@ class Unary:
 
 @dataclass(frozen=True)
 class Binary:
-    """x + y and the like: + - * / % ** < <= > >= == != and or."""
+    """x + y, or another binary operator: + - * / % ** < <= > >= == != and or."""
 
     operator: str
     left: Tree
@@ -81,7 +83,7 @@ Tree = Number | Quantity | Name | Call | Unary | Binary
 
 
 def children(tree: Tree) -> tuple[Tree, ...]:
-    """Return the trees directly below one."""
+    """Return the operands or arguments of a tree."""
     match tree:
         case Call(arguments=arguments):
             return arguments
@@ -94,7 +96,7 @@ def children(tree: Tree) -> tuple[Tree, ...]:
 
 
 class ExpressionError(ValueError):
-    """What is wrong with an expression, and at which characters (0-based, the end exclusive)."""
+    """A mistake in an expression, and the characters where it is (0-based, end exclusive)."""
 
     def __init__(self, message: str, start: int, end: int, expected: str = "", help: str = "") -> None:
         super().__init__(message)
@@ -104,14 +106,14 @@ class ExpressionError(ValueError):
 def parse(text: str) -> Tree:
     """Return the tree of an expression.  Raises ExpressionError."""
     if len(text) > MAX_CHARACTERS:
-        message = f"an expression has at most {MAX_CHARACTERS:,} characters, this one {len(text):,}"
-        raise ExpressionError(message, 0, 1, help="name its parts in 'draw'")
+        message = f"the expression has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed"
+        raise ExpressionError(message, 0, 1, help=_TOO_LONG)
     return _Parser(text).parse()
 
 
 # --- tokens ------------------------------------------------------------------------------------------
 
-# `other` is whatever looks like a part of an expression and is none; the parser says so when it gets there.
+# `other`: operators of other languages.  The parser reports them when it reaches them.
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
@@ -152,17 +154,17 @@ _REMEDIES = {
     "π": "did you mean 'pi'?",
     "µs": "did you mean 'us'?",
     "μs": "did you mean 'us'?",
-    "[": "there are no subscripts: pick(k, a, b) chooses among values",
-    "]": "there are no subscripts: pick(k, a, b) chooses among values",
-    ".": "there are no attributes: a name is one word",
-    "'": "there are no texts: number the cases instead",
-    '"': "there are no texts: number the cases instead",
-    **dict.fromkeys(CURLY, "there are no texts: number the cases instead"),
+    "[": "there are no subscripts: pick(k, a, b) chooses a value by its index",
+    "]": "there are no subscripts: pick(k, a, b) chooses a value by its index",
+    ".": "there are no attributes: a name has no dots",
+    "'": "there are no strings: use numbers for the cases",
+    '"': "there are no strings: use numbers for the cases",
+    **dict.fromkeys(CURLY, "there are no strings: use numbers for the cases"),
     "?": "write where(condition, a, b)",
-    ":": "write where(condition, a, b) for a choice",
+    ":": "write where(condition, a, b) to choose between a and b",
     "if": "write where(condition, a, b)",
     "else": "write where(condition, a, b)",
-    "lambda": "there are no functions but the built-in ones",
+    "lambda": "only the built-in functions can be used",
     "for": "there are no loops",
     "in": "write x == a or x == b",
     "is": "did you mean '=='?",
@@ -173,7 +175,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """kind: number, name, sign, end, or other for what is not part of the language."""
+    """kind: number, name, sign, end, or other (not part of the language)."""
 
     kind: str
     text: str
@@ -190,7 +192,7 @@ def _tokens(text: str) -> list[_Token]:
         assert found.lastgroup is not None
         kind, word = found.lastgroup, found[found.lastgroup]
         if kind == "word":
-            # `and`, `or` and `not` are operators; Python's other keywords would be no names in its programs.
+            # `and`, `or` and `not` are operators; other keywords of Python cannot be names in generated code.
             operator = word in ("and", "or", "not")
             known = word.isascii() and not keyword.iskeyword(word)
             kind = "sign" if operator else "name" if known else "other"
@@ -203,7 +205,7 @@ def _tokens(text: str) -> list[_Token]:
 
 _NOT, _COMPARISON, _UNARY = 3, 4, 7
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
-#: How tightly an operator binds what stands at its sides.
+#: Precedence: an operator with a higher number binds more tightly.
 _BINDING = {
     "or": 1,
     "and": 2,
@@ -215,7 +217,7 @@ _BINDING = {
 
 
 class _Parser:
-    """Climbs precedences; recursion is as deep as the expression is nested, hence capped."""
+    """A precedence-climbing parser.  It recurses once for each level of nesting, hence MAX_NESTING."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -223,7 +225,7 @@ class _Parser:
         self.position = 0
         self.nesting = 0
         self.nodes = 0
-        #: The parentheses that are open, and whether each holds arguments.
+        #: The parentheses that are open, and whether each encloses the arguments of a call.
         self.open: list[tuple[_Token, bool]] = []
 
     def parse(self) -> Tree:
@@ -248,7 +250,7 @@ class _Parser:
         return self._last
 
     def _expression(self, floor: int) -> Tree:
-        """Parse operands joined by operators that bind at least as tightly as floor."""
+        """Parse operands joined by operators of at least the precedence floor."""
         start = self._token.start
         left = self._operand(floor)
         while self._token.kind == "sign":
@@ -258,7 +260,7 @@ class _Parser:
                 break
             self._advance()
             if operator.text == "**":
-                # Binds to the right, and less tightly than a sign there: 2 ** -x ** 2.
+                # Right associative; a sign after it binds more tightly: 2 ** -x ** 2.
                 right = self._deeper(_UNARY, operator)
                 self._check_exponent(right)
             else:
@@ -286,8 +288,8 @@ class _Parser:
             return tree
         if token.text in ("-", "+", "not"):
             if token.text == "not" and floor > _NOT:
-                message = "'not' binds less tightly than the operator before it"
-                self._refuse(token, message, help="put it in parentheses: (not x)")
+                message = "'not' needs parentheses after this operator"
+                self._refuse(token, message, help="write (not x)")
             self._advance()
             operand = self._deeper(_NOT if token.text == "not" else _UNARY, token)
             return self._node(Unary(token.text, operand, token.start, self._last.end))
@@ -297,9 +299,11 @@ class _Parser:
         token = self._advance()
         exponent = re.search(r"[eE]([+-]?[0-9]+)", token.text)
         if len(token.text) > MAX_NUMBER:
-            self._refuse(token, f"a number has at most {MAX_NUMBER} characters")
+            self._refuse(
+                token, f"the number has more than {MAX_NUMBER} characters", help="write fewer digits"
+            )
         if exponent and abs(int(exponent[1])) > MAX_EXPONENT:
-            self._refuse(token, f"the exponent of a number is at most {MAX_EXPONENT}")
+            self._refuse(token, "this exponent is too large", expected=f"at most {MAX_EXPONENT}")
         unit = self._token
         if unit.kind == "name" and unit.text in UNITS:
             self._advance()
@@ -329,8 +333,8 @@ class _Parser:
     def _deeper(self, floor: int, token: _Token) -> Tree:
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            message = f"the expression is nested more than {MAX_NESTING} deep"
-            self._refuse(token, message, help="name its parts in 'draw'")
+            message = f"the expression is nested more than {MAX_NESTING} levels deep"
+            self._refuse(token, message, help=_TOO_LONG)
         tree = self._expression(floor)
         self.nesting -= 1
         return tree
@@ -339,13 +343,14 @@ class _Parser:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             message = f"the expression has more than {MAX_NODES} numbers, names and operators"
-            self._refuse(self._last, message, help="name its parts in 'draw'")
+            self._refuse(self._last, message, help=_TOO_LONG)
         return tree
 
     def _check_exponent(self, exponent: Tree) -> None:
         literal = exponent.operand if isinstance(exponent, Unary) else exponent
         if isinstance(literal, Number) and literal.value > MAX_EXPONENT:
-            raise ExpressionError(f"an exponent is at most {MAX_EXPONENT}", literal.start, literal.end)
+            expected = f"at most {MAX_EXPONENT}"
+            raise ExpressionError("this exponent is too large", literal.start, literal.end, expected)
 
     # --- refusals ---
 
@@ -353,14 +358,14 @@ class _Parser:
         raise ExpressionError(message, token.start, token.end, expected, help)
 
     def _refuse_other(self, token: _Token) -> NoReturn:
-        """Refuse what is not part of the language at all."""
+        """Refuse a token that is not part of the language."""
         word = shorten(token.text)
         if token.text in "'\"`" + CURLY:
-            message = "an expression holds no texts in quotes"
+            message = "an expression cannot contain strings"
         elif token.text[0].isalpha() and not token.text.isascii():
-            message = f"'{word}' is not a name: names have the letters a to z, digits and _"
+            message = f"'{word}' is not a valid name: use the letters a to z, digits and _"
         elif keyword.iskeyword(token.text):
-            message = f"'{word}' is not part of expressions"
+            message = f"'{word}' is not part of the expression language"
         else:
             message = f"'{word}' is not an operator"
         self._refuse(token, message, help=_REMEDIES.get(token.text, ""))
@@ -373,19 +378,19 @@ class _Parser:
         where = f"after '{last.text}'" if last else before
         help = ""
         if last and last.text == "%" and token.kind in ("end", "sign"):
-            help = "'%' is the remainder of a division; write 0.5 for 50 %"
+            help = "'%' is the remainder of a division; for 50 % write 0.5"
         if last and last.text == "(" and token.text == ")":
-            self._refuse(token, "there is nothing in these parentheses", expected="a value")
+            self._refuse(token, "these parentheses are empty", expected="a value")
         self._refuse(token, f"a value is missing {where}", help=help)
 
     def _refuse_follower(self, left: Tree | None) -> NoReturn:
-        """Refuse the token behind a complete value: it is no operator, and nothing that may stand there."""
+        """Refuse a token that cannot follow a complete value."""
         token = self._token
         bracket, is_call = self.open[-1] if self.open else (None, False)
         if token.kind == "other":
             if token.text == "=" and is_call and isinstance(left, Name):
-                help = "write the values alone, in their order"
-                self._refuse(token, "the arguments of a function have no names", help=help)
+                help = "write the values without names, in order"
+                self._refuse(token, "functions take no named arguments", help=help)
             self._refuse_other(token)
         if token.kind == "end" and bracket is not None:
             self._refuse(bracket, "this '(' is never closed", help="close it with ')'")
@@ -393,14 +398,14 @@ class _Parser:
             self._refuse(token, "this ')' closes nothing", help="delete it, or open it with '('")
         if token.text == ",":
             self._refuse(
-                token, "a comma stands only between the arguments of a function", help=self._decimal(left)
+                token, "a comma can only separate the arguments of a function", help=self._decimal(left)
             )
         if token.text == "not":
             self._refuse(token, "an operator is missing before 'not'", help="write 'and not' or 'or not'")
         self._refuse_neighbour(token, left)
 
     def _refuse_neighbour(self, token: _Token, left: Tree | None) -> NoReturn:
-        """Refuse one value beside another."""
+        """Refuse a value that directly follows another one."""
         word = shorten(token.text)
         if isinstance(left, Number) and token.kind == "name":
             unit = SPELLINGS.get(token.text.lower(), "")
@@ -409,14 +414,14 @@ class _Parser:
                 self._refuse(token, f"'{word}' is not a unit of time", expected=one_of(UNITS), help=help)
         if token.text == "(":
             help = f"write {self._excerpt(left)} * (...)"
-            self._refuse(token, "only the name of a function can be called", help=help)
-        help = f"did you mean {self._excerpt(left)} * {word}?" if isinstance(left, Number) else ""
+            self._refuse(token, "only a function name can stand before '('", help=help)
+        help = f"did you mean '{self._excerpt(left)} * {word}'?" if isinstance(left, Number) else ""
         if isinstance(left, Number) and token.text.startswith("_"):
-            help = "write the digits of a number without '_'"
+            help = "write numbers without '_'"
         self._refuse(token, f"an operator is missing before '{word}'", help=help)
 
     def _refuse_chain(self, left: Tree, middle: Tree) -> NoReturn:
-        """Refuse a < x < b, which would compare a truth value with b."""
+        """Refuse a < x < b, which would compare the truth value of a < x with b."""
         operator = self._advance()
         right = self._expression(_COMPARISON + 1)
         texts = [self._excerpt(tree) for tree in (left, middle, right)]
@@ -428,15 +433,15 @@ class _Parser:
 
     def _decimal(self, left: Tree | None) -> str:
         number = isinstance(left, Number) and self.tokens[self.position + 1].kind == "number"
-        return "write decimals with a point" if number else ""
+        return "write a decimal point, not a comma" if number else ""
 
 
 def _check_height(tree: Tree) -> None:
-    """Refuse a + b + ... that is longer than generated programs may nest."""
+    """Refuse chains such as a + b + ... that would nest too deeply in generated code."""
     level, height = [tree], 0
     while level:
         height += 1
         if height > MAX_HEIGHT:
-            message = f"more than {MAX_HEIGHT} operators apply to each other here"
-            raise ExpressionError(message, tree.start, tree.end, help="name its parts in 'draw'")
+            message = f"this expression chains more than {MAX_HEIGHT} operators"
+            raise ExpressionError(message, tree.start, tree.end, help=_TOO_LONG)
         level = [below for above in level for below in children(above)]

@@ -1,4 +1,8 @@
-"""Lay one document over another: mappings merge by key, everything else replaces, `null` removes."""
+"""Merges one document into another.
+
+Mappings merge by key, every other value replaces the old one, and `null` removes the key.  A mapping whose
+`kind` changes replaces the old one.  A new epoch must give its position.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,16 @@ PLACES = ("after", "before")
 
 @dataclass(frozen=True)
 class Merge:
-    """The rules of composition.
+    """Merges documents and reports problems.
 
-    fragment: the documents are not a whole task, so that the epochs a place names may lie outside.
+    fragment: whether the documents are incomplete, so that a position may name an epoch outside of them.
     """
 
     problems: Problems
     fragment: bool
 
     def mappings(self, base: Mapping, over: Mapping, path: tuple[str, ...] = ()) -> Mapping:
-        """Return base with what over says about it; path: where both stand in the document."""
+        """Return base, changed by over.  path: where both stand in the document."""
         if path == EPOCHS:
             return self._epochs(base, over)
         entries = dict(base.entries)
@@ -52,7 +56,7 @@ class Merge:
             case Scalar():
                 return node
 
-    # --- epochs: their order means something ---
+    # --- epochs, whose order matters ---
 
     def _epochs(self, base: Mapping, over: Mapping) -> Mapping:
         entries = dict(base.entries)
@@ -73,32 +77,40 @@ class Merge:
         return Mapping({name: entries[name] for name in order}, base.span)
 
     def _take_place(self, name: str, entry: Entry, needed: bool) -> tuple[str, Scalar] | None:
-        """Return (`after` or `before`, the epoch it names) of an entry, and report what is wrong with it."""
+        """Return the position of an epoch: `after` or `before`, and another epoch.  Reports mistakes.
+
+        needed: whether a missing position is a mistake.
+        """
         given = entry.value.entries if isinstance(entry.value, Mapping) else {}
         places = [(word, given[word]) for word in given if word in PLACES and not is_null(given[word].value)]
         if len(places) == 2:
             message = f"the epoch '{shorten(name)}' has both 'after' and 'before'"
-            self.problems.error("RS017", message, places[1][1].key, help="keep one of the two")
+            self.problems.error("RS017", message, places[1][1].key, help="delete one of the two")
         if not places:
             if needed:
-                message = f"the epoch '{shorten(name)}' is new and does not say where it goes"
-                help = "write 'after:' or 'before:' and the name of an epoch into it"
+                message = f"the new epoch '{shorten(name)}' has no position"
+                help = "add 'after: EPOCH' or 'before: EPOCH' to it"
                 self.problems.error("RS017", message, entry.key, help=help)
             return None
         word, place = places[0]
         if isinstance(place.value, Scalar) and isinstance(place.value.value, str):
             return word, place.value
-        self.problems.error("RS017", f"'{word}' takes the name of an epoch", place.value.span)
+        self.problems.error(
+            "RS017",
+            f"the value of '{word}' is not a string",
+            place.value.span,
+            expected="the name of an epoch",
+        )
         return None
 
     def _place(self, order: list[str], moves: dict[str, tuple[str, Scalar]], known: bool) -> None:
-        """Put every epoch of moves into the order.  known: whether the other epochs of the task are."""
+        """Insert every epoch of moves into the order.  known: whether the other epochs are known."""
         while moves:
-            # One may be placed by another one of them, which then goes first.
+            # An epoch may be placed beside another one of moves, which is then inserted first.
             ready = [name for name, (_, place) in moves.items() if place.text in order]
             if not ready:
                 break
-            # Several at the same place keep the order in which they are written.
+            # Several epochs at one position keep the order in which they are written.
             befores = [name for name in ready if moves[name][0] == "before"]
             for name in befores + [name for name in reversed(ready) if name not in befores]:
                 word, place = moves.pop(name)
@@ -110,7 +122,9 @@ class Merge:
                 message = f"the epoch '{shorten(name)}' cannot be placed beside itself"
                 self.problems.error("RS017", message, place.span, expected=one_of(choices))
             elif place.text in moves:
-                message = f"'{shorten(name)}' and '{shorten(place.text)}' wait for each other's place"
+                message = (
+                    f"the positions of '{shorten(name)}' and '{shorten(place.text)}' depend on each other"
+                )
                 self.problems.error("RS017", message, place.span, expected=one_of(choices))
             elif known or not self.fragment:
                 message = f"'{shorten(place.text)}' is not an epoch of this task"
@@ -123,11 +137,11 @@ def is_null(node: Node) -> bool:
 
 
 def _changes_kind(base: Mapping, over: Mapping, path: tuple[str, ...]) -> bool:
-    # The keys of a task are names that its author chose: there `kind` may be a variable.
+    # The keys of a task are names that the author of the spec chose: there `kind` may be a variable.
     old, new = base.entries.get("kind"), over.entries.get("kind")
     if path[0] == "task" or old is None or new is None or is_null(new.value):
         return False
     if not (isinstance(old.value, Scalar) and isinstance(new.value, Scalar)):
-        # A population, channel or edge that is called `kind`.
+        # A population, channel or edge may be named `kind`.
         return False
     return plain_value(old.value) != plain_value(new.value)

@@ -1,4 +1,4 @@
-"""What a YAML syntax error most likely means, in plain words, with one remedy for the frequent ones."""
+"""Translates YAML syntax errors into the most likely mistake and its remedy."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rnnspec.diagnostics import Source, Span, shorten
 
 _CLOSING = {"{": "}", "[": "]"}
 _NO_SPACE = re.compile(r"\s*(?:- )?(\w+):(?=[^\s:])")
-_DEEPER = "this line is indented deeper than the one above, which has a value already"
+_DEEPER = "this line is indented deeper than the line above, which already has a value"
 
 
 class ReadError(Exception):
-    """A problem of a YAML text after which reading cannot go on."""
+    """A problem in a YAML file after which reading cannot continue."""
 
     def __init__(self, code: str, message: str, span: Span, help: str = "") -> None:
         super().__init__(message)
@@ -22,12 +22,15 @@ class ReadError(Exception):
 
 
 def explain(error: yaml.MarkedYAMLError, source: Source, bracket: Span | None) -> ReadError:
-    """Translate a parser's error.  bracket: the innermost { or [ that was still open."""
+    """Translate an error of the parser.  bracket: the innermost { or [ that was still open."""
     return _Explainer(error, source, bracket).explain()
 
 
 class _Explainer:
-    """What the parser said, where, and the line it was reading; its context begins at `begin`."""
+    """The error of the parser, its place, and the line that it was reading.
+
+    begin: the row and column where the construct begins that the parser could not finish.
+    """
 
     def __init__(self, error: yaml.MarkedYAMLError, source: Source, bracket: Span | None) -> None:
         self.source = source
@@ -44,43 +47,41 @@ class _Explainer:
         said = self.problem
         indent = re.match(r"\s*", self.line)
         if indent and "\t" in indent[0] and self.column <= indent.end() and "quoted" not in said:
-            return self._at(self.row, indent[0].index("\t"), "a tab indents this line", "indent with spaces")
+            return self._at(self.row, indent[0].index("\t"), "this line is indented with a tab", "use spaces")
         if "directive" in said or "incompatible YAML" in said:
-            return self._at(
-                self.row, 0, "a directive is not part of the language", "delete this line", "RS006"
-            )
+            return self._at(self.row, 0, "directives are not supported", "delete this line", "RS006")
         if "tag" in said:
-            return self._here("a tag is not part of the language", "delete it", "RS006")
+            return self._here("tags are not supported", "delete it", "RS006")
         if "quoted scalar" in said:
             return self._quoted()
         if "unexpected ':'" in said:
             return self._here("a space is missing after this colon", "write 'key: value'")
         if "anchor" in said or "alias" in said:
-            return self._at(*self.begin, "a name must follow this sign", "put the value in quotes")
+            return self._at(*self.begin, "a name must follow '&' or '*'", "put the value in quotes")
         if "start any token" in said:
             return self._here(f"a value cannot start with '{self.character}'", "put the value in quotes")
         if "block scalar" in said:
-            help = "start the text in the next line, or put it in quotes"
-            return self._here("nothing may stand here after | or >", help)
+            help = "start the string on the next line, or put it in quotes"
+            return self._here("no text can follow | or > on the same line", help)
         return self._missing_space() or self._brackets() or self._colon() or self._block()
 
     def _quoted(self) -> ReadError:
         if "escape" in self.problem or "hexdecimal" in self.problem or "Unicode" in self.problem:
             help = r"write \\ for a backslash, or use single quotes"
-            return self._here("this is no escape that double quotes know", help)
+            return self._here("this is not a valid escape sequence in double quotes", help)
         row, column = self.begin
         quote = self._line(row)[column : column + 1]
         return self._at(row, column, "this quote is never closed", f"close it with {quote}")
 
     def _missing_space(self) -> ReadError | None:
-        """`size:20`, which YAML takes for one word that may go on in the next line."""
+        """Explain `size:20`, which YAML reads as one word that may continue on the next line."""
         if not re.search("':'|mapping values|expected key|flow", self.problem):
             return None
         for row in (self.row, self.begin[0], self._row_above(self.row)):
             column = self._line(row).find("\N{NO-BREAK SPACE}")
             if column >= 0:
-                help = "replace it by an ordinary space"
-                return self._at(row, column, "a no-break space stands in this line", help)
+                help = "replace it with an ordinary space"
+                return self._at(row, column, "this line contains a no-break space", help)
             found = _NO_SPACE.match(self._line(row))
             if found:
                 name, value = found[1], self._line(row)[found.end() :].strip()
@@ -94,16 +95,16 @@ class _Explainer:
         opening = self.source.lines[self.bracket.line - 1][self.bracket.column - 1]
         closing = _CLOSING[opening]
         if self.character == ",":
-            return self._here("there is nothing before this comma", "delete it")
+            return self._here("there is no value before this comma", "delete the comma")
         if self.character and self.character in "]}" and self.character != closing:
-            return self._here(f"'{opening}' is closed by '{self.character}'", f"write '{closing}' here")
+            return self._here(f"'{self.character}' cannot close '{opening}'", f"write '{closing}' here")
         if closing in self.line[self.column :]:
             if self.character == ":" and self.row == self.bracket.line - 1:
-                return self._here("a second colon stands in this value", "put the value in quotes")
+                return self._here("this value contains a second colon", "put the value in quotes")
             row = self.row if self.character != ":" else self._row_above(self.row)
             column = self.column if row == self.row else len(self._line(row).rstrip())
-            help = "put it before this, or put the whole value in quotes"
-            return self._at(row, column, "a comma is missing here", help)
+            help = "add it; or put the value in quotes if this is part of it"
+            return self._at(row, column, f"',' or '{closing}' is missing here", help)
         message = f"this '{opening}' is never closed"
         return self._at(self.bracket.line - 1, self.bracket.column - 1, message, f"close it with '{closing}'")
 
@@ -111,38 +112,41 @@ class _Explainer:
         if "mapping values" in self.problem:
             above = self._row_above(self.row)
             if ": " in self.line[: self.column]:
-                return self._here("a second colon stands in this line", "put the value in quotes")
+                return self._here("this line contains a second colon", "put the value in quotes")
             if ":" in self._line(above):
                 return self._at(
-                    self.row, _indent(self.line), _DEEPER, "indent both alike, or delete the value above"
+                    self.row,
+                    _indent(self.line),
+                    _DEEPER,
+                    "indent both lines equally, or delete the value above",
                 )
             name, blank, value = shorten(self._line(above).strip()).partition(" ")
             help = f"write '{name}: {value}'" if blank else f"write '{name}:'"
             return self._at(above, _indent(self._line(above)), f"a colon is missing after '{name}'", help)
         if "expected ':'" in self.problem:
-            return self._at(*self.begin, "there is no key and colon in this line", "write 'key: value'")
+            return self._at(*self.begin, "this line has no key and no colon", "write 'key: value'")
         return None
 
     def _block(self) -> ReadError:
         first = not self.line[: self.column].strip()
         if "sequence entries" in self.problem:
-            help = "start it in the next line, or write [a, b]"
-            return self._here("a list cannot start in the line of its key", help)
+            help = "start it on the next line, or write [a, b]"
+            return self._here("a list cannot start on the line of its key", help)
         if "'-' indicator" in self.problem or "block collection" in self.problem:
             help = "start it with '- ', or indent it like the key that it belongs to"
-            return self._here("this line is no item of the list above", help)
+            return self._here("this line is not an item of the list above", help)
         if first and self.character == "-":
-            return self._here("a list item stands among keys", "indent it deeper than its key")
+            return self._here("this list item is indented like a key", "indent it deeper than its key")
         if first and ("expected key" in self.problem or "<" in self.problem):
-            message = "this line is not indented like any line above"
-            return self._here(message, "indent it exactly like the keys beside it")
+            message = "the indentation of this line matches no line above"
+            return self._here(message, "indent it like the other keys of the same mapping")
         if self.character and self.character in "]}":
             return self._here(f"this '{self.character}' closes nothing", "delete it")
         if "expected key" in self.problem or "<" in self.problem:
-            help = "put quotes around the whole value, and double those inside"
-            return self._here("the value ended before this", help)
+            help = "put the whole value in quotes, or close the quote of a line above"
+            return self._here("this follows a value that has already ended", help)
         said = self.problem.strip(": ")
-        return self._here(f"this is no YAML: {said}", "put texts with special characters in quotes")
+        return self._here(f"this is not valid YAML: {said}", "put strings with special characters in quotes")
 
     # --- places ---
 
@@ -150,7 +154,7 @@ class _Explainer:
         return self.source.lines[row] if 0 <= row < len(self.source.lines) else ""
 
     def _row_above(self, row: int) -> int:
-        """Return the nearest row above that is neither blank nor a comment."""
+        """Return the nearest row above that is neither empty nor a comment."""
         above = row - 1
         while above > 0 and not self._line(above).partition("#")[0].strip():
             above -= 1

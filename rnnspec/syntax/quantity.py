@@ -1,4 +1,4 @@
-"""Times: a number and a unit, kept exactly."""
+"""Times: a number, stored exactly, and a unit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-#: Seconds in each unit. `steps` are base steps, so their length in seconds is the network's dt.
+#: Seconds in each unit.  The unit `steps` is missing: the length of a step is the dt of the network.
 SECONDS = {
     "us": Fraction(1, 1_000_000),
     "ms": Fraction(1, 1000),
@@ -16,7 +16,7 @@ SECONDS = {
 STEPS = ("step", "steps")
 UNITS = (*SECONDS, *STEPS)
 
-#: How people write units of time elsewhere.
+#: Other spellings of units, for `did you mean`.
 SPELLINGS = {
     **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
@@ -36,7 +36,7 @@ class Time:
     unit: str
 
     def seconds(self, dt: Fraction) -> Fraction:
-        """Return the time in seconds; dt, in seconds, is the length of a base step."""
+        """Return the time in seconds.  dt: the length of a step, in seconds."""
         return self.amount * (dt if self.unit in STEPS else SECONDS[self.unit])
 
     def __str__(self) -> str:
@@ -44,13 +44,13 @@ class Time:
 
 
 def match_quantity(text: str) -> tuple[Fraction, str] | None:
-    """Split `40 steps` into (40, 'steps'); the unit may be empty.  None if it is no number and word."""
+    """Split `40 steps` into (40, 'steps'); the unit may be empty.  None for any other string."""
     found = _TIME.fullmatch(text.strip()) if len(text) < 64 else None
     return (Fraction(found[1]), found[2]) if found else None
 
 
 def decimal(value: Fraction) -> str:
-    """Return an exact number as decimals if it has finitely many, as a fraction if not."""
+    """Return an exact number in decimal form if that is finite, else as a fraction."""
     rest, places = value.denominator, 0
     for factor in (2, 5):
         power = 0

@@ -1,4 +1,4 @@
-"""`--set a.b.c=value`: one value of a document, as a small document of its own."""
+"""Reads `--set a.b.c=value` as a document that has only this value."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _EXAMPLE = "training.networks=10"
 
 @dataclass(frozen=True)
 class Setting:
-    """The keys from the top of the document down to a value, each with its place in the text."""
+    """A value, and the keys that lead to it from the top of the document, each with its place."""
 
     keys: tuple[tuple[str, Span], ...]
     value: Node
 
     def layer(self) -> Mapping:
-        """Return the document that says only this."""
+        """Return the document that has only this value."""
         node = self.value
         for key, place in reversed(self.keys):
             node = Mapping({key: Entry(place, node)}, place)
@@ -29,20 +29,20 @@ class Setting:
         return node
 
     def fits(self, tree: Mapping, problems: Problems) -> bool:
-        """Whether the keys lead through mappings of the document; reports it if not."""
+        """Return whether all keys but the last lead to mappings of the document; reports it if not."""
         node: Node = tree
         for number, (key, place) in enumerate(self.keys):
             if not isinstance(node, Mapping):
                 above = ".".join(key for key, _ in self.keys[:number])
                 found = "a single value" if isinstance(node, Scalar) else "a list"
-                message = f"'{shorten(above)}' is {found} and has no '{shorten(key)}'"
-                help = f"set all of it: '{shorten(above)}=...'"
+                message = f"'{shorten(above)}' is {found}, so it has no key '{shorten(key)}'"
+                help = f"set the whole value: '{shorten(above)}=...'"
                 problems.error("RS018", message, place, help=help)
                 return False
             entry = node.entries.get(key)
             if entry is None:
                 if is_null(self.value):
-                    message = f"there is no '{shorten(key)}' here to remove"
+                    message = f"there is no key '{shorten(key)}' to remove"
                     problems.warning("RS018", message, place, help=nearest(key, node.entries))
                 return True
             node = entry.value
@@ -50,18 +50,18 @@ class Setting:
 
 
 def arrow(name: str) -> str:
-    """Return the name of a connection with one blank at each side of its arrow."""
+    """Return the name of a connection with one space on each side of the arrow."""
     return " -> ".join(part.strip() for part in name.split("->"))
 
 
 def read_setting(text: str, problems: Problems) -> Setting | None:
-    """Read one setting; its diagnostics point into the text."""
+    """Read one setting; None if it is invalid.  Its diagnostics point into the text."""
     source = Source("--set", text)
     whole = Span(source, 1, 1, 1, max(2, len(text) + 1))
     path, equals, _ = text.partition("=")
     if not equals:
         problems.error(
-            "RS018", "a setting needs a '='", whole, expected="key=value", help=f"write it like {_EXAMPLE}"
+            "RS018", "this setting has no '='", whole, expected="KEY=VALUE", help=f"for example: {_EXAMPLE}"
         )
         return None
     keys, column = [], 0
@@ -72,14 +72,14 @@ def read_setting(text: str, problems: Problems) -> Setting | None:
         )
         column += len(part) + 1
     if len(keys) > MAX_KEYS:
-        problems.error("RS018", f"a setting leads through at most {MAX_KEYS} keys", whole)
+        problems.error("RS018", f"a setting may have at most {MAX_KEYS} keys", whole)
         return None
     for key, place in keys:
         if not key:
-            problems.error("RS018", "a key is missing here", place, help=f"write it like {_EXAMPLE}")
+            problems.error("RS018", "a key is missing here", place, help=f"for example: {_EXAMPLE}")
             return None
     if keys[0][0] == "extends":
-        problems.error("RS018", "'extends' cannot be set", keys[0][1], help="use '--with' and a file")
+        problems.error("RS018", "'extends' cannot be set", keys[0][1], help="use '--with FILE'")
         return None
     node = read_value(source, len(path) + 1, problems)
     if isinstance(node, Scalar) and is_null(node) and not node.text:

@@ -1,4 +1,4 @@
-"""Files and texts to values with places: what is read, in which encoding, and how much of it at most."""
+"""Reads YAML files and strings into nodes with places; limits the encoding, characters and size."""
 
 from __future__ import annotations
 
@@ -29,57 +29,60 @@ __all__ = [
 
 MAX_BYTES = 1 << 20
 
-#: What may not stand in a spec, beside what YAML forbids: line breaks of YAML 1.1 that no editor shows as
-#: such, and a byte order mark that is not at the start.
+#: Characters that a spec cannot contain: those that YAML forbids, line breaks of YAML 1.1 that editors do not
+#: show as such, and a byte order mark that is not at the start.
 FORBIDDEN = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 
-#: PyYAML's composer is not used: it recurses, repeats aliases without a budget and resolves by the rules of
-#: YAML 1.1.  Its parser gives events, one at a time.
+#: Only the parser of PyYAML is used, which yields events one at a time.  Its composer recurses, repeats
+#: aliases without limit, and resolves scalars by the rules of YAML 1.1.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_file(path: Path | str, problems: Problems) -> Mapping | None:
-    """Read a file that holds one mapping.  None if it cannot be used; the problems say why.
+    """Read a file that holds one mapping; None if it cannot be used.  Reports all problems.
 
-    What can be repaired (a duplicate key, a tag, an expression cut at a comma) is reported and repaired, so
-    that the rest of the document is checked too: a result does not mean that there was no error.
+    Some mistakes (a duplicate key, a tag, an expression cut at a comma) are reported and repaired, so that
+    the rest of the document is checked too.  A result does not mean that there were no errors.
     """
     data = _load(path, problems)
     return None if data is None else read_mapping(data, str(path), problems)
 
 
 def read_mapping(data: bytes | str, name: str, problems: Problems) -> Mapping | None:
-    """Read a text that holds one mapping; the rest as for `read_file`."""
+    """Read YAML text that holds one mapping; otherwise as `read_file`."""
     node = read_text(data, name, problems)
     if node is None or isinstance(node, Mapping):
         return node
-    found, help = "a list", "start it with 'rnnspec: 1'"
+    found, help = "a list", "a spec starts with 'rnnspec: 1'"
     if isinstance(node, Scalar):
         found = "a single value"
         if re.match(r"\w+:\S", node.text):
             help = "put a space after the colon: 'key: value'"
-    problems.error("RS009", f"the document is {found}", node.span, expected="keys and values", help=help)
+    problems.error(
+        "RS009", f"the document is {found}", node.span, expected="a mapping: keys and values", help=help
+    )
     return None
 
 
 def read_text(data: bytes | str, name: str, problems: Problems) -> Node | None:
-    """Read one YAML document.  None if it cannot be used; the problems say why."""
+    """Read one YAML document; None if it cannot be used.  Reports all problems."""
     if len(data) > MAX_BYTES:
-        problems.error("RS004", f"the file is larger than {MAX_BYTES:,} bytes", _start(name))
+        help = "a spec is a page or two: move data out of it"
+        problems.error("RS004", f"the file is larger than {MAX_BYTES:,} bytes", _start(name), help=help)
         return None
     text = data if isinstance(data, str) else _decode(data, name, problems)
     node = None if text is None else read_value(Source(name, _unify(text)), 0, problems)
     if isinstance(node, Scalar) and node.value is None:
-        problems.error("RS009", "the document is empty", node.span, help="start it with 'rnnspec: 1'")
+        problems.error("RS009", "the document is empty", node.span, help="a spec starts with 'rnnspec: 1'")
         return None
     return node
 
 
 def read_value(source: Source, start: int, problems: Problems) -> Node | None:
-    """Read the YAML that begins at a character of the first line of a source."""
-    # Blanks keep the columns of what is read.
+    """Read the YAML that begins at a character (0-based) of the first line of a source."""
+    # Spaces in place of what is not read keep the columns right.
     text = " " * start + source.text[start:]
     builder = Builder(source, problems)
     try:
@@ -95,7 +98,7 @@ def read_value(source: Source, start: int, problems: Problems) -> Node | None:
 
 
 def neighbour(path: Path | str) -> str:
-    """Return `did you mean 'x'?` for the file of the same folder whose name is nearest."""
+    """Return `did you mean 'x'?` for the file with the most similar name in the same folder."""
     try:
         with os.scandir(os.path.dirname(path) or ".") as files:
             names = sorted(file.name for file in islice(files, 1000))
@@ -111,19 +114,19 @@ def _load(path: Path | str, problems: Problems) -> bytes | None:
     """Return the first MAX_BYTES + 1 bytes of a regular file."""
     help = ""
     try:
-        # Without the flag, opening a pipe that nobody writes to would wait for ever.
+        # Without this flag, opening a named pipe that has no writer would block forever.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NONBLOCK)) as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode):
                 return file.read(MAX_BYTES + 1)
-            message = "this is not a regular file"
+            message, help = "this is not a regular file", "give the path of a YAML file"
     except FileNotFoundError:
         message, help = "there is no such file", neighbour(path)
     except IsADirectoryError:
         message, inside = "this is a folder, not a file", os.path.join(path, "spec.yaml")
-        help = f"did you mean '{inside}'?" if os.path.exists(inside) else "give one of the files in it"
+        help = f"did you mean '{inside}'?" if os.path.exists(inside) else "give the path of a file in it"
     except PermissionError:
-        message = "there is no permission to read this file"
+        message = "you have no permission to read this file"
     except (OSError, ValueError) as error:
         message = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
     problems.error("RS001", message, _start(str(path)), help=help)
@@ -141,33 +144,31 @@ def _decode(data: bytes, name: str, problems: Problems) -> str | None:
         line, column = len(before), len(before[-1]) + 1
         span = Span(Source(name, _unify(data.decode(errors="replace"))), line, column, line, column + 1)
         utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        help = "the file looks like UTF-16; save it as UTF-8" if utf16 else "save the file as UTF-8"
+        help = "the file looks like UTF-16: save it as UTF-8" if utf16 else "save the file as UTF-8"
         message = f"the file is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
         problems.error("RS002", message, span, help=help)
         return None
 
 
 def _unify(text: str) -> str:
-    """Return a text with one kind of line break and without a byte order mark."""
+    """Return text with line breaks of one kind, and without a byte order mark."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _refuse_characters(source: Source) -> None:
     found = FORBIDDEN.search(source.text)
     if found:
-        message = f"the character U+{ord(found[0]):04X} may not stand in a spec"
+        message = f"a spec cannot contain the character U+{ord(found[0]):04X}"
         raise ReadError(
             "RS003", message, _place(source, found), "delete it; it may be invisible in your editor"
         )
 
 
 def _refuse_tag_directive(source: Source) -> None:
-    # The parser compares each of them with all before it, before it gives the first event.
+    # Before its first event, the parser compares each directive with all earlier ones: quadratic time.
     found = re.search(r"^%TAG\b.*", source.text, re.MULTILINE)
     if found:
-        raise ReadError(
-            "RS006", "a directive is not part of the language", _place(source, found), "delete this line"
-        )
+        raise ReadError("RS006", "directives are not supported", _place(source, found), "delete this line")
 
 
 def _place(source: Source, found: re.Match[str]) -> Span:

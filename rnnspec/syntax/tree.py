@@ -1,4 +1,4 @@
-"""What a YAML document consists of: scalars, mappings and sequences, each with its place."""
+"""The nodes of a YAML document: scalars, mappings and sequences, each with its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from rnnspec.diagnostics import Span
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value.  text: as YAML reads it; plain: without quotes; value: by the 1.2 core rules."""
+    """A single value.
+
+    value: by the core schema of YAML 1.2.  text: its characters.  plain: whether it is unquoted.
+    """
 
     value: bool | int | float | str | None
     text: str
@@ -17,9 +20,9 @@ class Scalar:
     span: Span
 
     def part(self, start: int, end: int) -> Span:
-        """Return the place of the characters start to end (0-based, exclusive) of the text.
+        """Return the place of the characters start to end (0-based, end exclusive) of the text.
 
-        The whole place if the text does not stand on one line as it is, because of folds or escapes.
+        If line folds or escapes hide where these are, return the place of the whole scalar.
         """
         written = excerpt(self.span)
         if written == self.text:
@@ -29,7 +32,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value of a mapping, and the place of its key."""
+    """The value of a key in a mapping, and the place of the key."""
 
     key: Span
     value: Node
@@ -37,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Values by the text of their keys, in the order written."""
+    """Entries by key, in the order written."""
 
     entries: dict[str, Entry]
     span: Span
@@ -53,7 +56,7 @@ Node = Scalar | Mapping | Sequence
 
 
 def excerpt(span: Span) -> str:
-    """Return the text that a place covers, its lines joined by single blanks."""
+    """Return the text of a span, its lines joined by single spaces."""
     lines = span.source.lines[span.line - 1 : span.end_line]
     if span.line == span.end_line:
         return lines[0][span.column - 1 : span.end_column - 1] if lines else ""
@@ -64,7 +67,7 @@ def excerpt(span: Span) -> str:
 
 
 def plain_value(node: Node) -> object:
-    """Return the dict, list or value that a node stands for."""
+    """Return a node as a dict, list or scalar value."""
     match node:
         case Mapping():
             return {key: plain_value(entry.value) for key, entry in node.entries.items()}
