@@ -17,15 +17,15 @@ def dt_within_tau(program: Program, document: Document, problems: Problems) -> N
         if network.dt > population.tau:
             problems.error(
                 "RS103",
-                f"dt, {print_time(network.dt)}, is longer than this tau of {print_time(population.tau)}",
+                f"a tau of {print_time(population.tau)} is shorter than dt",
                 document.span((*population.path, "tau")),
                 expected=f"at least dt, {print_time(network.dt)}",
-                help="choose a longer tau or a shorter dt; a dt of tau / 10 or less is usual",
+                help="use a longer tau or a shorter dt; a dt of at most tau / 10 is usual",
             )
     if network.noise.kind == "ou" and network.dt > network.noise.tau:
         problems.error(
             "RS103",
-            f"dt, {print_time(network.dt)}, is longer than this tau of {print_time(network.noise.tau)}",
+            f"a tau of {print_time(network.noise.tau)} is shorter than dt",
             document.span((*network.noise.path, "tau")),
             expected=f"at least dt, {print_time(network.dt)}",
         )

@@ -80,18 +80,18 @@ def coarse_step_within_tau(program: Program, document: Document, problems: Probl
     """RS305: coarsening that makes the time step longer than a time constant."""
     if program.coarsening is None:
         return
-    dt = program.network.dt * program.coarsening.start
+    dt, theta = program.network.dt, program.coarsening.start
     taus = {p.name: p.tau for p in program.network.populations}
     if program.network.noise.kind == "ou":
         taus["noise"] = program.network.noise.tau
-    overshot = {name: tau for name, tau in taus.items() if dt > tau}
+    overshot = {name: tau for name, tau in taus.items() if dt * theta > tau}
     if overshot:
         shortest = min(overshot.values())
         problems.warning(
             "RS305",
-            f"the coarsened step of {print_time(dt)} is longer than the tau of {_names(overshot)}",
+            f"the coarsened step of {print_time(dt * theta)} is longer than the tau of {_names(overshot)}",
             document.span((*program.coarsening.path, "from")),
-            expected=f"at most {decimal(shortest / program.network.dt)}, which is {print_time(shortest)}",
+            expected=f"at most {decimal(shortest / dt)}, for a step of {print_time(shortest)}",
         )
 
 
@@ -104,7 +104,7 @@ def schedule_within_training(program: Program, document: Document, problems: Pro
         if annealing.over > iterations:
             problems.warning(
                 "RS307",
-                f"this takes {decimal(annealing.over)} iterations, but training ends after {iterations}",
+                f"this schedule takes {decimal(annealing.over)} iterations, but training has {iterations}",
                 document.span((*annealing.path, "over")),
                 expected=f"at most {iterations} iterations",
                 help="the networks would never be trained with their true dynamics",

@@ -315,7 +315,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Read:
-    """A value computed from the outputs at the last step of an epoch in each sequence, without gradient."""
+    """A value computed, without gradient, from the outputs at the last step of an epoch in each sequence."""
 
     path: Path
     name: str
@@ -357,10 +357,10 @@ class Epoch:
 class Draw:
     """A variable: a named value that is random or computed from other variables.
 
-    scope: drawn once per sequence or once per trial.  values: one expression, or (scope sequence) one for each
-    trial.  patterns: None, or P balanced patterns, each with one value for each trial; sequence b of B gets
-    pattern floor(b P / B), and values is empty.  available: None if the value is known before the simulation;
-    if it depends on reads, the number of epochs of the trial after which it is known (0: at its start).
+    scope: drawn once per sequence or once per trial.  values: one expression, or (scope sequence) one per
+    trial.  patterns: None, or P balanced patterns of one value per trial; sequence b of B gets the pattern
+    floor(b P / B), and values is empty.  available: None if the value is known before the simulation; if it
+    depends on reads, the number of epochs of the trial after which it is known (0: at its start).
     """
 
     path: Path

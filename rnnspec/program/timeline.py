@@ -40,8 +40,8 @@ def lower_timeline(
     """Lower the task section.
 
     Requires: a lowered network.  loss: the `training.loss` of the spec, which decides the error function of
-    each target.  Ensures: every epoch has all its drives and targets, inherited ones too; every expression has
-    a type; each draw comes after those that it depends on.  Mistakes are reported and left out.
+    each target.  Ensures: every epoch has all its drives and targets, inherited ones too; every expression
+    has a type; each draw comes after those that it depends on.  Mistakes are reported and left out.
     """
     outputs = {o.name: o for o in network.outputs}
     variables = Variables(task, outputs, document, problems)

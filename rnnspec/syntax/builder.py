@@ -256,7 +256,7 @@ class Builder:
         return joined
 
     def _curly(self, text: str, span: Span) -> None:
-        message = f"YAML does not read {text[0]} and {text[-1]} as quotes, but as part of the string"
+        message = f"{text[0]} and {text[-1]} are not quotes in YAML, but part of the string"
         quote = "'" if '"' in text else '"'
         help = f"write {quote}{shorten(text[1:-1], 200)}{quote}"
         self.problems.error("RS021", message, span, expected="straight quotes", help=help)

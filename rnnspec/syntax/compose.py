@@ -176,7 +176,7 @@ def _find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
     if name in known:
         return str(known[name])
     place = Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
-    message = f"there is no file and no method '{shorten(name, 200)}'"
+    message = f"there is no file '{shorten(name, 200)}' and no method of that name"
     expected = f"the path of a file, or {one_of(sorted(known))}"
     problems.error("RS016", message, place, expected=expected, help=nearest(name, known) or neighbour(name))
     return None

@@ -144,7 +144,7 @@ class _Explainer:
             return self._here(f"this '{self.character}' closes nothing", "delete it")
         if "expected key" in self.problem or "<" in self.problem:
             help = "put the whole value in quotes, or close the quote of a line above"
-            return self._here("this follows a value that has already ended", help)
+            return self._here("unexpected text after the end of the value", help)
         said = self.problem.strip(": ")
         return self._here(f"this is not valid YAML: {said}", "put strings with special characters in quotes")
 

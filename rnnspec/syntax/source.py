@@ -158,7 +158,7 @@ def _unify(text: str) -> str:
 def _refuse_characters(source: Source) -> None:
     found = FORBIDDEN.search(source.text)
     if found:
-        message = f"a spec cannot contain the character U+{ord(found[0]):04X}"
+        message = f"the character U+{ord(found[0]):04X} is not allowed in a spec"
         raise ReadError(
             "RS003", message, _place(source, found), "delete it; it may be invisible in your editor"
         )

@@ -44,27 +44,27 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("task: {sequence: {a: {pairs: [[1]]}}}", "pairs: RS010 'pairs' is not a key of 'a'; "
          "expected 'balanced'"),
         # types
-        ("label: 3", "3: RS012 'label' is the number 3; expected a text; put it in quotes"),
-        ("summary: []", "[]: RS012 'summary' is an empty list; expected a text"),
+        ("label: 3", "3: RS012 'label' is the number 3; expected a string; put it in quotes"),
+        ("summary: []", "[]: RS012 'summary' is an empty list; expected a string"),
         ("network: 3", "3: RS012 'network' is the number 3; expected a mapping"),
         ("network: {populations: [a]}", "[a]: RS012 'populations' is a list; expected a mapping; "
-         "write a key before each value, in { }"),
+         "write 'key: value' for each item, without '-' or [ ]"),
         ("network: {populations: {a: 10}}", "10: RS012 'a' is the number 10; expected a mapping"),
-        ("network: {populations: {a: {size: '10'}}}", "'10': RS012 'size' is the text '10'; "
-         "expected a whole number; write 10, without quotes"),
+        ("network: {populations: {a: {size: '10'}}}", "'10': RS012 'size' is the string '10'; "
+         "expected an integer; write 10, without quotes"),
         ("network: {populations: {a: {size: 2.5}}}", "2.5: RS012 'size' is the number 2.5; "
-         "expected a whole number"),
+         "expected an integer"),
         ("training: {iterations: 4e4}", "4e4: RS012 'iterations' is the number 40000.0; "
-         "expected a whole number; write 40000"),
-        ("training: {seed: true}", "true: RS012 'seed' is true; expected a whole number"),
-        ("training: {clip: many}", "many: RS012 'clip' is the text 'many'; expected a number"),
+         "expected an integer; write 40000"),
+        ("training: {seed: true}", "true: RS012 'seed' is true; expected an integer"),
+        ("training: {clip: many}", "many: RS012 'clip' is the string 'many'; expected a number"),
         ("training: {clip: true}", "true: RS012 'clip' is true; expected a number"),
-        ("training: {optimizer: adam}", "adam: RS012 'optimizer' is the text 'adam'; expected a mapping"),
+        ("training: {optimizer: adam}", "adam: RS012 'optimizer' is the string 'adam'; expected a mapping"),
         ("training: {optimizer: {betas: 0.9}}", "0.9: RS012 'betas' is the number 0.9; expected a list; "
          "put it in brackets: [ ]"),
-        ("training: {evaluate: never}", "never: RS012 'evaluate' is the text 'never'; "
+        ("training: {evaluate: never}", "never: RS012 'evaluate' is the string 'never'; "
          "expected a mapping or 'none'"),
-        ("task: {epochs: {a: {gradient: no}}}", "no: RS012 'gradient' is the text 'no'; "
+        ("task: {epochs: {a: {gradient: no}}}", "no: RS012 'gradient' is the string 'no'; "
          "expected true or false; write false"),
         ("task: {epochs: {a: {gradient: 0}}}", "0: RS012 'gradient' is the number 0; expected true or false"),
         ("task: {epochs: {a: {target: 0.5}}}", "0.5: RS012 'target' is the number 0.5; "
@@ -72,18 +72,20 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("task: {epochs: {a: {target: {b: {}}}}}", "{}: RS012 'b' is an empty mapping; "
          "expected an expression"),
         ("task: {epochs: {a: {input: [1, 0]}}}", "[1, 0]: RS012 'input' is a list; "
-         "expected a mapping or 'none'; write a key before each value, in { }"),
+         "expected a mapping or 'none'; write 'key: value' for each item, without '-' or [ ]"),
         ("task: {epochs: {a: {input: {b: [1, 0]}}}}", "[1, 0]: RS012 'b' is a list; expected an expression; "
-         "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"),
+         "pick(k, a, b) chooses a value; onehot(k) and ring(angle) make vectors"),
         ("task: {sequence: {a: [1, [2]]}}", "[2]: RS012 item 2 of 'a' is a list; expected an expression; "
-         "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"),
+         "pick(k, a, b) chooses a value; onehot(k) and ring(angle) make vectors"),
         ("task: {sequence: {a: {balanced: [[1], 2]}}}", "2: RS012 item 2 of 'balanced' is the number 2; "
          "expected a list; put it in brackets: [ ]"),
         ("network: {inputs: {a: {to: 3}}}", "3: RS012 'to' is the number 3; "
          "expected a name or a list of names"),
-        ("network: {inputs: {a: {to: [b, 3]}}}", "3: RS012 item 2 of 'to' is the number 3; expected a text; "
+        ("network: {inputs: {a: {to: [b, 3]}}}", "3: RS012 item 2 of 'to' is the number 3; expected a "
+                                                 "string; "
          "put it in quotes"),
-        ("network: {activation: 3}", "3: RS012 'activation' is the number 3; expected a word or a mapping"),
+        ("network: {activation: 3}", "3: RS012 'activation' is the number 3; expected a word such as "
+         "'relu', or a mapping such as {kind: relu}"),
         ("network: {noise: {kind: 3}}", "3: RS012 'kind' is the number 3; expected one of: ou, white, none"),
         ("network: {connections: {a -> b: 0}}", "0: RS012 'a -> b' is the number 0; "
          "expected a mapping or 'none'"),
@@ -104,7 +106,8 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
          "expected a number of at most 4096"),
         ("network: {connections: {a -> b: {density: 0}}}", "0: RS013 'density' is 0; "
          "expected a number above 0"),
-        ("network: {inputs: {a: {size: 2, ring: 2}}}", "2: RS013 a channel has either a size or is a ring"),
+        ("network: {inputs: {a: {size: 2, ring: 2}}}", "2: RS013 a channel cannot have both 'size' and "
+                                                       "'ring'; delete one of the two"),
         ("network: {inputs: {a: {to: []}}}", "[]: RS013 'to' has no items; expected at least 1"),
         ("coarsening: {from: 0.5}", "0.5: RS013 'from' is 0.5; expected a number of at least 1"),
         ("training: {seed: 4294967296}", "4294967296: RS013 'seed' is 4294967296; "
@@ -127,28 +130,31 @@ def test_one_mistake_is_one_diagnostic(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("line", "instead", "said"),
     [
-        ("  dt: 5 ms\n", "", "network: RS011 'network' has no 'dt'; expected a key 'dt'; "
+        ("  dt: 5 ms\n", "", "network: RS011 'network' lacks the key 'dt'; expected the key 'dt'; "
          "dt: Length of one simulation step, such as '5 ms'."),
-        ("{size: 10, tau: 100 ms}", "{tau: 100 ms}", "all: RS011 'all' has no 'size'; expected a key 'size'; "
+        ("{size: 10, tau: 100 ms}", "{tau: 100 ms}", "all: RS011 'all' lacks the key 'size'; expected the "
+                                                     "key 'size'; "
          "size: Number of units."),
         ("{all: {size: 10, tau: 100 ms}}", "{}", "populations: RS011 'populations' is empty; "
          "expected at least one entry"),
-        ("duration: 500 ms, ", "", "fixation: RS011 'fixation' has no 'duration'; expected a key 'duration'; "
+        ("duration: 500 ms, ", "", "fixation: RS011 'fixation' lacks the key 'duration'; expected the key "
+                                   "'duration'; "
          "duration: A time such as '500 ms', or an expression over draws in seconds: '300 ms + wait'."),
-        ("rnnspec: 1\n", "", "name: RS011 the document has no 'rnnspec'; expected a key 'rnnspec'; "
+        ("rnnspec: 1\n", "", "name: RS011 the document lacks the key 'rnnspec'; expected the key 'rnnspec'; "
          "write 'rnnspec: 1'"),
-        ("rnnspec: 1", "rnnspec: 2", "2: RS019 this is written in version 2 of the language; "
+        ("rnnspec: 1", "rnnspec: 2", "2: RS019 this spec is written in version 2 of the language; "
          "expected version 1; update rnnspec"),
-        ("rnnspec: 1", "rnnspec: '1'", "'1': RS019 'rnnspec' is the text '1'; expected version 1; "
+        ("rnnspec: 1", "rnnspec: '1'", "'1': RS019 'rnnspec' is the string '1'; expected version 1; "
          "write 'rnnspec: 1'"),
         ("rnnspec: 1", "rnnspec: 1.0", "1.0: RS019 'rnnspec' is the number 1.0; expected version 1; "
          "write 'rnnspec: 1'"),
-        ("name: minimal", "name: my task", "my task: RS020 'my task' is not a name; "
-         "expected letters, digits and underscores, a letter first; write 'my_task'"),
-        ("dt: 5 ms", "dt: 5 ms\n  noise: {kind: white}", "noise: RS011 'noise' has no 'scale'; "
-         "expected a key 'scale'; scale: Standard deviation of the filtered noise; enters inside f."),
-        ("dt: 5 ms", "dt: 5 ms\n  activation: {slope: 0.1}", "activation: RS011 'activation' has no 'kind'; "
-         "expected a key 'kind'; kind: The activation function."),
+        ("name: minimal", "name: my task", "my task: RS020 'my task' is not a valid name; expected letters, "
+                                           "digits and underscores, starting with a letter; write 'my_task'"),
+        ("dt: 5 ms", "dt: 5 ms\n  noise: {kind: white}", "noise: RS011 'noise' lacks the key 'scale'; "
+         "expected the key 'scale'; scale: Standard deviation of the filtered noise; enters inside f."),
+        ("dt: 5 ms", "dt: 5 ms\n  activation: {slope: 0.1}", "activation: RS011 'activation' lacks the key "
+                                                             "'kind'; "
+         "expected the key 'kind'; kind: The activation function."),
     ],
 )  # fmt: skip
 def test_a_document_with_a_name_is_complete(line: str, instead: str, said: str) -> None:
@@ -157,10 +163,10 @@ def test_a_document_with_a_name_is_complete(line: str, instead: str, said: str) 
 
 
 def test_a_name_alone_is_no_spec() -> None:
-    help = "a document without a name is a fragment, and need not be complete"
+    help = "to write a fragment, which may be incomplete, remove 'name'"
     assert complaints("rnnspec: 1\nname: a\n") == [
-        f"rnnspec: RS011 the document has no 'network'; expected a key 'network'; {help}",
-        f"rnnspec: RS011 the document has no 'task'; expected a key 'task'; {help}",
+        f"rnnspec: RS011 the document lacks the key 'network'; expected the key 'network'; {help}",
+        f"rnnspec: RS011 the document lacks the key 'task'; expected the key 'task'; {help}",
     ]
 
 
@@ -179,12 +185,12 @@ def test_who_validates_may_decide_what_is_a_fragment() -> None:
     text = "rnnspec: 1\nname: a\n"
     assert complaints(text, fragment=True) == []
     text = MINIMAL.replace("name: minimal\n", "")
-    said = "rnnspec: RS011 the document has no 'name'; expected a key 'name'"
+    said = "rnnspec: RS011 the document lacks the key 'name'; expected the key 'name'"
     assert complaint(text, fragment=False) == said
 
 
 def test_another_version_is_all_that_is_said() -> None:
-    said = "2: RS019 this is written in version 2 of the language; expected version 1; update rnnspec"
+    said = "2: RS019 this spec is written in version 2 of the language; expected version 1; update rnnspec"
     assert complaint("rnnspec: 2\nname: a\nnovelty: {}\n") == said
 
 

@@ -52,7 +52,7 @@ def test_times_are_exact(text: str, amount: Fraction, unit: str) -> None:
         ("5 days", f"5 days: RS014 'days' is not a unit of time; {UNITS}"),
         ("50 %", f"50 %: RS014 '%' is not a unit of time; {UNITS}"),
         ("-5 ms", "-5 ms: RS013 '-5 ms' is negative; expected a time of 0 or longer"),
-        ("long", "long: RS012 'grace' is the text 'long'; expected a time such as '5 ms'"),
+        ("long", "long: RS012 'grace' is the string 'long'; expected a time such as '5 ms'"),
         ("true", "true: RS012 'grace' is true; expected a time such as '5 ms'"),
         ("[5 ms]", "[5 ms]: RS012 'grace' is a list; expected a time such as '5 ms'"),
     ],
@@ -62,7 +62,7 @@ def test_what_is_no_time(value: str, said: str) -> None:
 
 
 def test_some_times_are_longer_than_nothing() -> None:
-    said = "0 ms: RS013 '0 ms' is no time; expected a time longer than 0"
+    said = "0 ms: RS013 '0 ms' is zero; expected a time longer than 0"
     assert complaint("network: {dt: 0 ms}") == said
 
 
@@ -76,7 +76,7 @@ def test_names(text: str) -> None:
     assert read_name(text) == text
 
 
-LETTERS = "expected letters, digits and underscores, a letter first"
+LETTERS = "expected letters, digits and underscores, starting with a letter"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ LETTERS = "expected letters, digits and underscores, a letter first"
         ("_a", f"_a: RS020 '_a' is not a name; {LETTERS}; write 'a'"),
         ("été", f"été: RS020 'été' is not a name; {LETTERS}; write 't'"),
         ("''", f"'': RS020 '' is not a name; {LETTERS}"),
-        ("not", "not: RS020 'not' is a word of the language; expected another name"),
+        ("not", "not: RS020 'not' is a reserved word of the language; expected another name"),
         ("x" * 65, f"{'x' * 65}: RS020 a name of 65 characters; expected at most 64"),
     ],
 )
@@ -124,11 +124,11 @@ WANTED = "expected a share of the iterations ('50 %') or a number of them ('2000
         ("50", f"50: RS014 50 has no unit; {WANTED}; write '50 %'"),
         ("0.5", f"0.5: RS014 0.5 has no unit; {WANTED}; write '50 %'"),
         ("20000", f"20000: RS014 20000 has no unit; {WANTED}; write '20000 iterations'"),
-        ("1 epoch", f"1 epoch: RS014 'epoch' is not a unit of training; {WANTED}"),
-        ("5 iter", f"5 iter: RS014 'iter' is not a unit of training; {WANTED}; did you mean 'iterations'?"),
-        ("5 ms", f"5 ms: RS014 'ms' is not a unit of training; {WANTED}"),
+        ("1 epoch", f"1 epoch: RS014 'epoch' is not a unit here; {WANTED}"),
+        ("5 iter", f"5 iter: RS014 'iter' is not a unit here; {WANTED}; did you mean 'iterations'?"),
+        ("5 ms", f"5 ms: RS014 'ms' is not a unit here; {WANTED}"),
         ("0 %", f"0 %: RS013 '0 %' is not above 0; {WANTED}"),
-        ("half", f"half: RS012 'over' is the text 'half'; {WANTED}"),
+        ("half", f"half: RS012 'over' is the string 'half'; {WANTED}"),
     ],
 )
 def test_how_long_no_annealing_takes(value: str, said: str) -> None:
@@ -164,7 +164,7 @@ def test_the_caret_takes_all_of_a_folded_expression() -> None:
 
 
 def test_what_is_no_expression() -> None:
-    help = "pick(k, a, b) chooses among values; onehot(k) and ring(angle) drive units"
+    help = "pick(k, a, b) chooses a value; onehot(k) and ring(angle) make vectors"
     assert complaint("task: {draw: {a: [1]}}") == f"[1]: RS012 'a' is a list; expected an expression; {help}"
 
 
@@ -232,8 +232,8 @@ EVENT = "expected an event: EPOCH.start, EPOCH.end, trial.start or trial.end"
             "trial.ende",
             "ende: RS013 'ende' is not a annealing of an epoch; expected start or end; did you mean 'end'?",
         ),
-        ("trial.end + soon", "soon: RS013 'soon' is not a time; expected such as '100 ms'"),
-        ("trial.end + -5 ms", "-5 ms: RS013 '-5 ms' is not a time; expected such as '100 ms'"),
+        ("trial.end + soon", "soon: RS013 'soon' is not a time; expected a time such as '100 ms'"),
+        ("trial.end + -5 ms", "-5 ms: RS013 '-5 ms' is not a time; expected a time such as '100 ms'"),
         ("trial.end + 5", f"5: RS014 5 has no unit; {TIME}; write '5 ms'"),
         ("trial.end + 5 sec", f"5 sec: RS014 'sec' is not a unit of time; {UNITS}; did you mean 's'?"),
         ("3", f"3: RS012 'to' is the number 3; {EVENT}"),
@@ -246,9 +246,10 @@ def test_what_is_no_event(value: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("a - b", "a - b: RS020 'a - b' names no connection; expected the two ends, such as 'exc -> inh'"),
-        ("a -> b -> c", "a -> b -> c: RS020 'a -> b -> c' names no connection; "
-         "expected the two ends, such as 'exc -> inh'"),
+        ("a - b", "a - b: RS020 'a - b' is not a connection; expected two names and an arrow, such as 'exc "
+                  "-> inh'"),
+        ("a -> b -> c", "a -> b -> c: RS020 'a -> b -> c' is not a connection; expected two names and an "
+                        "arrow, such as 'exc -> inh'"),
         ("a -> 2", f"a -> 2: RS020 '2' is not a name; {LETTERS}"),
     ],
 )  # fmt: skip

@@ -184,13 +184,11 @@ ALL = "expected one of: context, stimulus, response"
     [
         (
             "delay: {d: 4}",
-            "1:17 RS017 the epoch 'delay' is new and does not say where it goes; "
-            "write 'after:' or 'before:' and the name of an epoch into it",
+            "1:17 RS017 the new epoch 'delay' has no position; add 'after: EPOCH' or 'before: EPOCH' to it",
         ),
         (
             "delay: 500 ms",
-            "1:17 RS017 the epoch 'delay' is new and does not say where it goes; "
-            "write 'after:' or 'before:' and the name of an epoch into it",
+            "1:17 RS017 the new epoch 'delay' has no position; add 'after: EPOCH' or 'before: EPOCH' to it",
         ),
         (
             "delay: {after: stimulsu}",
@@ -200,15 +198,15 @@ ALL = "expected one of: context, stimulus, response"
         ("delay: {after: delay}", f"1:32 RS017 the epoch 'delay' cannot be placed beside itself; {ALL}"),
         (
             "delay: {after: 3}",
-            "1:32 RS017 'after' takes the name of an epoch",
+            "1:32 RS017 the value of 'after' is not a string; expected the name of an epoch",
         ),
         (
             "delay: {after: stimulus, before: response}",
-            "1:42 RS017 the epoch 'delay' has both 'after' and 'before'; keep one of the two",
+            "1:42 RS017 the epoch 'delay' has both 'after' and 'before'; delete one of the two",
         ),
         (
             "delay: {before: response, after: stimulus}",
-            "1:43 RS017 the epoch 'delay' has both 'after' and 'before'; keep one of the two",
+            "1:43 RS017 the epoch 'delay' has both 'after' and 'before'; delete one of the two",
         ),
         (
             "stimulus: null, delay: {after: stimulus}",
@@ -226,8 +224,8 @@ def test_epochs_without_a_place(write: Write, over: str, problem: str) -> None:
 def test_epochs_that_wait_for_each_other(write: Write) -> None:
     write(base=EPOCHS, over="task: {epochs: {a: {after: b}, b: {before: a}}}")
     assert composed("base.yaml", ("over.yaml",))[1] == [
-        f"over.yaml:1:28 RS017 'a' and 'b' wait for each other's place; {ALL}",
-        f"over.yaml:1:44 RS017 'b' and 'a' wait for each other's place; {ALL}",
+        f"over.yaml:1:28 RS017 the positions of 'a' and 'b' depend on each other; {ALL}",
+        f"over.yaml:1:44 RS017 the positions of 'b' and 'a' depend on each other; {ALL}",
     ]
 
 
@@ -255,7 +253,7 @@ def test_extends_must_lead_somewhere(write: Write) -> None:
     )
 
 
-PATH = "expected the path of a file; write it like base/cognitive.yaml"
+PATH = "expected the path of a file; for example: 'extends: base/cognitive.yaml'"
 
 
 @pytest.mark.parametrize(
@@ -275,10 +273,18 @@ PATH = "expected the path of a file; write it like base/cognitive.yaml"
         ),
         (
             "/etc/passwd",
-            f"1:10 RS016 the path of 'extends' must be relative to this file; {PATH}",
+            f"1:10 RS016 the path in 'extends' must be relative to this file; {PATH}",
         ),
-        ('"a\\0b"', "1:10 RS016 there is no file 'a\N{REPLACEMENT CHARACTER}b'"),
-        ("spec.yaml", "1:10 RS016 'extends' goes in a circle: spec.yaml -> spec.yaml"),
+        (
+            '"a\\0b"',
+            "1:10 RS016 there is no file 'a\N{REPLACEMENT CHARACTER}b'; "
+            "a path in 'extends' is relative to the file that it stands in",
+        ),
+        (
+            "spec.yaml",
+            "1:10 RS016 the files extend each other in a cycle: spec.yaml -> spec.yaml; "
+            "delete one 'extends' of the cycle",
+        ),
     ],
 )
 def test_extends_takes_a_path(write: Write, text: str, problem: str) -> None:
@@ -295,13 +301,19 @@ def test_extends_in_a_circle(write: Write) -> None:
     write(spec="extends: a/b.yaml\n", a__b="extends: ../c.yaml\n", c="extends: a/b.yaml\n")
     assert composed("spec.yaml") == (
         ...,
-        ["a/../c.yaml:1:10 RS016 'extends' goes in a circle: a/b.yaml -> a/../c.yaml -> a/../a/b.yaml"],
+        [
+            "a/../c.yaml:1:10 RS016 the files extend each other in a cycle: a/b.yaml -> a/../c.yaml -> "
+            "a/../a/b.yaml; delete one 'extends' of the cycle"
+        ],
     )
 
 
 def test_extends_through_many_files(write: Write) -> None:
     write(**{f"f{i}": f"extends: f{i + 1}.yaml\n" for i in range(20)}, f20="a: 1\n")
-    assert composed("f0.yaml") == (..., ["f15.yaml:1:10 RS016 'extends' leads through more than 16 files"])
+    assert composed("f0.yaml") == (
+        ...,
+        ["f15.yaml:1:10 RS016 a chain of 'extends' may have at most 16 files"],
+    )
     assert composed("f5.yaml") == ({"a": 1}, [])
 
 
@@ -309,16 +321,20 @@ def test_problems_of_an_extended_file_point_into_it(write: Write) -> None:
     write(spec="extends: base.yaml\na: 1\n", base="a: 1\na: 2\nb: 3\n")
     assert composed("spec.yaml") == (
         {"a": 1, "b": 3},
-        ["base.yaml:2:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
+        [
+            "base.yaml:2:1 RS005 the key 'a' is already defined on line 1; delete one of the two, or merge "
+            "them"
+        ],
     )
     write(base="- a\n")
     assert composed("spec.yaml")[1] == [
-        "base.yaml:1:1 RS009 the document is a list; expected keys and values; start it with 'rnnspec: 1'"
+        "base.yaml:1:1 RS009 the document is a list; expected a mapping: keys and values; a spec starts "
+        "with 'rnnspec: 1'"
     ]
 
 
 NO_METHOD = (
-    "nor a method of that name; expected the path of a file, or one of: "
+    "and no method of that name; expected the path of a file, or one of: "
     "cd10, control, dasc10, dasc40, sctt10, sctt40, strategic"
 )
 
@@ -335,8 +351,8 @@ def test_methods_have_names(write: Write) -> None:
     assert composed("specs/x.yaml", ("dsac40", "methods/dasc40")) == (
         ...,
         [
-            f"--with:1:1 RS016 there is no file 'dsac40', {NO_METHOD}; did you mean 'dasc40'?",
-            f"--with:1:1 RS016 there is no file 'methods/dasc40', {NO_METHOD}; did you mean 'dasc40'?",
+            f"--with:1:1 RS016 there is no file 'dsac40' {NO_METHOD}; did you mean 'dasc40'?",
+            f"--with:1:1 RS016 there is no file 'methods/dasc40' {NO_METHOD}; did you mean 'dasc40'?",
         ],
     )
 
@@ -346,7 +362,7 @@ def test_the_methods_that_come_along_are_known_everywhere(write: Write) -> None:
     value, problems = composed("x.yaml", ("sctt40",))
     assert isinstance(value, dict)
     assert (value["skips"]["edges"]["regular"]["every"], problems) == ("40 steps", [])
-    said = f"--with:1:1 RS016 there is no file 'mine', {NO_METHOD}; did you mean 'mine.yaml'?"
+    said = f"--with:1:1 RS016 there is no file 'mine' {NO_METHOD}; did you mean 'mine.yaml'?"
     assert composed("x.yaml", ("mine",)) == (..., [said])
 
 
@@ -355,8 +371,8 @@ def test_all_files_are_read_before_giving_up(write: Write) -> None:
     assert composed("spec.yaml", ("over.yaml", "more.yaml"), ("a",)) == (
         ...,
         [
-            "--set:1:1 RS018 a setting needs a '='; expected key=value; write it like training.networks=10",
-            f"--with:1:1 RS016 there is no file 'more.yaml', {NO_METHOD}; did you mean 'over.yaml'?",
+            "--set:1:1 RS018 this setting has no '='; expected KEY=VALUE; for example: training.networks=10",
+            f"--with:1:1 RS016 there is no file 'more.yaml' {NO_METHOD}; did you mean 'over.yaml'?",
             "over.yaml:1:4 RS003 this '{' is never closed; close it with '}'",
             "spec.yaml:1:4 RS003 this '[' is never closed; close it with ']'",
         ],
@@ -367,7 +383,10 @@ def test_connections_are_named_once(write: Write) -> None:
     write(spec="network:\n  connections:\n    a->b: none\n    a -> b: none\n")
     assert composed("spec.yaml") == (
         {"network": {"connections": {"a -> b": "none"}}},
-        ["spec.yaml:4:5 RS005 the key 'a -> b' stands already in line 3; delete one of the two"],
+        [
+            "spec.yaml:4:5 RS005 the key 'a -> b' is already defined on line 3; delete one of the two, or "
+            "merge them"
+        ],
     )
 
 
@@ -381,7 +400,8 @@ def test_a_text_without_a_file(write: Write) -> None:
     assert document.span(["b"]).source.name == "<text>"
     assert compose_text("- a", "<text>", problems) is None
     assert told(problems) == [
-        "<text>:1:1 RS009 the document is a list; expected keys and values; start it with 'rnnspec: 1'"
+        "<text>:1:1 RS009 the document is a list; expected a mapping: keys and values; a spec starts with "
+        "'rnnspec: 1'"
     ]
 
 

@@ -146,14 +146,14 @@ def test_places() -> None:
 
 # --- refusals ----------------------------------------------------------------------------------------
 
-NAMES = "names have the letters a to z, digits and _"
-SUBSCRIPTS = "there are no subscripts: pick(k, a, b) chooses among values"
-TEXTS = "there are no texts: number the cases instead"
+NAMES = "use the letters a to z, digits and _"
+SUBSCRIPTS = "there are no subscripts: pick(k, a, b) chooses a value by its index"
+TEXTS = "there are no strings: use numbers for the cases"
 WHERE = "write where(condition, a, b)"
-PERCENT = "'%' is the remainder of a division; write 0.5 for 50 %"
-PARTS = "name its parts in 'draw'"
+PERCENT = "'%' is the remainder of a division; for 50 % write 0.5"
+PARTS = "define parts of it as variables in 'draw'"
 UNITS = "expected one of: us, ms, s, min, step, steps"
-ONLY = "a comma stands only between the arguments of a function"
+ONLY = "a comma can only separate the arguments of a function"
 
 REFUSED = {
     # Missing and misplaced values.
@@ -168,33 +168,33 @@ REFUSED = {
     "f(": "2:2 a value is missing after '('",
     "f(a,)": "4:5 a value is missing after ','",
     "f(,a)": "2:3 a value is missing after '('",
-    "()": "1:2 there is nothing in these parentheses; expected a value",
+    "()": "1:2 these parentheses are empty; expected a value",
     "50 %": f"4:4 a value is missing after '%'; {PERCENT}",
     "50 % * a": f"5:6 a value is missing after '%'; {PERCENT}",
     # Missing operators.
     "a b": "2:3 an operator is missing before 'b'",
-    "2 x": "2:3 an operator is missing before 'x'; did you mean 2 * x?",
+    "2 x": "2:3 an operator is missing before 'x'; did you mean '2 * x'?",
     "a 2": "2:3 an operator is missing before '2'",
-    "1.2.3": "3:5 an operator is missing before '.3'; did you mean 1.2 * .3?",
-    "1_000": "1:5 an operator is missing before '_000'; write the digits of a number without '_'",
-    "2 (a + b)": "2:3 only the name of a function can be called; write 2 * (...)",
-    "f(a)(b)": "4:5 only the name of a function can be called; write f(a) * (...)",
+    "1.2.3": "3:5 an operator is missing before '.3'; did you mean '1.2 * .3'?",
+    "1_000": "1:5 an operator is missing before '_000'; write numbers without '_'",
+    "2 (a + b)": "2:3 only a function name can stand before '('; write 2 * (...)",
+    "f(a)(b)": "4:5 only a function name can stand before '('; write f(a) * (...)",
     "a not b": "2:5 an operator is missing before 'not'; write 'and not' or 'or not'",
-    "a + not b": "4:7 'not' binds less tightly than the operator before it; put it in parentheses: (not x)",
+    "a + not b": "4:7 'not' needs parentheses after this operator; write (not x)",
     # Parentheses and commas.
     "(a": "0:1 this '(' is never closed; close it with ')'",
     "f(a, (b)": "1:2 this '(' is never closed; close it with ')'",
     "a)": "1:2 this ')' closes nothing; delete it, or open it with '('",
     "a, b": f"1:2 {ONLY}",
     "(a, b)": f"2:3 {ONLY}",
-    "1,5": f"1:2 {ONLY}; write decimals with a point",
+    "1,5": f"1:2 {ONLY}; write a decimal point, not a comma",
     # Chains.
     "0 < a + 1 <= b": "10:12 comparisons cannot be chained; write 0 < a + 1 and a + 1 <= b",
     "a == b == c": "7:9 comparisons cannot be chained; write a == b and b == c",
     # Other notations.
     "a = 1": "2:3 '=' is not an operator; did you mean '=='?",
     "a === 1": "2:5 '===' is not an operator; did you mean '=='?",
-    "f(width=1)": "7:8 the arguments of a function have no names; write the values alone, in their order",
+    "f(width=1)": "7:8 functions take no named arguments; write the values without names, in order",
     "f(2=1)": "3:4 '=' is not an operator; did you mean '=='?",
     "a && b": "2:4 '&&' is not an operator; did you mean 'and'?",
     "a || b": "2:4 '||' is not an operator; did you mean 'or'?",
@@ -207,42 +207,43 @@ REFUSED = {
     "a × b": "2:3 '×' is not an operator; did you mean '*'?",
     "a − b": "2:3 '−' is not an operator; did you mean '-'?",
     "3²": "1:2 '²' is not an operator; did you mean '** 2'?",
-    "2 * π": "4:5 'π' is not a name: names have the letters a to z, digits and _; did you mean 'pi'?",
-    "grün": f"0:4 'grün' is not a name: {NAMES}",
+    "2 * π": "4:5 'π' is not a valid name: use the letters a to z, digits and _; did you mean 'pi'?",
+    "grün": f"0:4 'grün' is not a valid name: {NAMES}",
     "a ? b : c": f"2:3 '?' is not an operator; {WHERE}",
-    "a if b else c": f"2:4 'if' is not part of expressions; {WHERE}",
-    "lambda: 0": "0:6 'lambda' is not part of expressions; there are no functions but the built-in ones",
-    "a in b": "2:4 'in' is not part of expressions; write x == a or x == b",
-    "True": "0:4 'True' is not part of expressions; write 1 for true",
-    "yield": "0:5 'yield' is not part of expressions",
-    "a.b": "1:2 '.' is not an operator; there are no attributes: a name is one word",
+    "a if b else c": f"2:4 'if' is not part of the expression language; {WHERE}",
+    "lambda: 0": "0:6 'lambda' is not part of the expression language; only the built-in functions can be "
+    "used",
+    "a in b": "2:4 'in' is not part of the expression language; write x == a or x == b",
+    "True": "0:4 'True' is not part of the expression language; write 1 for true",
+    "yield": "0:5 'yield' is not part of the expression language",
+    "a.b": "1:2 '.' is not an operator; there are no attributes: a name has no dots",
     "a[0]": f"1:2 '[' is not an operator; {SUBSCRIPTS}",
     "[1, 2]": f"0:1 '[' is not an operator; {SUBSCRIPTS}",
-    "f('a')": f"2:3 an expression holds no texts in quotes; {TEXTS}",
-    "f(“a”)": f"2:3 an expression holds no texts in quotes; {TEXTS}",
-    '"a"': f"0:1 an expression holds no texts in quotes; {TEXTS}",
+    "f('a')": f"2:3 an expression cannot contain strings; {TEXTS}",
+    "f(“a”)": f"2:3 an expression cannot contain strings; {TEXTS}",
+    '"a"': f"0:1 an expression cannot contain strings; {TEXTS}",
     "$": "0:1 '$' is not an operator",
     "a \x00": "2:3 '\N{REPLACEMENT CHARACTER}' is not an operator",
     # Units.
     "5 sec": f"2:5 'sec' is not a unit of time; {UNITS}; did you mean 's'?",
     "5 stepz": f"2:7 'stepz' is not a unit of time; {UNITS}; did you mean 'step'?",
-    "5 µs": "2:4 'µs' is not a name: names have the letters a to z, digits and _; did you mean 'us'?",
+    "5 µs": "2:4 'µs' is not a valid name: use the letters a to z, digits and _; did you mean 'us'?",
     # Caps.
-    "1e65": "0:4 the exponent of a number is at most 64",
-    "1e-65": "0:5 the exponent of a number is at most 64",
-    "9" * 65: "0:65 a number has at most 64 characters",
-    "1 + x ** 65": "9:11 an exponent is at most 64",
-    "x ** -(65)": "7:9 an exponent is at most 64",
-    "(" * 33 + "a" + ")" * 33: f"32:33 the expression is nested more than 32 deep; {PARTS}",
-    "-" * 33 + "a": f"32:33 the expression is nested more than 32 deep; {PARTS}",
-    "not " * 33 + "a": f"128:131 the expression is nested more than 32 deep; {PARTS}",
-    "f(" * 33 + "a" + ")" * 33: f"64:65 the expression is nested more than 32 deep; {PARTS}",
-    "a**" * 33 + "a": f"97:99 the expression is nested more than 32 deep; {PARTS}",
+    "1e65": "0:4 this exponent is too large; expected at most 64",
+    "1e-65": "0:5 this exponent is too large; expected at most 64",
+    "9" * 65: "0:65 the number has more than 64 characters; write fewer digits",
+    "1 + x ** 65": "9:11 this exponent is too large; expected at most 64",
+    "x ** -(65)": "7:9 this exponent is too large; expected at most 64",
+    "(" * 33 + "a" + ")" * 33: f"32:33 the expression is nested more than 32 levels deep; {PARTS}",
+    "-" * 33 + "a": f"32:33 the expression is nested more than 32 levels deep; {PARTS}",
+    "not " * 33 + "a": f"128:131 the expression is nested more than 32 levels deep; {PARTS}",
+    "f(" * 33 + "a" + ")" * 33: f"64:65 the expression is nested more than 32 levels deep; {PARTS}",
+    "a**" * 33 + "a": f"97:99 the expression is nested more than 32 levels deep; {PARTS}",
     "f("
     + "a," * 499
     + "a)": f"1001:1002 the expression has more than 500 numbers, names and operators; {PARTS}",
-    "a+" * 100 + "a": f"0:201 more than 100 operators apply to each other here; {PARTS}",
-    "a" * 2001: f"0:1 an expression has at most 2,000 characters, this one 2,001; {PARTS}",
+    "a+" * 100 + "a": f"0:201 this expression chains more than 100 operators; {PARTS}",
+    "a" * 2001: f"0:1 the expression has 2,001 characters; at most 2,000 are allowed; {PARTS}",
 }
 
 

@@ -51,14 +51,14 @@ def test_null_removes(write: Write) -> None:
     assert (value, problems) == ({"name": "x", "training": {"networks": 100}}, [])
 
 
-LIKE = "write it like training.networks=10"
+LIKE = "for example: training.networks=10"
 
 
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
-        ("training", f"1:1 RS018 a setting needs a '='; expected key=value; {LIKE}"),
-        ("", f"1:1 RS018 a setting needs a '='; expected key=value; {LIKE}"),
+        ("training", f"1:1 RS018 this setting has no '='; expected KEY=VALUE; {LIKE}"),
+        ("", f"1:1 RS018 this setting has no '='; expected KEY=VALUE; {LIKE}"),
         ("=3", f"1:1 RS018 a key is missing here; {LIKE}"),
         ("a..b=3", f"1:3 RS018 a key is missing here; {LIKE}"),
         ("a.=3", f"1:3 RS018 a key is missing here; {LIKE}"),
@@ -66,22 +66,29 @@ LIKE = "write it like training.networks=10"
         ("a=  # x", "1:2 RS018 a value is missing after the '='; write 'a=null' to remove the key"),
         (
             "training.networks.x=1",
-            "1:19 RS018 'training.networks' is a single value and has no 'x'; "
-            "set all of it: 'training.networks=...'",
+            "1:19 RS018 'training.networks' is a single value, so it has no key 'x'; "
+            "set the whole value: 'training.networks=...'",
         ),
         (
             "task.sequence.rule.0=1",
-            "1:20 RS018 'task.sequence.rule' is a list and has no '0'; "
-            "set all of it: 'task.sequence.rule=...'",
+            "1:20 RS018 'task.sequence.rule' is a list, so it has no key '0'; "
+            "set the whole value: 'task.sequence.rule=...'",
         ),
-        ("extends=x.yaml", "1:1 RS018 'extends' cannot be set; use '--with' and a file"),
-        (".".join("a" * 17) + "=1", "1:1 RS018 a setting leads through at most 16 keys"),
+        ("extends=x.yaml", "1:1 RS018 'extends' cannot be set; use '--with FILE'"),
+        (".".join("a" * 17) + "=1", "1:1 RS018 a setting may have at most 16 keys"),
         ("é=[1", "1:3 RS003 this '[' is never closed; close it with ']'"),
-        ("é=.nan", "1:3 RS008 the number .nan is not finite"),
-        ("é=" + "[" * 65, "1:67 RS004 the document is nested more than 64 deep"),
+        (
+            "é=.nan",
+            "1:3 RS008 the number .nan is not finite; expected a finite number of at most 64 characters",
+        ),
+        (
+            "é=" + "[" * 65,
+            "1:67 RS004 the document is nested more than 64 levels deep; a spec is a page or "
+            "two: move data out of it",
+        ),
         (
             "a=\udcff",
-            "1:3 RS003 the character U+DCFF may not stand in a spec; "
+            "1:3 RS003 the character U+DCFF is not allowed in a spec; "
             "delete it; it may be invisible in your editor",
         ),
     ],
@@ -96,9 +103,9 @@ def test_what_is_wrong_with_settings_is_told_together(write: Write) -> None:
     assert composed("spec.yaml", settings=("b", "training.networks.x=1", "a={x: 1, x: 2}", "c=")) == (
         ...,
         [
-            f"--set:1:1 RS018 a setting needs a '='; expected key=value; {LIKE}",
+            f"--set:1:1 RS018 this setting has no '='; expected KEY=VALUE; {LIKE}",
             "--set:1:2 RS018 a value is missing after the '='; write 'c=null' to remove the key",
-            "--set:1:10 RS005 the key 'x' stands already in line 1; delete one of the two",
+            "--set:1:10 RS005 the key 'x' is already defined on line 1; delete one of the two, or merge them",
         ],
     )
 
@@ -110,8 +117,8 @@ def test_removing_what_is_not_there_is_worth_a_warning(write: Write) -> None:
     assert document is not None
     assert not problems.failed
     assert told(problems) == [
-        "--set:1:1 RS018 there is no 'trainin' here to remove; did you mean 'training'?",
-        "--set:1:10 RS018 there is no 'stpo' here to remove; did you mean 'stop'?",
+        "--set:1:1 RS018 there is no key 'trainin' to remove; did you mean 'training'?",
+        "--set:1:10 RS018 there is no key 'stpo' to remove; did you mean 'stop'?",
     ]
 
 
@@ -121,9 +128,9 @@ def test_printed_with_the_setting_it_came_from(write: Write) -> None:
     compose("spec.yaml", settings=["training.networks.few=1"], problems=problems)
     assert render_text(problems.sorted()) == "\n".join(
         [
-            "--set:1:19: error[RS018] 'training.networks' is a single value and has no 'few'",
+            "--set:1:19: error[RS018] 'training.networks' is a single value, so it has no key 'few'",
             "    1 | training.networks.few=1",
             "      |                   ^^^",
-            "  help: set all of it: 'training.networks=...'",
+            "  help: set the whole value: 'training.networks=...'",
         ]
     )

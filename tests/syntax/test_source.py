@@ -168,20 +168,26 @@ def test_part_of_a_text(text: str, part: str) -> None:
 
 # --- refusals ----------------------------------------------------------------------------------------
 
-START = "start it with 'rnnspec: 1'"
-TAB = "RS003 a tab indents this line; indent with spaces"
+START = "a spec starts with 'rnnspec: 1'"
+TAB = "RS003 this line is indented with a tab; use spaces"
 SPACE = "RS003 a space is missing after this colon; write"
-LIST = "start it in the next line, or write [a, b]"
-INDENT = "RS003 this line is not indented like any line above; indent it exactly like the keys beside it"
-TAG = "RS006 a tag is not part of the language; delete it"
-QUOTES = "are not quotes of YAML, but part of the text; expected straight quotes"
-CUT = "RS007 inside {} a text without quotes ends at a comma; put all of it in quotes:"
+LIST = "start it on the next line, or write [a, b]"
+INDENT = (
+    "RS003 the indentation of this line matches no line above; "
+    "indent it like the other keys of the same mapping"
+)
+TAG = "RS006 tags are not supported; delete it"
+QUOTES = "are not quotes in YAML, but part of the string; expected straight quotes"
+CUT = "RS007 inside {} an unquoted string ends at the first comma; put the expression in quotes:"
 CURLY, SQUARE = CUT.format("{ }"), CUT.format("[ ]")
-ESCAPE = "this is no escape that double quotes know; write \\\\ for a backslash, or use single quotes"
-SECOND = "a second document begins here; keep one document in a file: delete what follows, or this line"
-DIRECTIVE = "RS006 a directive is not part of the language; delete this line"
-KEY = "RS006 a key must be a plain text; write the key as one word"
-COMMA = "put it before this, or put the whole value in quotes"
+ESCAPE = (
+    "this is not a valid escape sequence in double quotes; write \\\\ for a backslash, or use single quotes"
+)
+SECOND = "a second document begins here; a file can hold one document: delete this line, or all that follows"
+DIRECTIVE = "RS006 directives are not supported; delete this line"
+KEY = "RS006 a key must be a string, not a list, a mapping or an alias; write one word"
+FINITE = "expected a finite number of at most 64 characters"
+COMMA = "add it; or put the value in quotes if this is part of it"
 
 REFUSED = {
     # Nothing to read.
@@ -194,12 +200,12 @@ REFUSED = {
     "a:\n    b: 1\n  c: 2\n": f"3:3 {INDENT}",
     "  a: 1\nb: 2\n": f"2:1 {INDENT}",
     "a: 1\n b: 2\n": (
-        "2:2 RS003 this line is indented deeper than the one above, which has a value already; "
-        "indent both alike, or delete the value above"
+        "2:2 RS003 this line is indented deeper than the line above, which already has a value; "
+        "indent both lines equally, or delete the value above"
     ),
-    "a: 1\n- b\n": "2:1 RS003 a list item stands among keys; indent it deeper than its key",
+    "a: 1\n- b\n": "2:1 RS003 this list item is indented like a key; indent it deeper than its key",
     "- a\nb: 1\n": (
-        "2:1 RS003 this line is no item of the list above; "
+        "2:1 RS003 this line is not an item of the list above; "
         "start it with '- ', or indent it like the key that it belongs to"
     ),
     # Colons.
@@ -210,74 +216,77 @@ REFUSED = {
     "put a space after the colon: 'size: 20'",
     "a: {size 20}": "1:5 RS003 'size 20' has no value; expected 'key: value'; "
     "put a colon after the key: 'size: 20'",
-    "a: {size}": "1:5 RS003 'size' has no value; expected 'key: value'; write 'size: ' and a value",
-    "a: b: c\n": "1:5 RS003 a second colon stands in this line; put the value in quotes",
-    "a: {b: c: d}": "1:9 RS003 a second colon stands in this value; put the value in quotes",
+    "a: {size}": "1:5 RS003 'size' has no value; expected 'key: value'; write a value: 'size: ...'",
+    "a: b: c\n": "1:5 RS003 this line contains a second colon; put the value in quotes",
+    "a: {b: c: d}": "1:9 RS003 this value contains a second colon; put the value in quotes",
     "a\nb: 1\n": "1:1 RS003 a colon is missing after 'a'; write 'a:'",
     "a:\n  b 1\n  c: 2\n": "2:3 RS003 a colon is missing after 'b'; write 'b: 1'",
-    "a: 1\nfoo bar\n": "2:1 RS003 there is no key and colon in this line; write 'key: value'",
-    "a: 1\nb:\u00a02\n": ("2:3 RS003 a no-break space stands in this line; replace it by an ordinary space"),
-    "a: - b\n": f"1:4 RS003 a list cannot start in the line of its key; {LIST}",
+    "a: 1\nfoo bar\n": "2:1 RS003 this line has no key and no colon; write 'key: value'",
+    "a: 1\nb:\u00a02\n": ("2:3 RS003 this line contains a no-break space; replace it with an ordinary space"),
+    "a: - b\n": f"1:4 RS003 a list cannot start on the line of its key; {LIST}",
     # Quotes.
     "a: 'x\nb: 2\n": "1:4 RS003 this quote is never closed; close it with '",
     'é: "x\n': '1:4 RS003 this quote is never closed; close it with "',
     "a: 'it's'\n": (
-        "1:8 RS003 the value ended before this; put quotes around the whole value, and double those inside"
+        "1:8 RS003 unexpected text after the end of the value; put the whole value in quotes, or close the "
+        "quote of a line above"
     ),
     'a: "\\q"': (f"1:5 RS003 {ESCAPE}"),
     "a: @x": "1:4 RS003 a value cannot start with '@'; put the value in quotes",
     "a: `x`": "1:4 RS003 a value cannot start with '`'; put the value in quotes",
-    "a: &  x": "1:4 RS003 a name must follow this sign; put the value in quotes",
+    "a: &  x": "1:4 RS003 a name must follow '&' or '*'; put the value in quotes",
     "a: *x": (
-        "1:4 RS003 '*x' repeats nothing: no '&x' stands above; "
-        "put the text in quotes if it is meant to start with '*'"
+        "1:4 RS003 the alias '*x' has no anchor '&x' above it; "
+        "if the string should start with '*', put it in quotes"
     ),
     "a: |x\n": (
-        "1:5 RS003 nothing may stand here after | or >; start the text in the next line, or put it in quotes"
+        "1:5 RS003 no text can follow | or > on the same line; start the string on the next line, or put it "
+        "in quotes"
     ),
     # Brackets.
     "a: {b: 1\nc: 2\n": "1:4 RS003 this '{' is never closed; close it with '}'",
-    "a: {b: &}": "1:8 RS003 a name must follow this sign; put the value in quotes",
+    "a: {b: &}": "1:8 RS003 a name must follow '&' or '*'; put the value in quotes",
     "a: ,b": (
-        "1:4 RS003 this is no YAML: while parsing a block node: did not find expected node content; "
-        "put texts with special characters in quotes"
+        "1:4 RS003 this is not valid YAML: while parsing a block node: did not find expected node content; "
+        "put strings with special characters in quotes"
     ),
     "a: [1, 2\n": "1:4 RS003 this '[' is never closed; close it with ']'",
     "a: [": "1:4 RS003 this '[' is never closed; close it with ']'",
-    "a: [1, 2}\n": "1:9 RS003 '[' is closed by '}'; write ']' here",
+    "a: [1, 2}\n": "1:9 RS003 '}' cannot close '['; write ']' here",
     "a: {b: }}": "1:9 RS003 this '}' closes nothing; delete it",
-    "a: {b: 1,, c: 2}": "1:10 RS003 there is nothing before this comma; delete it",
-    "a: {b: 'x' c: 2}": f"1:12 RS003 a comma is missing here; {COMMA}",
-    "a: {b: 1\n    c: 2}": f"1:9 RS003 a comma is missing here; {COMMA}",
+    "a: {b: 1,, c: 2}": "1:10 RS003 there is no value before this comma; delete the comma",
+    "a: {b: 'x' c: 2}": f"1:12 RS003 ',' or '}}' is missing here; {COMMA}",
+    "a: {b: 1\n    c: 2}": f"1:9 RS003 ',' or '}}' is missing here; {COMMA}",
     # Characters.
-    "a: \x00": "1:4 RS003 the character U+0000 may not stand in a spec; "
+    "a: \x00": "1:4 RS003 the character U+0000 is not allowed in a spec; "
     "delete it; it may be invisible in your editor",
-    "a: 1\nb: x\u2028y": "2:5 RS003 the character U+2028 may not stand in a spec; "
+    "a: 1\nb: x\u2028y": "2:5 RS003 the character U+2028 is not allowed in a spec; "
     "delete it; it may be invisible in your editor",
-    "a: \ud800": "1:4 RS003 the character U+D800 may not stand in a spec; "
+    "a: \ud800": "1:4 RS003 the character U+D800 is not allowed in a spec; "
     "delete it; it may be invisible in your editor",
     # Outside the language.
     "a: !foo!b 1": f"1:4 {TAG}",
     "? [a]\n: 1\n": f"1:3 {KEY}",
     "{[a]: 1}": f"1:2 {KEY}",
     "a: &x 1\n*x : 1": f"2:1 {KEY}",
-    "a: &x [*x]": "1:8 RS006 '*x' stands inside what it repeats",
-    "a: &x 1\nb: &x [*x]": "2:8 RS006 '*x' stands inside what it repeats",
+    "a: &x [*x]": "1:8 RS006 '*x' stands inside the value that it repeats",
+    "a: &x 1\nb: &x [*x]": "2:8 RS006 '*x' stands inside the value that it repeats",
     "%TAG ! a\n---\na: 1": f"1:1 {DIRECTIVE}",
     "%FOO x\n---\na: 1": f"1:1 {DIRECTIVE}",
     "a: 1\n---\nb: 1\n": (f"2:1 RS006 {SECOND}"),
-    "a: 1\n<<: 2\n": "2:1 RS006 a merge key is not part of the language; "
-    "write the keys out, or put what is shared into a file and name it in 'extends'",
+    "a: 1\n<<: 2\n": "2:1 RS006 merge keys (<<) are not supported; "
+    "write the keys out, or move the shared keys to a file and name it in 'extends'",
     # Numbers.
-    "a: .nan": "1:4 RS008 the number .nan is not finite",
-    "a: [1, -.INF]": "1:8 RS008 the number -.INF is not finite",
-    "a: 1e999": "1:4 RS008 the number 1e999 is not finite",
-    "a: 0x" + "f" * 62: "1:4 RS008 the number 0x" + "f" * 35 + "... has more than 64 digits",
-    "a: " + "1" * 65: "1:4 RS008 the number " + "1" * 37 + "... has more than 64 characters",
+    "a: .nan": f"1:4 RS008 the number .nan is not finite; {FINITE}",
+    "a: [1, -.INF]": f"1:8 RS008 the number -.INF is not finite; {FINITE}",
+    "a: 1e999": f"1:4 RS008 the number 1e999 is not finite; {FINITE}",
+    "a: 0x" + "f" * 62: "1:4 RS008 the number 0x" + "f" * 35 + f"... has more than 64 digits; {FINITE}",
+    "a: " + "1" * 65: "1:4 RS008 the number " + "1" * 37 + f"... has more than 64 characters; {FINITE}",
     # Sizes.
-    f"{'k' * 129}: 1": "1:1 RS004 a key of more than 128 characters",
-    f"a: {'k' * 10_001}": "1:4 RS004 a text of more than 10,000 characters",
-    "[" * 65: "1:65 RS004 the document is nested more than 64 deep",
+    f"{'k' * 129}: 1": "1:1 RS004 this key has more than 128 characters; shorten it",
+    f"a: {'k' * 10_001}": "1:4 RS004 this string has more than 10,000 characters; shorten it",
+    "[" * 65: "1:65 RS004 the document is nested more than 64 levels deep; a spec is a page or two: move "
+    "data out of it",
 }
 
 
@@ -290,29 +299,26 @@ def test_refused_in_these_words(text: str, problem: str) -> None:
 REPAIRED: dict[str, tuple[object, list[str]]] = {
     "a: 1\nb: 2\na: 3\n": (
         {"a": 1, "b": 2},
-        ["3:1 RS005 the key 'a' stands already in line 1; delete one of the two"],
+        ["3:1 RS005 the key 'a' is already defined on line 1; delete one of the two, or merge them"],
     ),
     "a: {b: 1, 'b': 2, b: 3}": (
         {"a": {"b": 1}},
         [
-            "1:11 RS005 the key 'b' stands already in line 1; delete one of the two",
-            "1:19 RS005 the key 'b' stands already in line 1; delete one of the two",
+            "1:11 RS005 the key 'b' is already defined on line 1; delete one of the two, or merge them",
+            "1:19 RS005 the key 'b' is already defined on line 1; delete one of the two, or merge them",
         ],
     ),
     "a: !!str 1\nb: ! x\nc: &x !!map {d: 1}": (
         {"a": 1, "b": "x", "c": {"d": 1}},
         [
-            "1:4 RS006 a tag is not part of the language; delete it; quotes make a text of a number",
-            "2:4 RS006 a tag is not part of the language; delete it; quotes make a text of a number",
-            "3:7 RS006 a tag is not part of the language; delete it; quotes make a text of a number",
+            "1:4 RS006 tags are not supported; delete it; to turn a number into a string, put it in quotes",
+            "2:4 RS006 tags are not supported; delete it; to turn a number into a string, put it in quotes",
+            "3:7 RS006 tags are not supported; delete it; to turn a number into a string, put it in quotes",
         ],
     ),
     "input: {feedback: onehot(where(a, 0, 1))}": (
         {"input": {"feedback": "onehot(where(a, 0, 1))"}},
-        [
-            "1:19 RS007 inside { } a text without quotes ends at a comma; "
-            'put all of it in quotes: "onehot(where(a, 0, 1))"'
-        ],
+        [f'1:19 {CURLY} "onehot(where(a, 0, 1))"'],
     ),
     "{a: pick(k, b, b), c: 1, d: f(2, 3)}": (
         {"a": "pick(k, b, b)", "c": 1, "d": "f(2, 3)"},
@@ -332,10 +338,10 @@ REPAIRED: dict[str, tuple[object, list[str]]] = {
     "a: “x y”\nb: {c: ‘1’, “d”: x}\ne: [„f”, '“g”', “h” i]\nj: “ui”-“ai”": (
         {"a": "x y", "b": {"c": 1, "d": "x"}, "e": ["f", "“g”", "“h” i"], "j": "“ui”-“ai”"},
         [
-            f'1:4 RS021 “ and ” {QUOTES}; write "x y", or leave them out',
-            f'2:8 RS021 ‘ and ’ {QUOTES}; write "1", or leave them out',
-            f'2:13 RS021 “ and ” {QUOTES}; write "d", or leave them out',
-            f'3:5 RS021 „ and ” {QUOTES}; write "f", or leave them out',
+            f'1:4 RS021 “ and ” {QUOTES}; write "x y"',
+            f'2:8 RS021 ‘ and ’ {QUOTES}; write "1"',
+            f'2:13 RS021 “ and ” {QUOTES}; write "d"',
+            f'3:5 RS021 „ and ” {QUOTES}; write "f"',
         ],
     ),
     "a: {b: “f(x, 1)”}": (
@@ -344,7 +350,7 @@ REPAIRED: dict[str, tuple[object, list[str]]] = {
     ),
     'a: “"x"”': (
         {"a": '"x"'},
-        [f"1:4 RS021 “ and ” {QUOTES}; write '\"x\"', or leave them out"],
+        [f"1:4 RS021 “ and ” {QUOTES}; write '\"x\"'"],
     ),
     'a: {b: f("x", 1)}': (
         {"a": {"b": 'f("x", 1)'}},
@@ -380,7 +386,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_what_a_syntax_error_stops_has_been_told() -> None:
     assert read("x: {a: 1, a: 2}\nb: [\n")[1] == [
-        "1:11 RS005 the key 'a' stands already in line 1; delete one of the two",
+        "1:11 RS005 the key 'a' is already defined on line 1; delete one of the two, or merge them",
         "2:4 RS003 this '[' is never closed; close it with ']'",
     ]
 
@@ -390,10 +396,10 @@ def test_a_diagnostic_as_it_is_printed() -> None:
     read_text("rnnspec: 1\ninput: {ünï: onehot(where(a, 0, 1))}\n", "specs/rule.yaml", problems)
     assert render_text(problems.sorted()) == "\n".join(
         [
-            "specs/rule.yaml:2:14: error[RS007] inside { } a text without quotes ends at a comma",
+            "specs/rule.yaml:2:14: error[RS007] inside { } an unquoted string ends at the first comma",
             "    2 | input: {ünï: onehot(where(a, 0, 1))}",
             "      |              ^^^^^^^^^^^^^^^^^^^^^^",
-            '  help: put all of it in quotes: "onehot(where(a, 0, 1))"',
+            '  help: put the expression in quotes: "onehot(where(a, 0, 1))"',
         ]
     )
 
@@ -409,7 +415,7 @@ def test_not_utf8() -> None:
     )
     assert read("a: 1".encode("utf-16")) == (
         ...,
-        ["1:1 RS002 the file is not UTF-8: byte 0 is 0xff; the file looks like UTF-16; save it as UTF-8"],
+        ["1:1 RS002 the file is not UTF-8: byte 0 is 0xff; the file looks like UTF-16: save it as UTF-8"],
     )
 
 
@@ -435,7 +441,7 @@ def test_files(tmp_path: Path) -> None:
     assert refused_file(tmp_path / "delayed_goo.yaml") == [f"{missing}; did you mean 'delayed_go.yaml'?"]
     assert refused_file(tmp_path / "nowhere" / "x.yaml") == [missing]
     folder = "1:1 RS001 this is a folder, not a file"
-    assert refused_file(tmp_path) == [f"{folder}; give one of the files in it"]
+    assert refused_file(tmp_path) == [f"{folder}; give the path of a file in it"]
     (tmp_path / "spec.yaml").touch()
     assert refused_file(tmp_path) == [f"{folder}; did you mean '{tmp_path}/spec.yaml'?"]
     assert refused_file("a\0b") == ["1:1 RS001 the file cannot be read: embedded null byte"]
@@ -445,11 +451,11 @@ def test_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("- a\n", f"1:1 RS009 the document is a list; expected keys and values; {START}"),
-        ("a\n", f"1:1 RS009 the document is a single value; expected keys and values; {START}"),
+        ("- a\n", f"1:1 RS009 the document is a list; expected a mapping: keys and values; {START}"),
+        ("a\n", f"1:1 RS009 the document is a single value; expected a mapping: keys and values; {START}"),
         (
             "rnnspec:1\n",
-            "1:1 RS009 the document is a single value; expected keys and values; "
+            "1:1 RS009 the document is a single value; expected a mapping: keys and values; "
             "put a space after the colon: 'key: value'",
         ),
         ("", f"1:1 RS009 the document is empty; {START}"),
@@ -465,14 +471,14 @@ def test_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    assert refused_file(tmp_path / "x.yaml") == ["1:1 RS001 there is no permission to read this file"]
+    assert refused_file(tmp_path / "x.yaml") == ["1:1 RS001 you have no permission to read this file"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
 def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
-        assert refused_file(path) == ["1:1 RS001 this is not a regular file"]
+        assert refused_file(path) == ["1:1 RS001 this is not a regular file; give the path of a YAML file"]
 
 
 # --- the parser written in Python --------------------------------------------------------------------
