@@ -67,11 +67,12 @@ def check_kind(*models: type[Model], shorthand: Iterable[str] = (), schema: Any 
                 raise _unknown(value, words, ())
             return {"kind": value}
         if not isinstance(value, dict):
-            expected = f"a mapping such as {{kind: {kinds[0]}}}"
+            mapping = f"a mapping such as {{kind: {kinds[0]}}}"
             if words:
-                expected = f"a word such as '{words[0]}', or {expected}"
-            help = "" if words or value not in kinds else f"write {{kind: {value}}}"
-            raise refuse("RS012", expected=expected, help=help)
+                raise refuse("RS012", expected=f"a word such as '{words[0]}', or {mapping}")
+            if value in kinds:
+                raise refuse("RS012", expected="a mapping", help=f"write {{kind: {value}}}")
+            raise refuse("RS012", expected=mapping)
         kind = value.get("kind", kinds[0])
         if not isinstance(kind, str):
             raise refuse("RS012", expected=one_of(kinds), at=("kind",))

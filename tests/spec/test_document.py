@@ -46,10 +46,12 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         # types
         ("label: 3", "3: RS012 'label' is the number 3; expected a string; put it in quotes"),
         ("summary: []", "[]: RS012 'summary' is an empty list; expected a string"),
-        ("network: 3", "3: RS012 'network' is the number 3; expected a mapping"),
+        ("network: 3", "3: RS012 'network' is the number 3; expected a mapping; "
+         "its keys are dt, populations, activation, noise, inputs, outputs, weights, connections, dale"),
         ("network: {populations: [a]}", "[a]: RS012 'populations' is a list; expected a mapping; "
          "write 'key: value' for each item, without '-' or [ ]"),
-        ("network: {populations: {a: 10}}", "10: RS012 'a' is the number 10; expected a mapping"),
+        ("network: {populations: {a: 10}}", "10: RS012 'a' is the number 10; expected a mapping; "
+         "its keys are size, tau, sign"),
         ("network: {populations: {a: {size: '10'}}}", "'10': RS012 'size' is the string '10'; "
          "expected an integer; write 10, without quotes"),
         ("network: {populations: {a: {size: 2.5}}}", "2.5: RS012 'size' is the number 2.5; "
@@ -59,7 +61,8 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("training: {seed: true}", "true: RS012 'seed' is true; expected an integer"),
         ("training: {clip: many}", "many: RS012 'clip' is the string 'many'; expected a number"),
         ("training: {clip: true}", "true: RS012 'clip' is true; expected a number"),
-        ("training: {optimizer: adam}", "adam: RS012 'optimizer' is the string 'adam'; expected a mapping"),
+        ("training: {optimizer: adam}", "adam: RS012 'optimizer' is the string 'adam'; expected a mapping; "
+         "write {kind: adam}"),
         ("training: {optimizer: {betas: 0.9}}", "0.9: RS012 'betas' is the number 0.9; expected a list; "
          "put it in brackets: [ ]"),
         ("training: {evaluate: never}", "never: RS012 'evaluate' is the string 'never'; "
@@ -88,7 +91,7 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
          "'relu', or a mapping such as {kind: relu}"),
         ("network: {noise: {kind: 3}}", "3: RS012 'kind' is the number 3; expected one of: ou, white, none"),
         ("network: {connections: {a -> b: 0}}", "0: RS012 'a -> b' is the number 0; "
-         "expected a mapping or 'none'"),
+         "expected a mapping or 'none'; its keys are init, density, trainable, sign, self"),
         ("skips: {beta: 0.5}", "0.5: RS012 'beta' is the number 0.5; expected a mapping; write {from: 0.5}"),
         ("skips: {edges: {a: {beta: 1}}}", "1: RS012 'beta' is the number 1; expected a mapping; "
          "write {from: 1}"),
@@ -131,15 +134,14 @@ def test_one_mistake_is_one_diagnostic(text: str, said: str) -> None:
     ("line", "instead", "said"),
     [
         ("  dt: 5 ms\n", "", "network: RS011 'network' lacks the key 'dt'; expected the key 'dt'; "
-         "dt: Length of one simulation step, such as '5 ms'."),
+         "add 'dt': Length of a simulation step, such as '5 ms'."),
         ("{size: 10, tau: 100 ms}", "{tau: 100 ms}", "all: RS011 'all' lacks the key 'size'; expected the "
-                                                     "key 'size'; "
-         "size: Number of units."),
+         "key 'size'; add 'size': Number of units."),
         ("{all: {size: 10, tau: 100 ms}}", "{}", "populations: RS011 'populations' is empty; "
          "expected at least one entry"),
         ("duration: 500 ms, ", "", "fixation: RS011 'fixation' lacks the key 'duration'; expected the key "
-                                   "'duration'; "
-         "duration: A time such as '500 ms', or an expression over draws in seconds: '300 ms + wait'."),
+         "'duration'; add 'duration': A time such as '500 ms', or an expression in seconds such as "
+         "'300 ms + wait'."),
         ("rnnspec: 1\n", "", "name: RS011 the document lacks the key 'rnnspec'; expected the key 'rnnspec'; "
          "write 'rnnspec: 1'"),
         ("rnnspec: 1", "rnnspec: 2", "2: RS019 this spec is written in version 2 of the language; "
@@ -151,10 +153,10 @@ def test_one_mistake_is_one_diagnostic(text: str, said: str) -> None:
         ("name: minimal", "name: my task", "my task: RS020 'my task' is not a valid name; expected letters, "
                                            "digits and underscores, starting with a letter; write 'my_task'"),
         ("dt: 5 ms", "dt: 5 ms\n  noise: {kind: white}", "noise: RS011 'noise' lacks the key 'scale'; "
-         "expected the key 'scale'; scale: Standard deviation of the filtered noise; enters inside f."),
+         "expected the key 'scale'; "
+         "add 'scale': Standard deviation of the noise once filtered by tau. It is added inside f."),
         ("dt: 5 ms", "dt: 5 ms\n  activation: {slope: 0.1}", "activation: RS011 'activation' lacks the key "
-                                                             "'kind'; "
-         "expected the key 'kind'; kind: The activation function."),
+         "'kind'; expected the key 'kind'; add 'kind': The activation function."),
     ],
 )  # fmt: skip
 def test_a_document_with_a_name_is_complete(line: str, instead: str, said: str) -> None:
@@ -224,7 +226,7 @@ def test_values_that_yaml_cannot_write() -> None:
     value = {"training": {"clip": float("nan"), "networks": 10**5000}, "network": {"dt": None}}
     assert validate(document_of(value), problems) is None
     assert lines(problems.found) == [
-        "x: RS012 'dt' is nothing; expected a time such as '5 ms'",
+        "x: RS012 'dt' is null; expected a time such as '5 ms'",
         "x: RS013 'networks' is of more than 30 digits; expected a number of at most 65536",
         "x: RS008 'clip' is the number nan; expected a finite number",
     ]

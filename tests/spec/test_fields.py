@@ -82,13 +82,13 @@ LETTERS = "expected letters, digits and underscores, starting with a letter"
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("2nd", f"2nd: RS020 '2nd' is not a name; {LETTERS}"),
-        ("a-b", f"a-b: RS020 'a-b' is not a name; {LETTERS}; write 'a_b'"),
-        ("_a", f"_a: RS020 '_a' is not a name; {LETTERS}; write 'a'"),
-        ("été", f"été: RS020 'été' is not a name; {LETTERS}; write 't'"),
-        ("''", f"'': RS020 '' is not a name; {LETTERS}"),
+        ("2nd", f"2nd: RS020 '2nd' is not a valid name; {LETTERS}"),
+        ("a-b", f"a-b: RS020 'a-b' is not a valid name; {LETTERS}; write 'a_b'"),
+        ("_a", f"_a: RS020 '_a' is not a valid name; {LETTERS}; write 'a'"),
+        ("été", f"été: RS020 'été' is not a valid name; {LETTERS}; write 't'"),
+        ("''", f"'': RS020 '' is not a valid name; {LETTERS}"),
         ("not", "not: RS020 'not' is a reserved word of the language; expected another name"),
-        ("x" * 65, f"{'x' * 65}: RS020 a name of 65 characters; expected at most 64"),
+        ("x" * 65, f"{'x' * 65}: RS020 this name has 65 characters; expected at most 64"),
     ],
 )
 def test_what_is_no_name(key: str, said: str) -> None:
@@ -96,7 +96,7 @@ def test_what_is_no_name(key: str, said: str) -> None:
 
 
 def test_a_name_as_a_value_is_checked_too() -> None:
-    said = f"a b: RS020 'a b' is not a name; {LETTERS}; write 'a_b'"
+    said = f"a b: RS020 'a b' is not a valid name; {LETTERS}; write 'a_b'"
     assert complaint("network: {inputs: {x: {to: a b}}}") == said
     assert complaint("network: {inputs: {x: {to: [c, a b]}}}") == said
 
@@ -230,7 +230,7 @@ EVENT = "expected an event: EPOCH.start, EPOCH.end, trial.start or trial.end"
         ("trial.end.x", f"trial.end.x: RS013 'trial.end.x' is not an event; {EVENT}"),
         (
             "trial.ende",
-            "ende: RS013 'ende' is not a annealing of an epoch; expected start or end; did you mean 'end'?",
+            "ende: RS013 an epoch has no 'ende'; expected start or end; did you mean 'end'?",
         ),
         ("trial.end + soon", "soon: RS013 'soon' is not a time; expected a time such as '100 ms'"),
         ("trial.end + -5 ms", "-5 ms: RS013 '-5 ms' is not a time; expected a time such as '100 ms'"),
@@ -250,7 +250,7 @@ def test_what_is_no_event(value: str, said: str) -> None:
                   "-> inh'"),
         ("a -> b -> c", "a -> b -> c: RS020 'a -> b -> c' is not a connection; expected two names and an "
                         "arrow, such as 'exc -> inh'"),
-        ("a -> 2", f"a -> 2: RS020 '2' is not a name; {LETTERS}"),
+        ("a -> 2", f"a -> 2: RS020 '2' is not a valid name; {LETTERS}"),
     ],
 )  # fmt: skip
 def test_what_is_no_connection(key: str, said: str) -> None:

@@ -25,7 +25,7 @@ def found(text: str) -> list[str]:
 
 #: A mistake of meaning, late in the document, and what is said of it.
 LATE = minimal().replace("correct: fixation < 0.5", "correct: fixatoin < 0.5")
-SAID = "fixatoin: RS201 there is no value 'fixatoin' here"
+SAID = "fixatoin: RS201 'fixatoin' is not defined here"
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,16 @@ SAID = "fixatoin: RS201 there is no value 'fixatoin' here"
         ("name: minimal", "nmae: minimal", "nmae: RS010 'nmae' is not a key of a spec"),
         ("rnnspec: 1", "rnnspecs: 1", "rnnspecs: RS010 'rnnspecs' is not a key of a spec"),
         # missing
-        ("  dt: 20 ms\n", "", "network: RS011 'network' has no 'dt'"),
-        ("{size: 4, tau: 100 ms}", "{tau: 100 ms}", "input: RS011 'input' has no 'size'"),
-        ("{size: 4, tau: 100 ms}", "{size: 4}", "input: RS011 'input' has no 'tau'"),
-        ("fixation: {duration: 200 ms}", "fixation: {}", "fixation: RS011 'fixation' has no 'duration'"),
-        ("dt: 20 ms", "dt: 20 ms\n  noise: {kind: ou, tau: 1 s}", "noise: RS011 'noise' has no 'scale'"),
-        ("dt: 20 ms", "dt: 20 ms\n  activation: {slope: 1}", "activation: RS011 'activation' has no 'kind'"),
-        ("evaluate: {", "stop: {trim: 0.1}, evaluate: {", "stop: RS011 'stop' has no 'performance'"),
+        ("  dt: 20 ms\n", "", "network: RS011 'network' lacks the key 'dt'"),
+        ("{size: 4, tau: 100 ms}", "{tau: 100 ms}", "input: RS011 'input' lacks the key 'size'"),
+        ("{size: 4, tau: 100 ms}", "{size: 4}", "input: RS011 'input' lacks the key 'tau'"),
+        ("fixation: {duration: 200 ms}", "fixation: {}",
+         "fixation: RS011 'fixation' lacks the key 'duration'"),
+        ("dt: 20 ms", "dt: 20 ms\n  noise: {kind: ou, tau: 1 s}",
+         "noise: RS011 'noise' lacks the key 'scale'"),
+        ("dt: 20 ms", "dt: 20 ms\n  activation: {slope: 1}",
+         "activation: RS011 'activation' lacks the key 'kind'"),
+        ("evaluate: {", "stop: {trim: 0.1}, evaluate: {", "stop: RS011 'stop' lacks the key 'performance'"),
         ("rnnspec: 1\n", "", "name: RS011 the document lacks the key 'rnnspec'"),
         # a scalar or list in place of a mapping, or the other way round
         ("fixation: {duration: 200 ms}", "fixation: 200 ms", "200 ms: RS012 'fixation' is the string '200 "
@@ -78,16 +81,17 @@ SAID = "fixatoin: RS201 there is no value 'fixatoin' here"
          "x: RS013 'kind' is 'x'"),
         # invalid names
         ("{size: 4, tau: 100 ms}", "{size: 4, tau: 100 ms}\n    2nd: {size: 4, tau: 100 ms}",
-         "2nd: RS020 '2nd' is not a name"),
-        ("cue:      {to: input}", "cue:      {to: my input}", "my input: RS020 'my input' is not a name"),
+         "2nd: RS020 '2nd' is not a valid name"),
+        ("cue:      {to: input}", "cue:      {to: my input}",
+         "my input: RS020 'my input' is not a valid name"),
         ("stimulus: {duration", "my-epoch: {duration: 20 ms, phase: go}\n    stimulus: {duration",
-         "my-epoch: RS020 'my-epoch' is not a name"),
-        ("  draw:\n", "  draw:\n    2nd: 1\n", "2nd: RS020 '2nd' is not a name"),
-        ("name: minimal", "name: my task", "my task: RS020 'my task' is not a name"),
+         "my-epoch: RS020 'my-epoch' is not a valid name"),
+        ("  draw:\n", "  draw:\n    2nd: 1\n", "2nd: RS020 '2nd' is not a valid name"),
+        ("name: minimal", "name: my task", "my task: RS020 'my task' is not a valid name"),
         ("dt: 20 ms", "dt: 20 ms\n  connections: {input to input: none}",
-         "input to input: RS020 'input to input' names no connection"),
+         "input to input: RS020 'input to input' is not a connection"),
         ("input: {stimulus: ring(direction)}", "input: {2nd: 1, stimulus: ring(direction)}",
-         "2nd: RS020 '2nd' is not a name"),
+         "2nd: RS020 '2nd' is not a valid name"),
     ],
 )  # fmt: skip
 def test_a_mistake_hides_nothing_and_brings_nothing(line: str, instead: str, said: str) -> None:
