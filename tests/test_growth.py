@@ -63,7 +63,7 @@ def test_a_network_that_grows_is_warned_of() -> None:
     (problem,) = problems(grows)
     # E|w| = sqrt(2 / pi / 84); eigenvalue: (80 - 4) times that.
     assert problem.message == (
-        "the initial weights return activity 6.62-fold on average, so it grows from the start"
+        "the initial weights amplify mean activity 6.62-fold, so it grows from the start"
     )
     assert codes(grows, weights("normal(0, 1)")) == ["RS108"]
     for quiet in (
