@@ -137,7 +137,7 @@ class Builder:
         if self._wants_key:
             raise _complex_key(span)
         if any(collection.anchor == anchor for collection in self.open):
-            raise ReadError("RS006", f"'*{name}' stands inside the value that it repeats", span)
+            raise ReadError("RS006", f"'*{name}' is inside the value that it repeats", span)
         found = self._anchors.get(anchor)
         if found is None:
             help = "if the string should start with '*', put it in quotes"

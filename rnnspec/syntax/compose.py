@@ -89,7 +89,7 @@ def compose(
 
 
 def compose_text(text: str, name: str, problems: Problems) -> Document | None:
-    """Return the resolved document of a text; `extends` is relative to the current folder."""
+    """Return the resolved document of YAML text; `extends` is relative to the current folder."""
     main = read_mapping(text, name, problems)
     return _resolve(main, [_chain(main, "", problems)], [], name, problems)
 
