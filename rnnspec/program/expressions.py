@@ -43,10 +43,10 @@ _BINARY = {operator.usage: name for name, operator in OPERATORS.items() if opera
 
 @dataclass(frozen=True)
 class Place:
-    """Where an expression stands, which decides what it may use.
+    """The place of an expression, which decides what it may use.
 
-    known: how many epochs of the trial are over, so which reads are known.  variable: the draw it
-    defines.  size, ring: of the channel it feeds (size None for a single unit).
+    known: how many epochs of the trial are over, so which reads are known.  variable: the draw that it
+    defines.  size, ring: of the channel that it drives (size None for a single unit).
     """
 
     role: Role
@@ -69,7 +69,7 @@ class Place:
         return self.role in ("correct", "read")
 
 
-#: Finds the type of a variable for a place, or reports why there is none.
+#: Returns the type of a variable at a place, or reports why it cannot be used there and returns None.
 Lookup = Callable[[str, Place, Span], Type | None]
 
 
@@ -106,7 +106,7 @@ class _One:
     place: Place
     random_calls: list[int]
     white_calls: list[int]
-    #: How many choices the part being lowered is a branch of: it may never be taken.
+    #: The number of choices of which the current part is a branch, so that it may never be evaluated.
     branches: int = 0
 
     def lower(self, tree: syntax.Tree) -> Expression | None:
@@ -134,7 +134,7 @@ class _One:
         if name == "t":
             if not self.place.clock:
                 return self._refuse(
-                    f"'t' has no meaning in {self._where}", tree, "use it in input, target, weight or correct"
+                    f"'t' is not defined in {self._where}", tree, "use it in input, target, weight or correct"
                 )
             return Clock(replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf))
         if name in self.context.outputs and self.place.outputs:
@@ -157,9 +157,9 @@ class _One:
             return self._random(tree, function)
         if FUNCTIONS[function].result in ("channel", "ring") and self.place.role not in ("input", "target"):
             return self._refuse(
-                f"{function}() makes a vector for a channel, and there is none in {self._where}",
+                f"{function}() makes a vector for a channel, but {self._where} has no channel",
                 tree,
-                "use it where a channel is driven or targeted",
+                "use it in 'input' or 'target'",
             )
         return self._apply(function, tree.arguments, tree)
 
@@ -173,15 +173,15 @@ class _One:
             first, second, *_ = sizes
             self.context.problems.error(
                 "RS205",
-                f"a vector of {first} and a vector of {second} do not go together",
+                f"a vector of {first} and a vector of {second} cannot be combined",
                 self._span(tree),
-                expected="vectors of one size",
+                expected="vectors of the same size",
             )
             return None
         if function.result == "ring" and not self.place.ring:
             self.context.problems.error(
                 "RS211",
-                f"'{self.place.channel}' is no ring, so its units prefer no directions",
+                f"'{self.place.channel}' is not a ring, so its units have no preferred directions",
                 self._span(tree),
                 expected="a number for each unit" if self.place.size else "a number",
                 help=f"declare it with 'ring: {self.place.size or 32}', or use onehot()",
@@ -204,17 +204,17 @@ class _One:
         return Apply(type, name, arguments)
 
     def _in_range(self, name: str, index: Expression, size: int, tree: syntax.Tree) -> bool:
-        """Whether an index stays in a range; if its bounds are known and do not, report it."""
+        """Return whether an index is in range; reports it if known bounds exceed the range."""
         low, high = index.type.low, index.type.high
         if low >= 0 and high <= size - 1:
             return True
-        # Unbounded values (previous() of itself, say) are the author's to keep in range.
+        # The author must keep unbounded values, such as previous() of the same variable, in range.
         if not math.isfinite(low) and not math.isfinite(high):
             return True
         found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         self.context.problems.error(
             "RS212",
-            f"{name}() counts from 0 and has {size} places here; this is {found}",
+            f"the index of {name}() is out of range: this is {found}",
             self._span(tree),
             expected=f"0 to {size - 1}" if size > 1 else "0",
             help="subtract 1" if low == 1 and high == size else "",
@@ -226,9 +226,9 @@ class _One:
         call, self.random_calls[0] = self.random_calls[0], self.random_calls[0] + 1
         if not self.place.random:
             return self._refuse(
-                f"{name}() is drawn anew at each use, so it cannot stand in {self._where}",
+                f"random functions such as {name}() are not allowed in {self._where}",
                 tree,
-                f"name it under 'draw' and use the name: 'x: {name}(...)'",
+                f"define a variable in 'draw', such as 'x: {name}(...)', and use it here",
             )
         arguments = self._arguments(function, tree.arguments)
         if arguments is None:
@@ -249,7 +249,9 @@ class _One:
         call, self.white_calls[0] = self.white_calls[0], self.white_calls[0] + 1
         if self.place.role != "input":
             return self._refuse(
-                f"white() is fresh at every step, which {self._where} is not", tree, "use it in an input"
+                f"white() changes at every step, so it is not allowed in {self._where}",
+                tree,
+                "use it in 'input'",
             )
         arguments = self._arguments(IN_TIME["white"], tree.arguments)
         if arguments is None:
@@ -267,9 +269,9 @@ class _One:
     def _previous(self, tree: syntax.Call) -> Expression | None:
         if self.place.role == "sequence":
             return self._refuse(
-                "previous() looks one trial back, and there are no trials in sequence",
+                "previous() needs trials, but 'sequence' is drawn once for all trials",
                 tree,
-                "use it under 'draw'",
+                "use it in 'draw'",
             )
         name = tree.arguments[0]
         assert isinstance(name, syntax.Name)
@@ -315,7 +317,7 @@ class _One:
         if fits:
             return argument
         words, help = {
-            "scalar": ("a number", "argmax() or angle() make a number of a vector"),
+            "scalar": ("a number", "argmax() and angle() turn a vector into a number"),
             "truth": ("a truth value, such as x > 0.5", ""),
             "vector": ("a vector: an output with more than one unit", ""),
             "ring": ("an output declared with 'ring:'", ""),
@@ -328,7 +330,7 @@ class _One:
     # --- places --------------------------------------------------------------------------------------
 
     def _refuse(self, message: str, tree: syntax.Tree, help: str) -> Expression | None:
-        """Report what cannot stand in this place; there is no expression then."""
+        """Report an expression that is not allowed at this place; return None."""
         self.context.problems.error("RS206", message, self._span(tree), help=help)
         return None
 
@@ -344,7 +346,7 @@ class _One:
 
 
 def check_call(tree: syntax.Call, document: Document, path: Path, problems: Problems) -> bool:
-    """Report a call of no function, or with a number of arguments that it does not take."""
+    """Return whether a function exists and takes this number of arguments; reports it if not."""
     function, count = tree.function, len(tree.arguments)
     if function not in CALLABLE:
         head = document.inside(path, tree.start, tree.start + len(function))
@@ -358,9 +360,9 @@ def check_call(tree: syntax.Call, document: Document, path: Path, problems: Prob
         return False
     called = CALLABLE[function]
     least, most = called.counts
-    problem = "" if least <= count <= most else f"{function}() is given {_count(count, 'argument')}"
+    problem = "" if least <= count <= most else f"{function}() has {_count(count, 'argument')}"
     if not problem and called.arguments[0] == "name" and not isinstance(tree.arguments[0], syntax.Name):
-        problem = f"the first argument of {function}() is the name of a variable"
+        problem = f"the first argument of {function}() must be the name of a variable"
     if problem:
         span = document.inside(path, tree.start, tree.end)
         problems.error("RS203", problem, span, expected=called.usage)
@@ -380,7 +382,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def truth(problems: Problems, expression: Expression | None, span: Span) -> Expression | None:
-    """Require a truth value of one expression as a whole."""
+    """Return an expression if it is a single truth value; reports it and returns None if not."""
     if expression is None or (
         expression.type.size is None and (expression.type.kind == "truth" or _is_bit(expression))
     ):
@@ -392,7 +394,7 @@ def truth(problems: Problems, expression: Expression | None, span: Span) -> Expr
 
 
 def scalar(problems: Problems, expression: Expression | None, span: Span) -> Expression | None:
-    """Require a number or truth value of one expression as a whole."""
+    """Return an expression if it is a single number or truth value; reports it and returns None if not."""
     if expression is None or expression.type.size is None:
         return expression
     problems.error("RS205", f"this is {describe(expression.type)}", span, expected="a number")

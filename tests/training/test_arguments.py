@@ -45,8 +45,8 @@ def simulation(specification: Specification) -> Simulation:
             "dtype takes one of torch.float32, torch.float64, not torch.int32",
         ),
         ({"device": None}, rnnspec.RequestError, "There is no device 'None' on this machine."),
-        ({"overlays": ["fast"]}, TypeError, "overlays and settings belong to a path"),
-        ({"settings": ["training.batch=3"]}, TypeError, "overlays and settings belong to a path"),
+        ({"overlays": ["fast"]}, TypeError, "overlays and settings need the path of a spec"),
+        ({"settings": ["training.batch=3"]}, TypeError, "overlays and settings need the path of a spec"),
     ],
 )
 @pytest.mark.parametrize("function", [rnnspec.compile, rnnspec.train])
@@ -190,9 +190,9 @@ def test_a_result_is_no_run(specification: Specification) -> None:
 @pytest.mark.parametrize("function", [rnnspec.load, rnnspec.compile, rnnspec.train])
 def test_lists(tmp_path: Path, function: Callable[..., object], key: str) -> None:
     spec = write_tiny(tmp_path)
-    with pytest.raises(TypeError, match=rf"{key} takes a list: write {key}=\['fast'\]\."):
+    with pytest.raises(TypeError, match=rf"{key} must be a list: write {key}=\['fast'\]\."):
         function(spec, **{key: "fast"})
-    with pytest.raises(TypeError, match=rf"{key} takes a list of texts, and 4 is none\."):
+    with pytest.raises(TypeError, match=rf"{key} must be a list of strings or paths; 4 is not a string\."):
         function(spec, **{key: [4]})
 
 
@@ -200,7 +200,7 @@ def test_a_number_is_no_path() -> None:
     """Python would read the file that happens to be open under it."""
     functions: list[Callable[..., object]] = [rnnspec.load, rnnspec.compile, rnnspec.train]
     for function in functions:
-        with pytest.raises(TypeError, match="a spec is given by its path, not by 0"):
+        with pytest.raises(TypeError, match="the spec must be a path, not 0"):
             function(0)
 
 
