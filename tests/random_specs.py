@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from rnnspec.spec.activations import ACTIVATIONS
+
 Node = dict[str, object]
 draws = st.composite
 
@@ -49,15 +51,12 @@ def networks(draw: st.DrawFn) -> Node:
         "dt": "10 ms",
         "populations": populations,
         "activation": draw(
+            # Not power: rates of random networks would overflow.
             st.sampled_from(
                 [
-                    "relu",
-                    "softplus",
-                    "tanh",
-                    "retanh",
-                    "sigmoid",
-                    "linear",
-                    {"kind": "leaky_relu", "slope": 0.2},
+                    {"kind": f.name, **{option.name: 0.2 for option in f.options}}
+                    for f in ACTIVATIONS.values()
+                    if not f.distribution and f.name != "power"
                 ]
             )
         ),

@@ -14,6 +14,7 @@ from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.distributions import USAGE
 from rnnspec.program.functions import CALLABLE
+from rnnspec.spec.activations import ACTIVATIONS, ActivationFunction
 from rnnspec.spec.schema import json_schema
 from rnnspec.syntax.compose import compose
 
@@ -33,6 +34,19 @@ def test_examples_of_the_page_work(number: int, tmp_path: Path) -> None:
     document = compose(tmp_path / "minimal.yaml", [tmp_path / "overlay.yaml"], (), problems=problems)
     assert document is None or examine(document, problems) is not None
     assert not problems.found, render_text(problems.sorted())
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS.values(), ids=lambda function: function.name)
+def test_the_page_has_every_activation(function: ActivationFunction) -> None:
+    formula = function.formula_with([option.name for option in function.options])
+    (row,) = re.findall(rf"^\| `{function.name}` \|.*$", LANGUAGE, flags=re.MULTILINE)
+    _, name, written, options, _ = (cell.strip() for cell in re.split(r"(?<!\\)\|", row))
+    assert (name, written.replace("\\|", "|")) == (f"`{function.name}`", formula)
+    for option in function.options:
+        assert f"`{option.name}`: {'above' if option.positive else 'from'} 0" in options
+        assert f"{option.default:g} if absent" in options
+        assert f" {option.maximum:g}" in options
+    assert bool(options) == bool(function.options)
 
 
 def test_the_page_has_every_key_and_every_function() -> None:

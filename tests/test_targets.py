@@ -16,6 +16,7 @@ from rnnspec.check.examine import load
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import Target
+from rnnspec.spec.activations import ACTIVATIONS
 
 NOISY = "network: {noise: {kind: ou, scale: 0.3, tau: 60 ms}, weights: {bias: 'normal(0, 1)'}}"
 TRIALS = (NOISY, "task: {trials: 2}")
@@ -49,14 +50,16 @@ def edge(text: str) -> tuple[str, ...]:
     return (*TRIALS, f"skips: {{edges: {{one: {{{text}}}}}}}")
 
 
-ACTIVATIONS = ("softplus", "tanh", "retanh", "sigmoid", "linear", "{kind: leaky_relu}", "{kind: power}")
-
 #: Each feature as overlays on the minimal spec.
 FEATURES: dict[str, tuple[str, ...]] = {
     "plain": (),
     "noise: white": ("network: {noise: {kind: white, scale: 0.2}}",),
     "noise: ou": (NOISY,),
-    **{f"activation: {name}": (WEAK, f"network: {{activation: {name}}}") for name in ACTIVATIONS},
+    **{
+        f"activation: {function.name}": (WEAK, f"network: {{activation: {function.name}}}")
+        for function in ACTIVATIONS.values()
+        if not function.distribution
+    },
     "readout: softmax": ("network: {outputs: {saccade: {activation: softmax}}}",),
     "readout: linear": (
         "network: {outputs: {saccade: {activation: null}, fixation: {activation: softplus}}}",

@@ -6,20 +6,19 @@ import math
 
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Block, Distribution, Matrix, Network, Program
+from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.syntax.compose import Document
-
-#: Activations that have slope 1 for large x, so that rates are unbounded.
-UNBOUNDED = ("relu", "softplus", "leaky_relu", "linear")
 
 
 def activity_stays(program: Program, document: Document, problems: Problems) -> None:
     """RS108: the mean-field activity of a network with unbounded rates grows.
 
-    tau dm/dt = -m + M m, where m is the mean rate of each population, grows if an eigenvalue of M has a real
-    part above 1.  M_ab = (size of b) * (density of b -> a) * (mean initial weight of b -> a).
+    With f(x) ~ x for large x, tau dm/dt = -m + M m, where m is the mean rate of each population, grows if an
+    eigenvalue of M has a real part above 1.
+    M_ab = (size of b) * (density of b -> a) * (mean initial weight of b -> a).
     """
     network = program.network
-    if network.activation.name not in UNBOUNDED or network.w_rec.radius is not None:
+    if not ACTIVATIONS[network.activation.name].grows or network.w_rec.radius is not None:
         return
     feedback = _growth(network)
     # The margin is for rounding: a matrix with the eigenvalue 1, such as the identity, does not amplify.

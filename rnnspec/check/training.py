@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Program
+from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.syntax.compose import Document
 
 
@@ -50,12 +51,13 @@ def softmax_has_cross_entropy(program: Program, document: Document, problems: Pr
     targets = (target for epoch in program.timeline.epochs for target in epoch.targets)
     squared = {target.channel for target in targets if target.error == "squared"}
     for channel in program.network.outputs:
-        if channel.activation.name == "softmax" and channel.name in squared:
+        kind = channel.activation.name
+        if ACTIVATIONS[kind].distribution and channel.name in squared:
             problems.warning(
                 "RS403",
-                f"squared error gives the softmax output '{channel.name}' small gradients where it is wrong",
+                f"squared error gives the {kind} output '{channel.name}' small gradients where it is wrong",
                 document.span((*program.training.path, "loss")),
-                expected="'loss: auto', which uses cross-entropy for softmax outputs",
+                expected=f"'loss: auto', which uses cross-entropy for {kind} outputs",
             )
 
 

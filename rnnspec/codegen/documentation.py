@@ -8,19 +8,7 @@ from rnnspec.codegen.constants import literal
 from rnnspec.codegen.render import checked, fill, free_text
 from rnnspec.program.nodes import Activation, Epoch, Network, Program
 from rnnspec.program.printer import print_time
-
-#: Activations as formulas.
-_FORMULAS = {
-    "linear": "x",
-    "relu": "max(x, 0)",
-    "tanh": "tanh(x)",
-    "retanh": "tanh(max(x, 0))",
-    "sigmoid": "1 / (1 + exp(-x))",
-    "softplus": "log(1 + exp(x))",
-    "softmax": "exp(x_i) / sum_j exp(x_j)",
-    "leaky_relu": "max(x, 0) + {} min(x, 0)",
-    "power": "max(x, 0)^{}",
-}
+from rnnspec.spec.activations import ACTIVATIONS
 
 
 def title(program: Program) -> str:
@@ -48,7 +36,7 @@ def document(program: Program, roles: Sequence[str]) -> dict[str, object]:
 
 def formula(activation: Activation) -> str:
     """Return f(x) in the notation of a docstring."""
-    return _FORMULAS[activation.name].format(*map(literal, activation.arguments))
+    return ACTIVATIONS[activation.name].formula_with([literal(value) for value in activation.arguments])
 
 
 def _rates(network: Network) -> str:

@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Literal
 
 from rnnspec.diagnostics import Problems, Span, nearest, one_of
-from rnnspec.program.bounds import ANY
 from rnnspec.program.functions import CALLABLE, FUNCTIONS, IN_TIME, RANDOM, Argument, Function
 from rnnspec.program.nodes import (
     Apply,
@@ -29,6 +28,7 @@ from rnnspec.program.nodes import (
 )
 from rnnspec.program.operators import OPERATORS
 from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, why_not_finite
+from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.values import UNKNOWN, ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
@@ -140,11 +140,9 @@ class _One:
         if name in self.context.outputs and self.place.outputs:
             channel = self.context.outputs[name]
             size = channel.stop - channel.start
-            bounded = channel.activation.name in ("sigmoid", "softmax")
-            low, high = (0.0, 1.0) if bounded else ANY
-            return Output(
-                Type("number", size if size > 1 else None, Rate.POINT, True, False, low, high), name
-            )
+            function = ACTIVATIONS[channel.activation.name]
+            width = size if size > 1 else None
+            return Output(Type("number", width, Rate.POINT, True, False, function.low, function.high), name)
         type = self.context.variable(name, self.place, span)
         return Variable(type, name) if type else None
 

@@ -21,6 +21,7 @@ from rnnspec.program.nodes import (
     Population,
 )
 from rnnspec.spec import network as spec
+from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.values import ConnectionKey, DistributionCall
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import STEPS, Time
@@ -75,7 +76,7 @@ class _Lowering:
             path,
             self.dt,
             self.populations,
-            _activation((*path, "activation"), self.spec.activation),
+            Activation((*path, "activation"), self.spec.activation.kind, self.spec.activation.options),
             self._noise(),
             self.inputs,
             self.outputs,
@@ -113,11 +114,11 @@ class _Lowering:
             path = ("network", "outputs", name)
             stop = start + (c.ring or c.size or 1)
             sources = self._members(c.from_, (*path, "from"))
-            activation = _activation((*path, "activation"), c.activation)
-            if c.activation.kind == "softmax" and stop - start == 1:
+            activation = Activation((*path, "activation"), c.activation.kind, c.activation.options)
+            if ACTIVATIONS[c.activation.kind].distribution and stop - start == 1:
                 self.problems.error(
                     "RS013",
-                    f"the softmax of the single unit of '{name}' is always 1",
+                    f"the {c.activation.kind} of the single unit of '{name}' is always 1",
                     self.document.span(activation.path),
                     expected="at least two units, or another activation",
                 )
@@ -330,17 +331,6 @@ class _Lowering:
 
     def _seconds(self, time: Time) -> Fraction:
         return time.seconds(self.dt)
-
-
-def _activation(path: Path, activation: object) -> Activation:
-    match activation:
-        case spec.LeakyRelu(slope=slope):
-            return Activation(path, "leaky_relu", (slope,))
-        case spec.Power(exponent=exponent):
-            return Activation(path, "power", (exponent,))
-        case spec.PlainActivation(kind=kind) | spec.Softmax(kind=kind):
-            return Activation(path, kind, ())
-    raise TypeError(f"not an activation: {activation!r}")
 
 
 def _stop(channels: tuple[InputChannel, ...] | tuple[OutputChannel, ...]) -> int:

@@ -165,7 +165,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Activation:
-    """relu, softplus, tanh, retanh, sigmoid, linear, softmax, leaky_relu(slope), power(exponent)."""
+    """A function of `rnnspec/spec/activations.py`.  arguments: the values of its options."""
 
     path: Path
     name: str

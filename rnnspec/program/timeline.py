@@ -26,6 +26,7 @@ from rnnspec.program.nodes import (
 from rnnspec.program.types import describe
 from rnnspec.program.variables import Variables
 from rnnspec.spec import task as spec
+from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.values import ExpressionText
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import Time
@@ -176,9 +177,9 @@ class _Lowering:
         return tuple(targets)
 
     def _error(self, channel: OutputChannel) -> Error:
-        """Return what the loss measures: cross-entropy for a softmax, unless `loss: squared_error`."""
-        softmax = channel.activation.name == "softmax"
-        return "cross_entropy" if softmax and self.loss == "auto" else "squared"
+        """Return the error of a channel: with `loss: auto`, a distribution has the cross-entropy."""
+        distribution = ACTIVATIONS[channel.activation.name].distribution
+        return "cross_entropy" if distribution and self.loss == "auto" else "squared"
 
     def _inherit(
         self, own: spec.Channels | str, task: spec.Channels, path: Path, task_path: Path

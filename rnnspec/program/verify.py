@@ -19,6 +19,7 @@ from rnnspec.program.nodes import (
     White,
     walk,
 )
+from rnnspec.spec.activations import ACTIVATIONS
 
 
 class MalformedProgramError(Exception):
@@ -59,7 +60,7 @@ def _verify_blocks(matrix: Matrix) -> None:
 
 def _verify_timeline(program: Program) -> None:
     timeline = program.timeline
-    softmax = {c.name for c in program.network.outputs if c.activation.name == "softmax"}
+    distributions = {c.name for c in program.network.outputs if ACTIVATIONS[c.activation.name].distribution}
     known: dict[str, int] = {}
     reads = {r.name: i + 1 for i, e in enumerate(timeline.epochs) for r in e.reads}
     names = {d.name for d in timeline.draws} | reads.keys()
@@ -95,8 +96,8 @@ def _verify_timeline(program: Program) -> None:
             _require(duration.value.type.rate < Rate.POINT, "duration varies within its epoch", epoch.path)
         _require(epoch.gradient or not epoch.targets, "target without gradient", epoch.path)
         for target in epoch.targets:
-            suits = target.error == "squared" or target.channel in softmax
-            _require(suits, "cross-entropy of what is not a softmax", target.path)
+            suits = target.error == "squared" or target.channel in distributions
+            _require(suits, "cross-entropy of what is not a distribution", target.path)
 
 
 def _values(program: Program, position: int) -> Iterator[tuple[Expression, str, Path]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field, Tag, create_model, model_validator
 
-from rnnspec.spec.choices import NONE_OR, NONE_TAG, REST_TAG, by_kind, check_kind
+from rnnspec.spec.activations import ACTIVATIONS, ActivationFunction
+from rnnspec.spec.choices import NONE_OR, NONE_TAG, REST_TAG, by_kind, check_kind, kind_tag, kinds_of
 from rnnspec.spec.fields import Ends, Model, Name, Names, NoneWord, PositiveTime, refuse
 from rnnspec.spec.texts import Distribution
 
@@ -34,68 +38,54 @@ class Population(Model):
 # --- activations -------------------------------------------------------------------------------------
 
 
-class PlainActivation(Model):
-    """An activation without parameters."""
+class Activation(Model):
+    """An activation function and its options: the base of one model for each entry of the table."""
 
-    kind: Literal["relu", "softplus", "tanh", "retanh", "sigmoid", "linear"] = Field(
-        description="The activation function."
-    )
+    kind: str = Field(description="The activation function.")
 
-
-class LeakyRelu(Model):
-    """x for x > 0, slope * x otherwise."""
-
-    kind: Literal["leaky_relu"] = Field(description="The activation function.")
-    slope: float = Field(default=0.01, ge=0, le=1, description="Slope for x < 0.")
+    @property
+    def options(self) -> tuple[float, ...]:
+        """The values of the options, in the order of the table."""
+        return tuple(getattr(self, option.name) for option in ACTIVATIONS[self.kind].options)
 
 
-class Power(Model):
-    """max(x, 0) ** exponent."""
+def _model(name: str, functions: Sequence[ActivationFunction]) -> type[Activation]:
+    """Return the model of an activation function, or of several that have no option."""
+    words = tuple(function.name for function in functions)
+    fields: dict[str, Any] = {"kind": (Literal[words], Field(description="The activation function."))}
+    for option in functions[0].options:
+        limit: dict[str, Any] = {"gt": 0} if option.positive else {"ge": 0}
+        limit |= {"le": option.maximum}
+        fields[option.name] = (float, Field(default=option.default, description=option.meaning, **limit))
+    formula = functions[0].formula_with([option.name for option in functions[0].options])
+    doc = formula if len(functions) == 1 else "An activation without parameters."
+    return create_model(name, __base__=Activation, __doc__=doc, **fields)
 
-    kind: Literal["power"] = Field(description="The activation function.")
-    exponent: float = Field(default=2.0, gt=0, le=16, description="The exponent.")
+
+_PLAIN = [f for f in ACTIVATIONS.values() if not f.options and not f.distribution]
+_OTHERS = [f for f in ACTIVATIONS.values() if f.options or f.distribution]
+_MODELS = {
+    _model("PlainActivation", _PLAIN): _PLAIN,
+    **{_model(f"{f.name.title().replace('_', '')}Activation", [f]): [f] for f in _OTHERS},
+}
 
 
-class Softmax(Model):
-    """exp(x) / sum exp(x) over the units of the channel."""
+def _one_of(functions: Sequence[ActivationFunction]) -> Any:
+    """Return the type of a field that takes one of some activation functions, as a word or a mapping."""
+    models = [model for model, members in _MODELS.items() if members[0] in functions]
+    words = tuple(function.name for function in functions)
+    tagged: list[Any] = [Annotated[model, Tag(kind_tag(kinds_of(model)[0]))] for model in models]
+    mapping: Any = Annotated[reduce(or_, tagged), by_kind(*models)]
+    word: Any = Literal[words]
+    return Annotated[mapping, check_kind(*models, shorthand=words, schema=word | mapping)]
 
-    kind: Literal["softmax"] = Field(description="The activation function.")
 
-
-ActivationWord = Literal["relu", "softplus", "tanh", "retanh", "sigmoid", "linear", "leaky_relu", "power"]
-OutputActivationWord = Literal[
-    "linear", "sigmoid", "softmax", "relu", "softplus", "tanh", "retanh", "leaky_relu", "power"
-]
-_WORDS = ("relu", "softplus", "tanh", "retanh", "sigmoid", "linear", "leaky_relu", "power")
-
-_Activation = Annotated[
-    Annotated[PlainActivation, Tag("<relu>")]
-    | Annotated[LeakyRelu, Tag("<leaky_relu>")]
-    | Annotated[Power, Tag("<power>")],
-    by_kind(PlainActivation, LeakyRelu, Power),
-]
-_OutputActivation = Annotated[
-    Annotated[PlainActivation, Tag("<relu>")]
-    | Annotated[LeakyRelu, Tag("<leaky_relu>")]
-    | Annotated[Power, Tag("<power>")]
-    | Annotated[Softmax, Tag("<softmax>")],
-    by_kind(PlainActivation, LeakyRelu, Power, Softmax),
-]
-Activation = Annotated[
-    _Activation,
-    check_kind(PlainActivation, LeakyRelu, Power, shorthand=_WORDS, schema=ActivationWord | _Activation),
-]
-OutputActivation = Annotated[
-    _OutputActivation,
-    check_kind(
-        PlainActivation,
-        LeakyRelu,
-        Power,
-        Softmax,
-        shorthand=(*_WORDS, "softmax"),
-        schema=OutputActivationWord | _OutputActivation,
-    ),
-]
+if TYPE_CHECKING:
+    UnitActivation: TypeAlias = Activation
+    OutputActivation: TypeAlias = Activation
+else:
+    UnitActivation = _one_of([f for f in ACTIVATIONS.values() if not f.distribution])
+    OutputActivation = _one_of(list(ACTIVATIONS.values()))
 
 # --- noise -------------------------------------------------------------------------------------------
 
@@ -172,7 +162,7 @@ class OutputChannel(Channel):
         description="Population, or list of populations, that it reads. Default: all.",
     )
     activation: OutputActivation = Field(
-        default=PlainActivation(kind="linear"), description="Activation of the output units. Default: linear."
+        default=Activation(kind="linear"), description="Activation of the output units. Default: linear."
     )
     bias: bool = Field(default=False, description="Whether the readout has a trainable bias.")
 
@@ -228,8 +218,8 @@ class Network(Model):
         max_length=MAX_POPULATIONS,
         description="Groups of units by name. Units are numbered in the order written.",
     )
-    activation: Activation = Field(
-        default=PlainActivation(kind="relu"), description="Function f from input current to firing rate."
+    activation: UnitActivation = Field(
+        default=Activation(kind="relu"), description="Function f from input current to firing rate."
     )
     noise: Noise = Field(
         default=NoNoise(kind="none"), description="Noise of the units, added inside f. Default: none."

@@ -28,6 +28,7 @@ from rnnspec.runtime.schedule import mean_epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import align
 from rnnspec.runtime.torch.engine import TorchEngine
 from rnnspec.runtime.torch.engine import load as load_module
+from rnnspec.spec.activations import ACTIVATIONS
 
 BETAS = (0.5, 0.3, 0.7)
 PLAIN = Stage(Fraction(1), ())
@@ -62,20 +63,7 @@ def test_other_noise_on_clocks_of_their_own(noise: str) -> None:
     assert_agree(found, "torch", batch(4, Stage(Fraction(1), BETAS)))
 
 
-READOUTS = (
-    "linear",
-    "relu",
-    "softplus",
-    "tanh",
-    "retanh",
-    "sigmoid",
-    "softmax",
-    "{kind: leaky_relu}",
-    "{kind: power}",
-)
-
-
-@pytest.mark.parametrize("activation", READOUTS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_readouts(activation: str) -> None:
     outputs = f"{{fixation: {{activation: tanh}}, saccade: {{activation: {activation}}}}}"
     found = program(f"network: {{noise: {{kind: ou, scale: 0.3, tau: 60 ms}}, outputs: {outputs}}}")

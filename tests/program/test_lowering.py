@@ -402,7 +402,7 @@ def test_programs_are_verified() -> None:
     with pytest.raises(MalformedProgramError, match="target without gradient"):
         verify(replace(whole, timeline=timeline))
     wrong = replace(first, targets=(replace(first.targets[0], error="cross_entropy"),))
-    with pytest.raises(MalformedProgramError, match="cross-entropy of what is not a softmax"):
+    with pytest.raises(MalformedProgramError, match="cross-entropy of what is not a distribution"):
         verify(replace(whole, timeline=replace(whole.timeline, epochs=(wrong, *rest))))
     assert print_program(whole).startswith("program minimal\n")
 

@@ -12,7 +12,7 @@ from rnnspec.diagnostics import MAX_DIAGNOSTICS, Problems
 from rnnspec.spec.document import validate
 from rnnspec.syntax.compose import compose
 
-ACTIVATIONS = "relu, softplus, tanh, retanh, sigmoid, linear, leaky_relu, power"
+ACTIVATIONS = "relu, softplus, tanh, retanh, sigmoid, softsign, linear, leaky_relu, power"
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)

@@ -10,31 +10,11 @@ from typing import Literal
 from rnnspec.codegen.code import WIDTH
 from rnnspec.codegen.constants import literal
 from rnnspec.codegen.cpp.task import task_context
+from rnnspec.codegen.cpu.activations import VectorFunction, vector_function
 from rnnspec.codegen.documentation import title
 from rnnspec.codegen.render import checked, render
-from rnnspec.program.nodes import Activation, Epoch, Matrix, Network, OutputChannel, Program, walk
-
-#: f and f' of each activation, as statements about vectors.  What is no number stays none: it is not < 0.
-_ACTIVATIONS = {
-    "linear": ("y = x;", "slope = broadcast(1);"),
-    "relu": ("y = x < 0 ? vec() : x;", "slope = x > 0 ? broadcast(1) : vec();"),
-    "leaky_relu": ("y = x > 0 ? x : {a} * x;", "slope = x > 0 ? broadcast(1) : broadcast({a});"),
-    "tanh": ("y = hyperbolic_tangent(x);", "slope = 1 - y * y;"),
-    "retanh": (
-        "y = hyperbolic_tangent(x < 0 ? vec() : x);",
-        "slope = x > 0 ? 1 - y * y : vec();",
-    ),
-    "sigmoid": ("y = logistic(x);", "slope = y * (1 - y);"),
-    "softplus": ("y = softplus(x);", "slope = logistic(x);"),
-    "power": (
-        "vec above = x < 0 ? vec() : x;",
-        "y = power(above, {a});",
-        "slope = x > 0 ? (real)({a}) * power(above, {a} - 1) : vec();",
-    ),
-}
-
-#: Those with f = 0 and f' = 0 for all that is negative.
-_RECTIFIED = ("relu", "retanh", "power")
+from rnnspec.program.nodes import Epoch, Matrix, Network, OutputChannel, Program, walk
+from rnnspec.spec.activations import ACTIVATIONS
 
 #: Sequences that are simulated together, by the number of units up to which.  The order of sums follows
 #: from it, so it is part of the meaning of the target: no machine may choose another.
@@ -88,9 +68,9 @@ def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, obje
             for name, offset in zip(band.names, band.offsets, strict=True)
         ],
         "activations": _activations(network),
-        "activation": _name(network.activation),
-        "rectified": _bool(network.activation.name in _RECTIFIED),
-        "switched": _bool(network.activation.name == "relu"),
+        "activation": vector_function(network.activation).name,
+        "rectified": _bool(ACTIVATIONS[network.activation.name].rectified),
+        "switched": _bool(ACTIVATIONS[network.activation.name].switch),
         "noise": _noise(network),
         "penalised": any(p.quantity == "rate" for p in program.training.penalties),
         "rate_l1": _penalty(program, "l1"),
@@ -136,8 +116,8 @@ class Band:
 def _bands(channels: Sequence[OutputChannel]) -> list[Band]:
     bands: list[Band] = []
     for channel in channels:
-        softmax = channel.activation.name == "softmax"
-        name = "" if softmax else _name(channel.activation)
+        softmax = ACTIVATIONS[channel.activation.name].distribution
+        name = "" if softmax else vector_function(channel.activation).name
         if softmax or not bands or bands[-1].softmax or bands[-1].activation != name:
             bands.append(Band(channel.start, name, softmax))
         bands[-1].names.append(channel.name)
@@ -146,24 +126,9 @@ def _bands(channels: Sequence[OutputChannel]) -> list[Band]:
     return bands
 
 
-def _activations(network: Network) -> list[dict[str, object]]:
+def _activations(network: Network) -> list[VectorFunction]:
     used = (network.activation, *(channel.activation for channel in network.outputs))
-    each = {_name(a): a for a in used if a.name != "softmax"}
-    return [
-        {"name": name, "lines": [line.format(a=_argument(a)) for line in _ACTIVATIONS[a.name]]}
-        for name, a in each.items()
-    ]
-
-
-def _name(activation: Activation) -> str:
-    """Return the name of an activation's function; those with an argument carry it."""
-    argument = _argument(activation)
-    suffix = "_" + "".join(c if c.isalnum() else "_" for c in argument) if argument else ""
-    return f"{activation.name}{suffix}_units"
-
-
-def _argument(activation: Activation) -> str:
-    return f"(real){float(activation.arguments[0])!r}" if activation.arguments else ""
+    return list(dict.fromkeys(vector_function(a) for a in used if not ACTIVATIONS[a.name].distribution))
 
 
 def _range(matrix: Matrix, rows: bool) -> tuple[int, int]:

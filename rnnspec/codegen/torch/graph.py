@@ -10,25 +10,13 @@ from rnnspec.codegen.constants import literal
 from rnnspec.codegen.documentation import document, title
 from rnnspec.codegen.render import quoted, render
 from rnnspec.codegen.task import EPOCH_ROLES
+from rnnspec.codegen.torch.activations import activated
 from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
 from rnnspec.codegen.torch.language import TORCH
 from rnnspec.codegen.torch.task import TaskFunctions, write_task
-from rnnspec.program.nodes import Activation, Epoch, Network, OutputChannel, Program
+from rnnspec.program.nodes import Epoch, Network, OutputChannel, Program
 from rnnspec.program.timing import drawn_steps, whole_steps
-
-#: Activations as Python.
-_PYTHON = {
-    "linear": "{x}",
-    "relu": "torch.relu({x})",
-    "tanh": "torch.tanh({x})",
-    "retanh": "torch.tanh(torch.relu({x}))",
-    "sigmoid": "torch.sigmoid({x})",
-    # Softplus is the identity above 40 to the last bit of a float64; torch's default is 20.
-    "softplus": "torch.nn.functional.softplus({x}, 1.0, 40.0)",
-    "softmax": "torch.softmax({x}, -1)",
-    "leaky_relu": "torch.nn.functional.leaky_relu({x}, {a})",
-    "power": "power({x}, {a})",
-}
+from rnnspec.spec.activations import ACTIVATIONS
 
 
 def emit(program: Program) -> str:
@@ -72,8 +60,8 @@ def _network(network: Network) -> dict[str, object]:
             "tau": literal(float(network.noise.tau)),
         },
         "groups": -(-network.units // 4),
-        "activation": _python(network.activation, "total"),
-        "power": any(activation.name == "power" for activation in activations),
+        "activation": activated(network.activation, "total"),
+        "activations": sorted({activation.name for activation in activations}),
         "readouts": _readouts(network.outputs),
         "readout_bias": network.readout_bias,
         "weight_lines": weight_lines(network),
@@ -102,20 +90,15 @@ def _time_constants(network: Network) -> list[tuple[str, int]]:
     return found
 
 
-def _python(activation: Activation, x: str) -> str:
-    # A float even if it is whole: TorchScript tells them apart.
-    argument = repr(float(activation.arguments[0])) if activation.arguments else ""
-    return _PYTHON[activation.name].format(x=x, a=argument)
-
-
 def _readouts(channels: Sequence[OutputChannel]) -> dict[str, object]:
     """Return how outputs follow from the readout x: one function of all, or one for each channel."""
+    first = channels[0].activation
     kinds = {(channel.activation.name, channel.activation.arguments) for channel in channels}
-    alike = len(kinds) == 1 and (channels[0].activation.name != "softmax" or len(channels) == 1)
+    alike = len(kinds) == 1 and (not ACTIVATIONS[first.name].distribution or len(channels) == 1)
     return {
-        "alike": _python(channels[0].activation, "x") if alike else "",
+        "alike": activated(first, "x") if alike else "",
         "sizes": f"[{', '.join(str(channel.stop - channel.start) for channel in channels)}]",
-        "each": [(quoted(c.name), _python(c.activation, f"x[{quoted(c.name)}]")) for c in channels],
+        "each": [(quoted(c.name), activated(c.activation, f"x[{quoted(c.name)}]")) for c in channels],
     }
 
 

@@ -133,6 +133,7 @@ ACTIVATIONS = {
     "tanh": ((), math.tanh),
     "retanh": ((), lambda x: math.tanh(max(x, 0.0))),
     "sigmoid": ((), lambda x: 1 / (1 + math.exp(-x))),
+    "softsign": ((), lambda x: x / (1 + abs(x))),
     "softplus": ((), lambda x: math.log1p(math.exp(x))),
     "leaky_relu": ((0.1,), lambda x: x if x > 0 else 0.1 * x),
     "power": ((0.5,), lambda x: math.sqrt(max(x, 0.0))),
