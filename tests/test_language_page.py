@@ -1,8 +1,12 @@
-"""The examples of docs/language.md work, and nothing of the language is missing there."""
+"""The examples of docs/language.md work, and nothing of the language is missing there.
+
+After a function has changed: `python -m tests.test_language_page --rewrite` renews the table of functions.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,13 @@ from rnnspec.catalogue import minimal
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.distributions import USAGE
-from rnnspec.program.functions import CALLABLE
+from rnnspec.program.functions import CALLABLE, GROUPS
 from rnnspec.spec.activations import ACTIVATIONS, ActivationFunction
 from rnnspec.spec.schema import json_schema
 from rnnspec.syntax.compose import compose
 
-LANGUAGE = (SPECS.parent / "docs" / "language.md").read_text(encoding="utf-8")
+PAGE = SPECS.parent / "docs" / "language.md"
+LANGUAGE = PAGE.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", LANGUAGE, flags=re.DOTALL | re.MULTILINE)
 
 
@@ -59,3 +64,27 @@ def test_the_page_has_every_key_and_every_function() -> None:
     assert keys(json_schema()) <= words
     assert set(CALLABLE) <= words
     assert set(USAGE) <= words
+
+
+#: The table of functions on the page.
+TABLE = re.compile(r"^\| function \|.*?\n(?=\n)", flags=re.DOTALL | re.MULTILINE)
+
+
+def table() -> str:
+    """Return the table of functions as the page has it: a line each, below the headings of the groups."""
+    rows = ["| function | value | example |", "|---|---|---|"]
+    for heading, functions in GROUPS.items():
+        if heading:
+            what, _, where = heading.partition(" (")
+            rows.append(f"| **{what}**{' (' if where else ''}{where} | | |")
+        rows += [f"| `{f.usage}` | {f.meaning} | `{f.example}` |" for f in functions.values()]
+    return "\n".join(rows) + "\n"
+
+
+def test_the_page_has_the_table_of_functions() -> None:
+    """If this fails, run the command at the top of this file and look at the difference."""
+    assert TABLE.findall(LANGUAGE) == [table()]
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["--rewrite"]:
+    PAGE.write_text(TABLE.sub(lambda _: table(), LANGUAGE), encoding="utf-8")

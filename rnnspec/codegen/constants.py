@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from rnnspec.codegen.code import Code, Level
-from rnnspec.program import arithmetic
 from rnnspec.program.nodes import Apply, Expression, Number
 from rnnspec.program.types import APPLIED
 
@@ -71,7 +70,7 @@ def value_of(node: Expression) -> float | None:
     values = [value for value in known if value is not None]
     if function.value is None or len(values) < len(known):
         return None
-    return arithmetic.value(function.value, *values)
+    return function.of(*values)
 
 
 def known_choice(node: Apply) -> Expression | None:

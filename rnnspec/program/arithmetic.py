@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 
-def value(function: Callable[..., float], *arguments: float) -> float:
+def evaluate(function: Callable[..., float], *arguments: float) -> float:
     """Return the value of a function: NaN where it has none, infinite where it overflows."""
     try:
         result = function(*arguments)
@@ -24,12 +24,13 @@ def divide(a: float, b: float) -> float:
 
 
 def power(base: float, exponent: float) -> float:
-    if base == 0 and exponent < 0:
-        return math.inf
     try:
         return math.pow(base, exponent)
-    except OverflowError:
-        return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
+    except (OverflowError, ValueError):
+        if base < 0 and not exponent.is_integer():
+            return math.nan
+        # Too large, or a pole: 0 to a negative power.
+        return math.copysign(math.inf, base) if exponent % 2 == 1 else math.inf
 
 
 def smallest(*values: float) -> float:

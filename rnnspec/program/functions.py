@@ -59,6 +59,11 @@ class Function:
         """Return the kind of each of so many arguments."""
         return [*self.arguments, *self.arguments[-1:] * count][:count]
 
+    def of(self, *numbers: float) -> float:
+        """Return the value of numbers, by the rules of float64: NaN where there is none."""
+        assert self.value is not None
+        return arithmetic.evaluate(self.value, *numbers)
+
 
 def _objects(message: str, to: Callable[[Sequence[Interval]], bool], remedy: str = "") -> Objection:
     return lambda intervals: (message, remedy) if to(intervals) else None

@@ -97,20 +97,25 @@ def unit(program: Program, name: str = "one", real: str = "double") -> str:
 
 def compiled(folder: Path, *programs: Program, real: str = "double") -> list[Kernel]:
     """Compile the tasks of some programs into one library."""
+    names = [f"case{i}" for i in range(len(programs))]
+    units = (unit(program, name, real) for program, name in zip(programs, names, strict=True))
+    loaded = load_library(folder, SHARED_PREAMBLE + "".join(units))
+    return [Kernel(program, loaded, name) for program, name in zip(programs, names, strict=True)]
+
+
+def load_library(folder: Path, source: str) -> ctypes.CDLL:
+    """Compile a source without any warning, and load it."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("there is no C++ compiler")
-    text, library = folder / "tasks.cpp", folder / "tasks.so"
-    names = [f"case{i}" for i in range(len(programs))]
-    units = (unit(program, name, real) for program, name in zip(programs, names, strict=True))
-    text.write_text(SHARED_PREAMBLE + "".join(units), encoding="utf-8")
+    text, library = folder / "source.cpp", folder / "source.so"
+    text.write_text(source, encoding="utf-8")
     command = [compiler, "-std=c++17", "-Wall", "-Werror", "-shared", "-fPIC", "-O0"]
     done = subprocess.run(
         [*command, str(text), "-o", str(library)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    loaded = ctypes.CDLL(str(library))
-    return [Kernel(program, loaded, name) for program, name in zip(programs, names, strict=True)]
+    return ctypes.CDLL(str(library))
 
 
 @dataclass(frozen=True)

@@ -30,19 +30,19 @@ from rnnspec.program.nodes import (
 from rnnspec.program.timing import duration_draws
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.noise import draw_words
-from rnnspec.runtime.reference.functions import CHANNEL, DECODING, ELEMENTWISE, RANDOM, Words, pick
+from rnnspec.runtime.reference.functions import ELEMENTWISE, FOR_CHANNEL, OF_VECTOR, RANDOM, Words, pick
 
 Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What the expressions of one trial can see.
+    """The values that the expressions of one trial may use.
 
     variables, previous: (K', B) by name, of this trial and of the preceding one; previous is None in the
     first trial.  outputs: by channel, (L, K, B) or (L, K, B, C).  clock: t in seconds, (L, 1, 1).
-    words: the random words of a call, (K', B) each.  white: white(1) of a call for the channel that is
-    driven, (K', B) or (K', B, C).
+    words: the random words of a call, (K', B) each.  white: white(1) of a call for the channel that the
+    expression drives, (K', B) or (K', B, C).
     """
 
     device: torch.device
@@ -75,7 +75,7 @@ def evaluate(expression: Expression, environment: Environment) -> Tensor:
             return standard * (amount if expression.type.size is None else amount.unsqueeze(-1))
         case Random(function=function, arguments=arguments, call=call):
             words = _given(environment.words, expression)(call)
-            return RANDOM[function](words, [evaluate(argument, environment) for argument in arguments])
+            return RANDOM[function](words, *(evaluate(argument, environment) for argument in arguments))
         case Apply():
             return _apply(expression, environment)
 
@@ -83,14 +83,14 @@ def evaluate(expression: Expression, environment: Environment) -> Tensor:
 def _apply(expression: Apply, environment: Environment) -> Tensor:
     values = [evaluate(argument, environment) for argument in expression.arguments]
     function = expression.function
-    if function in CHANNEL:
-        return CHANNEL[function](expression.type.size, values)
-    if function in DECODING:
-        return DECODING[function](values)
+    if function in FOR_CHANNEL:
+        return FOR_CHANNEL[function](expression.type.size, *values)
+    if function in OF_VECTOR:
+        return OF_VECTOR[function](*values)
     sizes = [argument.type.size for argument in expression.arguments]
     if any(size is not None for size in sizes):
         values = [v.unsqueeze(-1) if size is None else v for v, size in zip(values, sizes, strict=True)]
-    return ELEMENTWISE[function](values)
+    return ELEMENTWISE[function](*values)
 
 
 def _given(value: Given | None, expression: Expression) -> Given:
@@ -104,7 +104,7 @@ def _given(value: Given | None, expression: Expression) -> Given:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is known of a batch before it is simulated.
+    """The variables of a batch that are known before it is simulated.
 
     variables: of each trial, the draws that depend on no read, (K', B) by name.  durations: of each
     sequence, trial and epoch, the seconds of a drawn duration (None: a fixed time); None if no epoch has
@@ -167,7 +167,7 @@ def settle(
         # Pattern floor(b P / B) goes to sequence b.
         index = (numbers * len(variable.patterns)) // batch.sequences
         values = [evaluate(pattern[trial], environment) for pattern in variable.patterns]
-        value = pick([index.unsqueeze(0), *values])
+        value = pick(index.unsqueeze(0), *values)
     else:
         value = evaluate(variable.values[trial if len(variable.values) > 1 else 0], environment)
     return value.expand(value.shape[0], len(numbers))
