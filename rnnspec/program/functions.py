@@ -144,7 +144,7 @@ _ANYWHERE = {
         "log(1 + direction)",
         bounds.monotone(math.log),
         arithmetic.log,
-        _objects("this is the logarithm of what is not above 0", lambda of: of[0][1] <= 0),
+        _objects("this is the logarithm of 0 or of a negative number", lambda of: of[0][1] <= 0),
     ),
     "sin": _unary("sin(x)", "the sine, x in radians", "sin(20*pi * t)", bounds.wave, math.sin),
     "cos": _unary("cos(x)", "the cosine, x in radians", "cos(20*pi * t)", bounds.wave, math.cos),
@@ -234,12 +234,14 @@ def _empty(arguments: Sequence[Interval]) -> tuple[str, str] | None:
     """Object to a lower bound, the last argument but one, that is above the upper one."""
     (low, _), (_, high) = arguments[-2:]
     return (
-        (f"nothing lies between {low:g} and {high:g}", "the lower bound comes first") if low > high else None
+        (f"there is no number between {low:g} and {high:g}", "the lower bound comes first")
+        if low > high
+        else None
     )
 
 
 def _unlikely(arguments: Sequence[Interval]) -> tuple[str, str] | None:
-    return ("a mean lies above 0", "") if arguments[0][1] <= 0 else _empty(arguments)
+    return ("the mean must be above 0", "") if arguments[0][1] <= 0 else _empty(arguments)
 
 
 def _random(
@@ -263,7 +265,7 @@ RANDOM = {
         "Gaussian",
         "normal(0, 1)",
         bounds.normal,
-        _objects("a standard deviation is not negative", lambda of: of[1][1] < 0),
+        _objects("the standard deviation must not be negative", lambda of: of[1][1] < 0),
     ),
     "choice": _random("choice(a, b, ...)", "one of the values, equally likely", "choice(1, 2)", bounds.union),
     "bernoulli": _random(
@@ -271,7 +273,7 @@ RANDOM = {
         "true with probability p",
         "bernoulli(0.5)",
         bounds.fixed(0.0, 1.0),
-        _objects("a probability lies between 0 and 1", _outside_0_to_1),
+        _objects("the probability must be between 0 and 1", _outside_0_to_1),
         "truth",
     ),
     "integer": _random(

@@ -61,7 +61,7 @@ def test_a_wrong_number_of_arguments_is_answered_with_the_usage(name: str) -> No
         arguments = ", ".join(["direction"] * count)
         found = problems(place_of(name).format(f'"{name}({arguments})"'))
         assert [d.code for d in found] == ["RS203"]
-        assert found[0].message == f"{name}() is given {count} argument{'s' * (count != 1)}"
+        assert found[0].message == f"{name}() has {count} argument{'s' * (count != 1)}"
         assert found[0].expected == function.usage
 
 
@@ -69,7 +69,7 @@ def test_previous_takes_the_name_of_a_variable() -> None:
     (found,) = problems('task: {draw: {x: "previous(1, 0)"}}')
     assert (found.code, found.message) == (
         "RS203",
-        "the first argument of previous() is the name of a variable",
+        "the first argument of previous() must be the name of a variable",
     )
 
 

@@ -432,8 +432,8 @@ def test_a_duration_that_may_be_no_number(duration: str) -> None:
     [
         ("2 + 0/0", "0/0", "this divides by 0"),
         ("direction % (1 - 1)", "direction % (1 - 1)", "this divides by 0"),
-        ("1 + log(0)", "log(0)", "this is the logarithm of what is not above 0"),
-        ("log(-direction)", "log(-direction)", "this is the logarithm of what is not above 0"),
+        ("1 + log(0)", "log(0)", "this is the logarithm of 0 or of a negative number"),
+        ("log(-direction)", "log(-direction)", "this is the logarithm of 0 or of a negative number"),
         ("sqrt(-1 - direction)", "sqrt(-1 - direction)", "this is the square root of a negative number"),
         ("9**9**9 - 1", "9**9**9", "this has no finite value"),
         ("(-8) ** 0.5", "(-8) ** 0.5", "this has no finite value"),
@@ -442,7 +442,7 @@ def test_a_duration_that_may_be_no_number(duration: str) -> None:
         ("1 / none_of_it", "1 / none_of_it", "this divides by 0"),
         ("uniform(0, 1 / 0)", "1 / 0", "this divides by 0"),
         ("min(1 / 0, 1)", "1 / 0", "this divides by 0"),
-        ("where(log(0) > 1, 1, 2)", "log(0)", "this is the logarithm of what is not above 0"),
+        ("where(log(0) > 1, 1, 2)", "log(0)", "this is the logarithm of 0 or of a negative number"),
     ],
 )
 def test_a_value_that_is_never_finite(text: str, place: str, said: str) -> None:
