@@ -7,8 +7,10 @@ import os
 import shutil
 import signal
 import tempfile
+from pathlib import Path
 
 import pytest
+from precompiled import start_precompiling
 
 # Small tensors gain nothing from threads, and on a machine with other work the threads of one test wait
 # for each other, spinning, a hundred times longer than they compute. Read when torch is imported, also by
@@ -16,13 +18,18 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# A cache of kernels for this session, shared by the processes of pytest-xdist, which inherit the variable.
-if "RNNSPEC_CACHE" not in os.environ:
-    os.environ["RNNSPEC_CACHE"] = tempfile.mkdtemp(prefix="rnnspec-tests-")
-    atexit.register(shutil.rmtree, os.environ["RNNSPEC_CACHE"], ignore_errors=True)
-
 # A kernel takes 2 s to compile instead of 3, with the same vectors and the same order of sums.
-os.environ.setdefault("RNNSPEC_CXXFLAGS", "-O1")
+FEWER = "-O1"
+
+# A cache of kernels for this session, shared by the processes of pytest-xdist, which inherit the variables.
+if "RNNSPEC_CACHE" not in os.environ:
+    cache = os.environ["RNNSPEC_CACHE"] = tempfile.mkdtemp(prefix="rnnspec-tests-")
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
+    if "RNNSPEC_CXXFLAGS" not in os.environ:
+        os.environ["RNNSPEC_CXXFLAGS"], precompiling = start_precompiling(Path(cache), FEWER)
+        if precompiling:
+            atexit.register(precompiling.wait)
+os.environ.setdefault("RNNSPEC_CXXFLAGS", FEWER)
 
 
 # A script that starts the tests in the background, or `nohup`, has some signals ignored. The processes that
