@@ -1,4 +1,4 @@
-"""`rnnspec bench`: how fast is a training on this machine?"""
+"""`rnnspec bench`: time a training iteration on this machine."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def command(
             "--networks",
             metavar="K",
             min=1,
-            help="Networks side by side; the spec's if not given.",
+            help="Number of networks; default: as in the spec.",
             show_default=False,
         ),
     ] = None,
     repeats: Annotated[
-        int, typer.Option("--repeats", metavar="N", min=1, help="Iterations to time on each target.")
+        int,
+        typer.Option("--repeats", metavar="N", min=1, help="Number of iterations to time with each target."),
     ] = 3,
     threads: Threads = None,
     target: Annotated[
@@ -40,18 +41,18 @@ def command(
         typer.Option(
             "--target",
             metavar="TARGET",
-            help="Compare this one; may be repeated. All but the reference if not given.",
+            help="Time this target; default: all but the reference. May be repeated.",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Time a training iteration of a spec on every target.
+    """Time a training iteration of a spec with each target.
 
-    An iteration is a batch of fresh trials, its gradient and one update of all networks. The targets take
-    turns, and each shows its median. The matrix rate is what large float32 matrix products reach on this
-    machine with as many threads; operations are counted as 'rnnspec compile' does, 2 for each multiply-add
-    of every matrix product.
+    An iteration simulates a batch of new trials, computes the gradient and updates all networks. The targets
+    take turns; the table shows the median, the fastest and the slowest iteration. The matrix rate is the
+    speed of large float32 matrix products on this machine, with the same number of threads. Operations are
+    counted as in 'rnnspec compile': 2 for each multiply-add of every matrix product.
 
     \b
     Example:
@@ -83,7 +84,7 @@ def command(
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """Show what is being measured, where someone looks."""
+    """Show on a terminal what is being timed."""
     if not is_terminal(sys.stderr):
         yield lambda text: None
         return
@@ -137,7 +138,7 @@ def _print_table(specification: Specification, comparison: Comparison) -> None:
     ]
     print(f"{program.name}: {', '.join(sizes)}: {scaled(comparison.operations, 'FLOP')} an iteration")
     speed = f"{scaled(comparison.matrix_rate, 'FLOP')}/s"
-    print(f"{count(comparison.threads, 'thread')}, which multiply large matrices at {speed}")
+    print(f"{count(comparison.threads, 'thread')}; large matrix products reach {speed}")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", no_wrap=True)
     columns = ("s per iteration", "from", "to", "ratio", "of matrix rate", "first, s")

@@ -1,4 +1,4 @@
-"""`rnnspec compile`: what a spec means, and what it costs."""
+"""`rnnspec compile`: describe what a spec means and costs, and write the generated sources."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def command(
         typer.Option(
             "--emit",
             metavar="program|graph|kernel",
-            help="Print only the program, or the source of the torch module or of the CPU kernels.",
+            help="Print only the program, the torch module, or the CPU kernels.",
             show_default=False,
         ),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say how the kernels were compiled, and where they are.")
+        bool, typer.Option("--verbose", "-v", help="Show how the kernels were compiled, and where they are.")
     ] = False,
 ) -> None:
-    """Compile a spec and say what was built.
+    """Compile a spec and describe the result.
 
-    Prints the network, the trial, the skips, the shortest gradient path with and without them, and what an
-    iteration costs: 2 operations for each multiply-add of every matrix product. The build folder holds
-    the resolved spec, the program that it means, a torch module that needs nothing but torch (graph.py)
-    and the kernels of the cpu target (kernel.cpp). The same spec gives the same bytes everywhere. The kernels
-    are compiled, so that a training finds them.
+    Prints the network, the trial, the skips, the shortest path of the gradient with and without skips, and
+    the operations in an iteration (2 for each multiply-add of every matrix product). With -o, writes the
+    resolved spec, the program, a torch module that needs only torch (graph.py) and the kernels of the target
+    cpu (kernel.cpp). The same spec gives the same files on every machine. The kernels are compiled and
+    cached, so that training does not wait for them.
 
     \b
     Example:
@@ -63,7 +63,7 @@ def command(
 
     form = None if emit is None else one_of("--emit", emit, FORMS)
     if form is not None and output is not None:
-        raise typer.BadParameter("--emit prints, and -o writes a folder: give one of them.")
+        raise typer.BadParameter("--emit prints, and -o writes a folder: give only one of them.")
     specification = load(spec, overlays or (), settings or ())
     show_diagnostics(specification.warnings, sys.stderr)
     if form is not None:
@@ -71,14 +71,14 @@ def command(
         print(write(specification.program), end="")
         return
 
-    from rnnspec.cli.display.build_report import blueprint, toolchain
+    from rnnspec.cli.display.build_report import describe_build, describe_kernel
     from rnnspec.runtime.build import write_build
     from rnnspec.runtime.targets import choose_target
 
     width = shutil.get_terminal_size().columns
     chosen = choose_target(specification.program, target_of(target))
-    lines = [*blueprint(specification.program, chosen, given=target is not None)]
-    lines += toolchain(chosen) if verbose else []
+    lines = [*describe_build(specification.program, chosen, given=target is not None)]
+    lines += describe_kernel(chosen) if verbose else []
     for label, text in lines:
         print(textwrap.fill(f"{label:<10} {text}", width, subsequent_indent=" " * 11))
     if output is not None:

@@ -1,4 +1,4 @@
-"""`rnnspec evaluate`: how good are the networks of a run?"""
+"""`rnnspec evaluate`: measure the performance of the networks of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def command(
             "--sequences",
             metavar="B",
             min=1,
-            help="Sequences to evaluate on; as many as in training if not given.",
+            help="Number of sequences; default: as in the evaluations of the training.",
             show_default=False,
         ),
     ] = None,
@@ -35,12 +35,13 @@ def command(
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Measure how well the networks of a run do.
+    """Measure the performance of the networks of a run.
 
-    Prints the performance of each on fresh trials, as a whole and by phase. The trials are others than
-    those of training, and the same whenever you ask. The networks run with the true dynamics, with
-    noise, without jitter. The table of trials has the draws, what was read from the outputs, and the
-    performance; networks, sequences and trials count from 0.
+    Prints the performance of each network on new trials, overall and in each phase. The trials differ from
+    those of the training, and are the same in every evaluation. The networks run with their true dynamics
+    (without skips and coarsening), with noise, and without jitter. The table of --trials holds the random
+    draws, the values read from the outputs, and the performance; networks, sequences and trials are numbered
+    from 0.
 
     \b
     Example:

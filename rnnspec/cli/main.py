@@ -7,7 +7,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from rnnspec.cli import (
     bench,
@@ -26,25 +26,49 @@ from rnnspec.cli import (
 from rnnspec.cli.console import complain
 from rnnspec.cli.failures import INTERRUPTED, USAGE, reported
 
-HELP = """Recurrent neural networks and their tasks from specifications that people can read.
+HELP = """Train recurrent neural networks on cognitive tasks, from readable specifications.
 
-A spec is a YAML file that states a network, a task and its training. Start with
-
-\b
-  rnnspec validate specs/                 is everything right?
-  rnnspec train specs/go.yaml             train its networks
-  rnnspec status                          how do the runs stand?
-  rnnspec evaluate runs/go-1a2b3c4d       how good are the networks?
+A spec is a YAML file that describes a network, a task and its training. Start with
 
 \b
-Exit codes: 0 fine, 1 the spec has errors, 2 wrong usage or a file that cannot be
-used, 3 a bug in rnnspec, 4 some networks diverged, 75 stopped by SIGTERM,
-SIGUSR1 or SIGHUP, 130 stopped by Ctrl-C.
+  rnnspec validate specs/                 check specs for errors
+  rnnspec train specs/go.yaml             train the networks of a spec
+  rnnspec status                          list the runs and their state
+  rnnspec evaluate runs/go-1a2b3c4d       measure the performance of the networks
+
+\b
+Exit codes:
+  0    fine
+  1    the spec has errors
+  2    wrong usage, or a file that cannot be used
+  3    a bug in rnnspec
+  4    trained, but some networks diverged
+  75   stopped by SIGTERM, SIGUSR1 or SIGHUP
+  130  stopped by Ctrl-C
 """
 
 
 class _Command(TyperCommand):
-    """A command that knows what is meant by a file with a dash, and by a value of the spec as an option."""
+    """A command with plain help, which understands some mistakes.
+
+    These are a file whose name begins with a dash, and a value of the spec given as an option.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return `[OPTIONS] RUN`, without the brackets that typer adds to what is required."""
+        return ["[OPTIONS]", *(param.metavar for param in _arguments(self))]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List arguments and options, without the Python types that typer adds to arguments."""
+        arguments = [(param.metavar, param.help) for param in _arguments(self)]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(arguments)
+        records = (
+            param.get_help_record(ctx) for param in self.get_params(ctx) if isinstance(param, TyperOption)
+        )
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = list(args)
@@ -63,6 +87,11 @@ class _Command(TyperCommand):
             if (unknown or "extra argument" in text) and any(p.name == "settings" for p in self.params):
                 ctx.fail(f"{text}. A value of the spec is set like this: --set training.networks=10.")
             raise
+
+
+def _arguments(command: TyperCommand) -> list[Any]:
+    """Return the arguments of a command; each has a metavar and a help text."""
+    return [param for param in command.params if isinstance(param, TyperArgument)]
 
 
 #: What 'train' once did by an option, and the command that does it now.
@@ -87,7 +116,7 @@ app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
     add_completion=False,
-    # Plain help: it starts faster, wraps at any width, and takes no bracket for markup.
+    # Plain help: it starts faster, wraps at any width, and does not read brackets as markup.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -112,14 +141,14 @@ for module in (
 
 def main() -> None:
     """Run the command in sys.argv and leave with its exit code."""
-    # Read when torch is imported. Threads that spin while they wait slow a machine with other work, and
-    # themselves, down a hundredfold.
+    # Read when torch is imported. On a machine with other work, threads that spin while they wait are a
+    # hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # The shell closed it (`>&-`).
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        # What a terminal cannot show must not stop the program.
+        # A character that the terminal cannot show must not end the program.
         getattr(sys, name).reconfigure(errors="replace")
     try:
         app(prog_name="rnnspec")
@@ -138,7 +167,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass

@@ -18,14 +18,14 @@ Choice = TypeVar("Choice", bound=str)
 
 SpecFile = Annotated[str, typer.Argument(metavar="SPEC", help="The spec, a YAML file.", show_default=False)]
 RunFolder = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run folder, as 'rnnspec train' made it.", show_default=False)
+    str, typer.Argument(metavar="RUN", help="A run folder, made by 'rnnspec train'.", show_default=False)
 ]
 With = Annotated[
     list[str] | None,
     typer.Option(
         "--with",
         metavar="METHOD",
-        help="Lay this file over the spec: a path, or the name of a method. May be repeated.",
+        help="Merge this overlay into the spec: a method such as dasc40, or a path. May be repeated.",
         show_default=False,
     ),
 ]
@@ -107,7 +107,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 
 
 def open_stored(run: str, target: str | None, device: str) -> StoredRun:
-    """Read a run folder, and say if its networks are not simulated as usual."""
+    """Read a run folder, and print a remark if its networks are not simulated by the usual target."""
     from rnnspec.runs.manifest import read_manifest
 
     # Before torch is imported, which takes seconds.
@@ -127,15 +127,15 @@ def stop_signal_names(more: list[str] | None) -> tuple[str, ...]:
 
 
 def one_of(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:
-    """Return a value that is one of some choices; wrong usage if it is none."""
+    """Return a value if it is one of the choices; otherwise this is wrong usage."""
     for choice in choices:
         if value == choice:
             return choice
-    raise typer.BadParameter(f"'{value}' is none of: {', '.join(choices)}.", param_hint=f"'{name}'")
+    raise typer.BadParameter(f"'{value}' is not one of: {', '.join(choices)}.", param_hint=f"'{name}'")
 
 
 def target_of(name: str | None) -> Target | None:
-    """Return the target of a name, None for the best that there is."""
+    """Return the target with this name; None, for the fastest, if there is no name."""
     from rnnspec.runtime.targets import TARGETS
 
     return None if name is None else one_of("--target", name, TARGETS)

@@ -1,4 +1,4 @@
-"""`rnnspec resolve`: the one document that a spec, its bases, methods and settings come to."""
+"""`rnnspec resolve`: print the single document that a spec, its bases, overlays and settings amount to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def command(
     overlays: With = None,
     settings: Set = None,
     defaults: Annotated[
-        bool, typer.Option("--defaults", help="Also write out what the spec leaves to defaults.")
+        bool, typer.Option("--defaults", help="Also print the values that the spec leaves to their defaults.")
     ] = False,
 ) -> None:
-    """Print the resolved document of a spec.
+    """Print the resolved spec: one document without bases, overlays and settings.
 
-    It is what is validated, compiled and stored with a run. The spec extends its base; each --with is laid
-    over that in order, then each --set.
+    The spec is merged into the base that it extends; then each --with is merged into the result, in order,
+    and each --set. The resolved spec is what is validated, compiled, and saved with a run.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def command(
         model = validate(document, problems)
         problems.stop_on_error()
         if model is None or model.name is None:
-            complain(f"{spec} is a fragment.", "Only a complete spec, with a name, can be written out.")
+            complain(f"{spec} is a fragment: it has no name.", "--defaults needs a complete spec.")
             raise typer.Exit(USAGE)
         value = with_defaults(model)
     print(dump(value), end="")

@@ -1,4 +1,4 @@
-"""`rnnspec rule`: what a code means."""
+"""`rnnspec rule`: explain a rule by its code."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rnnspec.cli.failures import USAGE
 
 def command(
     code: Annotated[
-        str | None, typer.Argument(metavar="CODE", help="A code such as RS204.", show_default=False)
+        str | None,
+        typer.Argument(metavar="CODE", help="A code such as RS204; default: list all.", show_default=False),
     ] = None,
 ) -> None:
     """Explain a rule by its code.
 
-    Says what it means, with a wrong and a right example. Without a code, lists all rules.
+    Prints what the rule means, with a wrong and a right example. Without a code, lists all rules.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`rnnspec schema`: the JSON schema of specs, for editors."""
+"""`rnnspec schema`: print the JSON Schema of specs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 
 
 def command() -> None:
-    """Print the JSON schema of specs, for editors.
+    """Print the JSON Schema of specs, for editors.
 
-    With it they complete and check specs as you type.
+    With the schema, an editor completes and checks a spec while you type.
 
     \b
     Example:

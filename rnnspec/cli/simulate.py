@@ -1,4 +1,4 @@
-"""`rnnspec simulate`: record what the networks of a run do."""
+"""`rnnspec simulate`: record the activity of the networks of a run."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def command(
         typer.Option("--output", "-o", metavar="FILE.npz", help="The file to write.", show_default=False),
     ],
     sequences: Annotated[
-        int, typer.Option("--sequences", metavar="B", min=1, help="Sequences to simulate.")
+        int, typer.Option("--sequences", metavar="B", min=1, help="Number of sequences.")
     ] = 8,
     dynamics: Annotated[
         str,
         typer.Option(
             "--dynamics",
             metavar="true|stage",
-            help="The true dynamics, or those of the last iteration, with its skips and coarsening.",
+            help="true: without skips and coarsening; stage: with those of the last iteration.",
         ),
     ] = "true",
     target: TargetName = None,
     device: Device = "cpu",
 ) -> None:
-    """Record what the networks of a run do.
+    """Record the activity of the networks of a run.
 
-    Simulates fresh trials and stores activity, inputs, outputs and the variables of the trials. The file is
-    a NumPy archive that needs no pickle. The names of the axes of an array X are its array X.axes;
-    `unit`, `input`, `output` and `epoch` name what stands along those axes. Where all networks share a
-    value, the axis `network` has length 1; what lies behind the end of a sequence is nan.
+    Simulates new trials and writes activity, inputs, outputs and the variables of the trials to a NumPy
+    archive (no pickle). The array X.axes holds the names of the axes of the array X; `unit`, `input`,
+    `output` and `epoch` name the entries along those axes. Values that all networks share have a `network`
+    axis of length 1. After the end of a sequence, values are NaN.
 
     \b
     Example:

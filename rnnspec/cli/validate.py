@@ -1,4 +1,4 @@
-"""`rnnspec validate`: is everything right?"""
+"""`rnnspec validate`: check specs for errors."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ SUFFIXES = (".yaml", ".yml")
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Specs, or folders of *.yaml files.", show_default=False),
+        typer.Argument(metavar="PATH...", help="Specs, or folders of specs.", show_default=False),
     ],
     overlays: With = None,
     settings: Set = None,
     format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, json, or github (annotations).")
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="text, json, or github (annotations of a pull request)."
+        ),
     ] = "text",
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
 ) -> None:
     """Check specs and report every problem.
 
-    Each comes with its place, what was expected and a remedy, on stdout; a summary goes to stderr. Folders
-    are searched for *.yaml and *.yml at any depth. Fragments, which have no name, are checked as far as
-    they go. Methods and settings may be laid over a single spec.
+    Each problem is printed with its position, what was expected, and how to fix it; a summary goes to
+    stderr. In a folder, all files *.yaml and *.yml are checked, at any depth. Files without a 'name', such
+    as overlays, are checked as far as possible. --with and --set apply to a single spec.
 
     \b
     Example:

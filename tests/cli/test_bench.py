@@ -62,7 +62,7 @@ def test_threads(spec: Path) -> None:
 def test_mistakes(spec: Path) -> None:
     answer = rnnspec("bench", spec, "--target", "fortran")
     assert answer.code == 2
-    assert "'fortran' is none of: " in answer.err
+    assert "'fortran' is not one of: " in answer.err
     answer = rnnspec("bench", spec, "--set", "training.networks=many")
     assert (answer.code, answer.out) == (1, "")
     nothing = "task={epochs: {stimulus: {duration: 100 ms}}, target: null, correct: null}"

@@ -104,7 +104,7 @@ def test_what_the_live_display_says_of_trouble(tmp_path: Path) -> None:
         display.close()
     text = shown(display, width=60)
     assert "1: network 1" in text
-    assert "Ctrl-C now stops at once" in text
+    assert "Press Ctrl-C to stop at once" in text
     assert max(map(len, text.splitlines())) <= 60
 
 
@@ -115,7 +115,7 @@ def test_plain_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = capfd.readouterr().err.splitlines()
     assert lines[0] == "tiny: 3 networks on cpu, target cpu"
     assert lines[-2].startswith("iteration 6/6  loss 0.")
-    assert lines[-1] == "Stopping after this iteration; Ctrl-C now stops at once."
+    assert lines[-1] == "Stopping after this iteration. Press Ctrl-C to stop at once."
 
 
 def test_the_warm_up_says_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

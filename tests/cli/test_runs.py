@@ -51,9 +51,9 @@ def test_train(folder: Path) -> None:
     assert answer.code == 0
     (run,) = (folder / "runs").iterdir()
     lines = answer.out.splitlines()
-    assert lines[0] == "tiny with fast made all 6 iterations."
+    assert lines[0] == "tiny with fast finished all 6 iterations."
     assert lines[1].startswith("  performance  0.")
-    assert lines[2].startswith("               lowest 0.")
+    assert lines[2].startswith("  networks     lowest 0.")
     assert lines[-1] == f"  run          runs/{run.name}"
     progress = answer.err.splitlines()
     assert progress[0] == f"tiny with fast: 3 networks on cpu, target {TARGET} -> runs/{run.name}"
@@ -128,7 +128,7 @@ def test_a_task_without_a_score(folder: Path) -> None:
 
 def test_one_iteration_of_one_network(folder: Path) -> None:
     answer = rnnspec(*train("--set", "training.iterations=1", "--set", "training.networks=1"))
-    assert answer.out.startswith("tiny made its one iteration.\n")
+    assert answer.out.startswith("tiny finished its one iteration.\n")
     assert answer.err.startswith("tiny: 1 network on cpu, ")
     assert (
         rnnspec("evaluate", next((folder / "runs").iterdir()), "--sequences", 1)
@@ -151,7 +151,7 @@ def test_signals(folder: Path, number: signal.Signals, code: int) -> None:
     (run,) = (folder / "runs").iterdir()
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
     assert out.startswith(f"tiny was stopped by {name} after ")
-    assert "what has been trained is saved." in out.splitlines()[0]
+    assert "the networks are saved." in out.splitlines()[0]
     answer = rnnspec("evaluate", run)
     assert answer.code == 0
 
@@ -213,7 +213,7 @@ def test_the_live_display(folder: Path) -> None:
         out = child.stdout.read().decode()
     os.close(ours)
     assert child.returncode == 0, shown.decode()
-    assert out.splitlines()[0] == "tiny with fast made all 30 iterations."
+    assert out.splitlines()[0] == "tiny with fast finished all 30 iterations."
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "")
     for word in ("iteration", "30 of 30", "100 %", "loss", "performance", "quartiles", "stage", "beta 1"):
         assert word in text

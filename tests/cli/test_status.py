@@ -187,8 +187,8 @@ def test_extending(folder: Path) -> None:
     assert "nothing left to do" in refused.err
     answer = rnnspec("extend", run, 4)
     assert answer.code == 0
-    assert "made all 10 iterations" in answer.out
-    assert f"tiny: 3 networks on cpu, target cpu -> {run}, from iteration 6" in answer.err
+    assert "finished all 10 iterations" in answer.out
+    assert f"tiny: 3 networks on cpu, target cpu -> {run}, resumed after iteration 6" in answer.err
     assert "iteration 10/10" in answer.err
 
 
@@ -214,7 +214,7 @@ def test_extending(folder: Path) -> None:
             "Invalid value for 'ITERATIONS': Input should be greater than or equal to 1",
         ),
         (("extend", "tiny.yaml", "5"), "tiny.yaml is a file, not a run folder."),
-        (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is none of: gradients."),
+        (("train", "tiny.yaml", "--diagnose", "weights"), "'weights' is not one of: gradients."),
         (("train", "tiny.yaml", "--diagnose-at", "5"), "It needs --diagnose gradients."),
         (("train", "tiny.yaml", "--stop-on", "KILL"), "'KILL' is not a signal that can stop a training."),
         (("train", "tiny.yaml", "--stop-on", "URG"), "'URG' is not a signal that can stop a training."),
@@ -266,7 +266,7 @@ def test_past_a_criterion(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "--set", "training.stop={performance: 0.01}", "-q")
     run = the_run(folder)
     assert "reached its criterion" in rnnspec("status").out
-    assert "tiny made all 4 iterations.\n" in rnnspec("extend", run, 2, "-q").out
+    assert "tiny finished all 4 iterations.\n" in rnnspec("extend", run, 2, "-q").out
 
 
 def test_time_goes_on(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What was built, in a few lines."""
+"""The report of `rnnspec compile`: the network, the trial, the skips and the cost, a line each."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from rnnspec.syntax.quantity import decimal
 _TRUE = Fraction(1)
 
 
-def blueprint(program: Program, chosen: TargetChoice, *, given: bool) -> Iterator[tuple[str, str]]:
-    """Yield labels and lines about a program.  given: whether the target was asked for."""
+def describe_build(program: Program, chosen: TargetChoice, *, given: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the report, each with its label.  given: whether the user chose the target."""
     yield "spec", program.name + (f": {program.summary}" if program.summary else "")
     yield from _network(program)
     yield "trial", " | ".join(_epoch(epoch) for epoch in program.timeline.epochs)
@@ -30,9 +30,9 @@ def blueprint(program: Program, chosen: TargetChoice, *, given: bool) -> Iterato
         yield "sequence", _sequence(program)
     yield from _skips(program)
     yield "steps", _steps(program)
-    yield "gradient", _path(program)
+    yield "gradient", _gradient_path(program)
     yield from _cost(program, chosen)
-    why = "as asked" if given else "the default"
+    why = "as requested" if given else "the default"
     yield "target", f"{chosen.target}, {why}: {SUMMARIES[chosen.target]}"
     if chosen.note:
         yield "note", chosen.note
@@ -41,16 +41,19 @@ def blueprint(program: Program, chosen: TargetChoice, *, given: bool) -> Iterato
         yield "kernel", "found in the cache" if built.cached else f"compiled in {built.seconds:.1f} s"
 
 
-def toolchain(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
-    """Yield how the kernels of a cpu target were compiled."""
+def describe_kernel(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
+    """Yield how and where the kernels of the target cpu were compiled, a line each with its label."""
     kernel = chosen.kernel
     if kernel is None:
         return
     yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *kernel.tile.options))
-    yield "kept in", str(kernel.library.path.parent)
+    yield "cached in", str(kernel.library.path.parent)
     found = fastest_tile(kernel.program).seconds
     tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in zip(TILES, found, strict=False)]
-    yield "tile", f"{kernel.tile}" + (f", the fastest here of: {'; '.join(tiles)}" if tiles else "")
+    yield (
+        "tile",
+        f"{kernel.tile}" + (f", the fastest on this machine of: {'; '.join(tiles)}" if tiles else ""),
+    )
 
 
 def _network(program: Program) -> Iterator[tuple[str, str]]:
@@ -114,21 +117,21 @@ def _steps(program: Program) -> str:
     return text
 
 
-def _path(program: Program) -> str:
-    """Say how far a gradient has to go, at the least."""
+def _gradient_path(program: Program) -> str:
+    """Return how many steps and skips a gradient takes, at least, from the end of a sequence to its start."""
     bare = gradient_hops(program, _TRUE, (1.0,) * len(program.skips))
     if not any(epoch.gradient for epoch in program.timeline.epochs):
-        return "none: no epoch has any"
+        return "none: no epoch has a gradient"
     if bare is None:
-        text = "cut by an epoch without gradient: what comes after it cannot learn from what comes before"
+        text = "cut by an epoch without gradient: later epochs cannot learn from earlier ones"
     else:
-        text = f"{bare:,} hops at least from the end back to the start"
+        text = f"at least {bare:,} steps from the end back to the start"
     first = stage_at(program, 0).stage
     if program.coarsening is None and not program.skips:
         return f"{text}; there are no skips"
     hops = gradient_hops(program, first.theta, first.betas)
-    how = "with the skips of the first stage" if program.skips else "in the first stage"
-    return f"{text}; {hops:,} {how}" if hops is not None else text
+    how = "steps and skips in the first stage" if program.skips else "steps in the first stage"
+    return f"{text}; at least {hops:,} {how}" if hops is not None else text
 
 
 def _cost(program: Program, chosen: TargetChoice) -> Iterator[tuple[str, str]]:
@@ -146,14 +149,14 @@ def _cost(program: Program, chosen: TargetChoice) -> Iterator[tuple[str, str]]:
 
 
 def _processors() -> int:
-    """Return how many threads a training has here, unless it is told otherwise."""
+    """Return how many threads a training uses on this machine by default."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def scaled(number: float, unit: str) -> str:
-    """Return a number with a prefix to its unit: `25.5 GFLOP`."""
+    """Return a number with an SI prefix before its unit: `25.5 GFLOP`."""
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= factor:
             return f"{number / factor:.3g} {prefix}{unit}"

@@ -1,4 +1,4 @@
-"""Small pictures and numbers of how an ensemble stands, in characters."""
+"""Numbers and small charts of an ensemble, in characters."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from decimal import ROUND_FLOOR, Decimal
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII = " .:-=+*#%"
 
-#: In place of a performance that the task does not define.
+#: Shown in place of a performance if the task does not define one.
 UNSCORED = "not scored: no epoch of the task has 'correct'"
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return a quantile of the values, interpolated between neighbours; nan for none."""
+    """Return a quantile of the values, interpolated linearly; nan if there are none."""
     ordered = sorted(values)
     if not ordered:
         return math.nan
@@ -25,7 +25,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def histogram(values: Sequence[float], bins: int, encoding: str) -> str:
-    """Return how values between 0 and 1 are spread, one character a bin; none is empty that has one."""
+    """Return a histogram of values in [0, 1], a character for each bin; a bin with any value is visible."""
     counts = [0] * bins
     for value in values:
         if math.isfinite(value):
@@ -34,7 +34,7 @@ def histogram(values: Sequence[float], bins: int, encoding: str) -> str:
 
 
 def bars(heights: Sequence[float], top: float, encoding: str) -> str:
-    """Return heights between 0 and `top` as a row of bars; whatever is above 0 shows."""
+    """Return heights between 0 and `top` as a row of bars; every height above 0 is visible."""
     marks = _BLOCKS if can_encode(_BLOCKS, encoding) else _ASCII
     row = []
     for height in heights:
@@ -66,15 +66,15 @@ def span(seconds: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Return a speed of training in words: iterations per second, or seconds per iteration."""
+    """Return the speed of a training: iterations per second, or seconds per iteration."""
     if per_second >= 1:
         return f"{per_second:.3g} iterations/s"
     return f"{1 / per_second:.3g} s per iteration"
 
 
 def score(value: float) -> str:
-    """Return a performance, cut to three decimals; `none` where nothing was scored."""
+    """Return a performance with three decimals, rounded down; `none` for nan."""
     if not math.isfinite(value):
         return "none"
-    # Not rounded: 0.9899 must not look like a criterion of 0.99 that has been reached.
+    # Rounded down: 0.9899 must not look as if a criterion of 0.99 had been reached.
     return str(Decimal(repr(value)).quantize(Decimal("0.001"), ROUND_FLOOR))

@@ -1,4 +1,4 @@
-"""Progress on a terminal: one picture, redrawn in place."""
+"""Progress on a terminal: a table that is redrawn in place."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rich.text import Text
 
 from rnnspec.analysis.evaluation import trimmed_count
 from rnnspec.cli.display.charts import UNSCORED, bars, histogram, rate, score, span
-from rnnspec.cli.display.progress import Progress, five_numbers
+from rnnspec.cli.display.progress import STOPPING_NOTICE, Progress, five_numbers
 from rnnspec.training.events import Event
 
 _LABEL = 13
-#: Columns of the pictures where there is room for them.
+#: Columns of the charts, where there is room for them.
 _BINS, _HISTORY = 25, 40
 
 
 class LiveDisplay:
-    """Shows iteration, time, loss, performance, stage and divergence while training goes on."""
+    """Shows iteration, speed, loss, performance, stage and diverged networks during a training."""
 
     def __init__(self, title: str) -> None:
         self.progress = Progress(title)
@@ -35,7 +35,7 @@ class LiveDisplay:
         self.progress.follow(event)
 
     def close(self) -> None:
-        """Draw the last picture and leave it standing."""
+        """Draw the table a last time, and leave it on the terminal."""
         self._live.stop()
 
     def render(self) -> RenderableType:
@@ -60,7 +60,7 @@ class LiveDisplay:
         for warning in dict.fromkeys(progress.warnings):
             outer.add_row(Text(warning, "yellow", overflow="fold"))
         if progress.stopping and not progress.finished:
-            outer.add_row(Text("Stopping after this iteration; Ctrl-C now stops at once.", "yellow"))
+            outer.add_row(Text(STOPPING_NOTICE, "yellow"))
         return outer
 
     def _bar(self) -> RenderableType:
@@ -77,7 +77,7 @@ class LiveDisplay:
     def _speed(self) -> str:
         progress = self.progress
         if not progress.speed:
-            return "not known yet"
+            return "not measured yet"
         if progress.finished:
             return rate(progress.speed)
         return f"{rate(progress.speed)}, at most {span(progress.seconds_left)} left"
@@ -85,7 +85,7 @@ class LiveDisplay:
     def _loss(self) -> str:
         low, _, _, _, high = five_numbers(self.progress.loss)
         if not math.isfinite(low):
-            return "not known yet"
+            return "not measured yet"
         return f"{self.progress.mean_loss:.4g}  (networks {low:.4g} to {high:.4g})"
 
     def _performance(self) -> list[tuple[str, RenderableType]]:
@@ -94,14 +94,13 @@ class LiveDisplay:
             return [("performance", UNSCORED)]
         if last is None or progress.program is None:
             every = progress.program.training.evaluate_every if progress.program else 0
-            return [("performance", f"first known after iteration {every:,}" if every else "not evaluated")]
+            return [("performance", f"first measured after iteration {every:,}" if every else "not measured")]
         performance = last.evaluation.performance
         stop = progress.program.training.stop
-        mean = f"{score(last.trimmed_mean)} after iteration {last.completed:,}"
+        kind = " (trimmed mean)" if stop and trimmed_count(len(performance), stop.trim) else ""
+        mean = f"{score(last.trimmed_mean)}{kind} after iteration {last.completed:,}"
         if stop:
-            dropped = trimmed_count(len(performance), stop.trim)
-            without = f", without the best and worst {dropped}" if dropped else ""
-            mean += f"; goal {stop.performance:g}{without}"
+            mean += f"; training stops at {stop.performance:g}"
         low, first, median, third, high = (score(value) for value in five_numbers(performance))
         rows: list[tuple[str, RenderableType]] = [("performance", mean)]
         if len(performance) > 1:
@@ -109,16 +108,16 @@ class LiveDisplay:
             rows.append(("  networks", f"0 |{histogram(performance, bins, self._encoding)}| 1"))
             rows.append(("", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
         most = min(_HISTORY, self._room())
-        rows.append(("  so far", bars(_thinned(progress.history, most), 1.0, self._encoding)))
+        rows.append(("  history", bars(_thinned(progress.history, most), 1.0, self._encoding)))
         return rows
 
     def _room(self, taken: int = 0) -> int:
-        """Return the columns beside the labels, but for those that are taken."""
+        """Return how many columns are free beside the labels.  taken: columns that other text needs."""
         return max(self._console.width - _LABEL - 4 - taken, 1)
 
 
 def _thinned(values: list[float], most: int) -> list[float]:
-    """Return at most so many of the values, evenly spaced, the last among them."""
+    """Return at most `most` of the values, evenly spaced, with the last one."""
     if len(values) <= most:
         return values
     return [values[(i + 1) * len(values) // most - 1] for i in range(most)]

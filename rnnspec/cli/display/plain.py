@@ -1,4 +1,4 @@
-"""Progress as plain lines, for files and pipes."""
+"""Progress in plain lines, for files and pipes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 
 from rnnspec.cli.console import note
 from rnnspec.cli.display.charts import rate, score, span
-from rnnspec.cli.display.progress import Progress, five_numbers
+from rnnspec.cli.display.progress import STOPPING_NOTICE, Progress, five_numbers
 from rnnspec.training.events import Diverged, Event, Finished, Started, Stopping, Updated, Warned
 from rnnspec.training.interruption import tell
 
-#: Seconds between lines: a training of a night leaves a log that can still be read.
+#: Seconds between lines, so that the log of a long training stays readable.
 INTERVAL = 10.0
 
 
 class _UnreadError(Exception):
-    """Nobody reads what is printed, and a signal has come meanwhile."""
+    """A signal came while a print was waiting for a reader."""
 
 
 class PlainDisplay:
-    """Prints a line at the start, then every few seconds, and whenever a network diverges."""
+    """Prints a line at the start, then every few seconds, and when a network diverges."""
 
     def __init__(self, title: str) -> None:
         self.progress = Progress(title)
@@ -31,7 +31,7 @@ class PlainDisplay:
         self.progress.follow(event)
         match event:
             case Started():
-                begun = f", from iteration {event.completed:,}" if event.completed else ""
+                begun = f", resumed after iteration {event.completed:,}" if event.completed else ""
                 self._say(self.progress.title + self.progress.place + begun)
                 self._due = time.monotonic() + 1.0
             case Diverged(networks=networks):
@@ -45,11 +45,11 @@ class PlainDisplay:
             case Finished():
                 self._line()
             case Stopping():
-                # A signal may have come in the middle of a print, and those do not nest.
-                if not tell("Stopping after this iteration; Ctrl-C now stops at once.\n"):
+                # Not printed: a signal may come in the middle of a print, and prints do not nest.
+                if not tell(f"{STOPPING_NOTICE}\n"):
                     self._mute = True
                     if self._saying:
-                        # Out of a print that waits for a reader: what has been trained is to be saved.
+                        # Leave the print that waits for a reader, so that the training can be saved.
                         raise _UnreadError
 
     def close(self) -> None:
@@ -71,11 +71,11 @@ class PlainDisplay:
             parts.append(f"loss {progress.mean_loss:.4g}")
         if progress.scored and progress.evaluated:
             low, _, median, _, high = five_numbers(progress.evaluated.evaluation.performance)
-            spread = f" ({score(low)} to {score(high)}, median {score(median)})"
+            spread = f" (networks {score(low)} to {score(high)}, median {score(median)})"
             parts.append(f"performance {score(progress.evaluated.trimmed_mean)}{spread}")
         parts.append(progress.stage)
         if not progress.finished and progress.speed:
             parts += [rate(progress.speed), f"at most {span(progress.seconds_left)} left"]
         self._say("  ".join(part for part in parts if part))
-        # How long it takes is asked first.
+        # Until the speed is known, a line each second.
         self._due = time.monotonic() + (INTERVAL if progress.speed else 1.0)

@@ -1,4 +1,4 @@
-"""What a training has come to so far: what the displays show, without how."""
+"""The state of a training so far: the contents of the displays, not their form."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from rnnspec.runtime.stages import next_change, stage_at
 from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated, Warned
 from rnnspec.training.interruption import StopStatus
 
+#: Shown after a signal, until the iteration ends.
+STOPPING_NOTICE = "Stopping after this iteration. Press Ctrl-C to stop at once."
 #: Seconds over which the speed is averaged.
 _WINDOW = 30.0
-#: Iterations that say nothing of the speed: in them torch compiles and allocates.
+#: The first iterations do not count for the speed: in them torch compiles and allocates.
 _WARM_UP = 2
 
 
 class Progress:
-    """Follows the events of one training.
+    """The state of one training, updated by its events.
 
     history: the trimmed mean of every evaluation.
     """
@@ -77,7 +79,7 @@ class Progress:
 
     @property
     def speed(self) -> float:
-        """Iterations per second of late, evaluations included; 0 while it is not known."""
+        """Iterations per second over the last half minute, evaluations included; 0 until it is known."""
         if len(self._ticks) < 2:
             return 0.0
         (start, first), (end, last) = self._ticks[0], self._ticks[-1]
@@ -85,18 +87,18 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """The time that the remaining iterations would take; training may reach its goal before."""
+        """The time for all remaining iterations; the training may reach its criterion before."""
         return (self.iterations - self.completed) / self.speed if self.speed else math.inf
 
     @property
     def mean_loss(self) -> float:
-        """Of the networks that have not diverged."""
+        """The mean loss of the networks that have not diverged."""
         kept = [value for value in self.loss if math.isfinite(value)]
         return math.fsum(kept) / len(kept) if kept else math.nan
 
     @property
     def stage(self) -> str:
-        """The betas and theta in force, and when they change; empty without any."""
+        """The current betas and theta, and when they change; empty without skips and coarsening."""
         if self.program is None:
             return ""
         annealing = stage_at(self.program, max(self.completed - 1, 0))
@@ -113,7 +115,7 @@ class Progress:
 
 
 def describe_stage(program: Program, stage: Stage) -> str:
-    """Return `theta 6, beta 0.7`; the betas by name if they differ, nothing without skips and coarsening."""
+    """Return `theta 6, beta 0.7`; betas that differ by name; empty without skips and coarsening."""
     parts = [f"theta {float(stage.theta):.3g}"] if program.coarsening is not None else []
     if len(set(stage.betas)) == 1:
         parts.append(f"beta {stage.betas[0]:.3g}")
@@ -124,7 +126,7 @@ def describe_stage(program: Program, stage: Stage) -> str:
 
 
 def five_numbers(values: Sequence[float]) -> tuple[float, float, float, float, float]:
-    """Return the lowest, the quartiles and the highest of the values that are numbers."""
+    """Return the lowest, the quartiles and the highest of the finite values."""
     kept = [value for value in values if math.isfinite(value)]
     low, first, median, third, high = (quantile(kept, share) for share in (0, 0.25, 0.5, 0.75, 1))
     return low, first, median, third, high

@@ -1,4 +1,4 @@
-"""The last words of a training."""
+"""The report of a training: how it ended, and the performance of its networks."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from rnnspec.cli.display.charts import UNSCORED, score
 from rnnspec.cli.display.progress import five_numbers
 from rnnspec.cli.failures import DIVERGED, FINE
 from rnnspec.files import to_json
+from rnnspec.program.nodes import Stop
 from rnnspec.runs.layout import resume_command
 from rnnspec.training.interruption import EXIT_CODES
 from rnnspec.training.result import Result
 
 
 def exit_code(result: Result) -> int:
-    """Return the exit code that tells a script how a training ended."""
+    """Return the exit code of a training, by how it ended."""
     if result.status == "interrupted" or result.status == "terminated":
         return EXIT_CODES[result.status]
     return DIVERGED if result.diverged else FINE
 
 
 def print_result(title: str, result: Result, *, as_json: bool) -> None:
-    """Print what came of a training to stdout."""
+    """Print the result of a training to stdout."""
     if as_json:
         program = result.simulation.program
         folder = None if result.folder is None else str(result.folder)
@@ -35,19 +36,19 @@ def print_result(title: str, result: Result, *, as_json: bool) -> None:
 def _ending(result: Result) -> str:
     goal = result.simulation.program.training.stop
     after = f"after {count(result.iterations, 'iteration')}"
-    saved = "" if result.folder is None else "; what has been trained is saved"
+    saved = "" if result.folder is None else "; the networks are saved"
     match result.status:
         case "reached":
             assert goal is not None
-            return f"reached {goal.performance:g} {after}."
+            return f"reached a performance of {goal.performance:g} {after}."
         case "finished":
             mean = result.trimmed_mean
             below = goal is not None and not (mean is not None and mean >= goal.performance)
             missed = ""
             if goal and below and result.for_criterion:
-                missed = f" without reaching {goal.performance:g}"
+                missed = f" without reaching a performance of {goal.performance:g}"
             made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
-            return f"made {made}{missed}."
+            return f"finished {made}{missed}."
         case "diverged":
             return f"ended {after}: every network has diverged."
         case "interrupted":
@@ -65,21 +66,30 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         facts.append(("performance", UNSCORED))
     elif mean is not None:
         low, first, median, third, high = (score(value) for value in five_numbers(result.performance))
-        when = "" if result.evaluated == result.iterations else f" after iteration {result.evaluated:,}"
+        when = "" if result.evaluated == result.iterations else f", after iteration {result.evaluated:,}"
         stop = result.simulation.program.training.stop
-        dropped = trimmed_count(len(result.performance), stop.trim) if stop else 0
-        without = f", the mean without the best and worst {dropped}" if dropped else ""
-        facts.append(("performance", f"{score(mean)}{when}{without}"))
+        facts.append(("performance", _describe_mean(mean, len(result.performance), stop) + when))
         if len(result.performance) > 1:
-            facts.append(("", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
-    if result.reached is not None:
-        facts.append(("reached it", f"{len(result.reached)} of {count(len(result.performance), 'network')}"))
+            facts.append(("networks", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
+        if stop is not None and result.reached is not None:
+            reached = f"{len(result.reached)} of {count(len(result.performance), 'network')}"
+            facts.append(("criterion", f"{stop.performance:g}, reached by {reached}"))
     for lost in result.diverged[:10]:
         facts.append(("diverged", f"network {lost.network} in iteration {lost.iteration:,}: {lost.cause}"))
     if len(result.diverged) > 10:
-        facts.append(("", f"and {len(result.diverged) - 10} more: see manifest.json"))
+        facts.append(("", f"and {len(result.diverged) - 10} more, listed in manifest.json"))
     if result.folder is not None:
         facts.append(("run", str(result.folder)))
         if result.status in ("interrupted", "terminated"):
             facts.append(("resume it", resume_command(result.folder)))
     return facts
+
+
+def _describe_mean(mean: float, networks: int, stop: Stop | None) -> str:
+    """Return the mean performance of an ensemble, with what kind of mean it is."""
+    trimmed = trimmed_count(networks, stop.trim) if stop else 0
+    if trimmed == 1:
+        return f"{score(mean)} (trimmed mean, without the best and the worst network)"
+    if trimmed:
+        return f"{score(mean)} (trimmed mean, without the best {trimmed} and the worst {trimmed} networks)"
+    return f"{score(mean)} (mean)" if networks > 1 else score(mean)
