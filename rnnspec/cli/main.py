@@ -34,7 +34,7 @@ A spec is a YAML file that describes a network, a task and its training. Start w
   rnnspec validate specs/                 check specs for errors
   rnnspec train specs/go.yaml             train the networks of a spec
   rnnspec status                          list the runs and their state
-  rnnspec evaluate runs/go-1a2b3c4d       measure the performance of the networks
+  rnnspec evaluate runs/go-1a2b3c4d       measure their performance
 
 \b
 Exit codes:

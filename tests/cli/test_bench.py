@@ -32,7 +32,7 @@ def test_table(spec: Path) -> None:
     lines = answer.out.splitlines()
     assert lines[0].startswith("tiny: 2 networks, 4 sequences, 9 steps: ")
     assert lines[0].endswith("FLOP an iteration")
-    assert lines[1].endswith(" multiply large matrices at 34.4 GFLOP/s")
+    assert lines[1].endswith("; large matrix products reach 34.4 GFLOP/s")
     assert lines[3].split("  ")[0] == "target"
     assert [line.split()[0] for line in lines[4:]] == list(bench.CONTENDERS)
     assert any(" 1.00 " in line for line in lines[4:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -126,7 +127,12 @@ def test_not_enough_memory(
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
 
-    for name in ("training.train.train", "training.manifest.read_manifest", "spec.schema.json_schema"):
+    for name in (
+        "training.train.train",
+        "cli.evaluate.open_stored",
+        "cli.simulate.open_stored",
+        "spec.schema.json_schema",
+    ):
         monkeypatch.setattr(f"rnnspec.{name}", full)
     answer = rnnspec(*words)
     assert answer.code == 2
@@ -187,6 +193,19 @@ def test_version() -> None:
     assert answer.out.startswith("rnnspec ")
 
 
+def test_the_first_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = rnnspec("--help")
+    assert answer.code == 0
+    assert max(map(len, answer.out.splitlines())) <= 80
+    # As in README.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    codes = re.findall(r"^\| (\d+) \| (.*) \|$", readme, flags=re.MULTILINE)
+    assert len(codes) == 7
+    for code, meaning in codes:
+        assert re.search(rf"^ +{code} +{re.escape(meaning)}$", answer.out, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -212,4 +231,6 @@ def test_help_fits_and_has_an_example(command: str, monkeypatch: pytest.MonkeyPa
         f"Example:\n    rnnspec {command} " in answer.out
         or f"Example:\n    rnnspec {command}\n" in answer.out
     )
+    # No names of Python types, nor brackets around what is required.
+    assert not re.search(r"<\w|\{", answer.out)
     assert max(map(len, answer.out.splitlines())) <= 80

@@ -126,6 +126,17 @@ def test_a_task_without_a_score(folder: Path) -> None:
     assert not any(word in answer.out + answer.err + measured.out for word in ("none", "nan"))
 
 
+def test_a_trimmed_mean_is_called_one(folder: Path) -> None:
+    stop = "training.stop={performance: 0.001, trim: 0.34}"
+    lines = rnnspec(*train("--set", stop)).out.splitlines()
+    assert lines[0] == "tiny reached a performance of 0.001 after 2 iterations."
+    assert lines[1].endswith(" (trimmed mean, without the best and the worst network)")
+    assert lines[3].startswith("  criterion    0.001, reached by ")
+    lines = rnnspec(*train("--set", stop, "--set", "training.networks=6")).out.splitlines()
+    assert lines[1].endswith(" (trimmed mean, without the best 2 and the worst 2 networks)")
+    assert rnnspec(*train()).out.splitlines()[1].endswith(" (mean)")
+
+
 def test_one_iteration_of_one_network(folder: Path) -> None:
     answer = rnnspec(*train("--set", "training.iterations=1", "--set", "training.networks=1"))
     assert answer.out.startswith("tiny finished its one iteration.\n")
