@@ -1,4 +1,4 @@
-"""What an engine is asked for and what it answers."""
+"""The interface of engines: a batch goes in, its outcome comes out."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 from rnnspec.program.nodes import Program
 
 if TYPE_CHECKING:
-    # A stage is a stage without it, and it takes long to import.
+    # Only annotations need torch here, and importing it takes long.
     import torch
     from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A setting of the annealed quantities.
+    """The values of the annealed quantities.
 
-    theta: the coarsening factor, at least 1.  betas: of each of program.skips.
+    theta: the coarsening factor, at least 1.  betas: one for each of program.skips.
     """
 
     theta: Fraction
     betas: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        # A float would not be the step that is meant: 1.1 is not 11/10.
+        # A float would give another step: 1.1 is not exactly 11/10.
         if not isinstance(self.theta, Rational):
-            raise TypeError(f"theta takes an exact number: write Fraction('{self.theta}').")
+            raise TypeError(f"theta must be an exact number: write Fraction('{self.theta}').")
         if self.theta < 1:
-            raise ValueError(f"theta takes a number of at least 1, not {self.theta}.")
+            raise ValueError(f"theta must be at least 1, not {self.theta}.")
         if not isinstance(self.betas, Sequence):
-            raise TypeError(f"betas takes one number for each skip: write ({self.betas},) for a single one.")
+            raise TypeError(f"betas must have one number for each skip: write ({self.betas},) for one skip.")
 
 
 BatchPurpose = Literal["train", "evaluate", "simulate"]
@@ -42,10 +42,10 @@ PURPOSES: tuple[BatchPurpose, ...] = get_args(BatchPurpose)
 
 @dataclass(frozen=True)
 class Batch:
-    """The data of one batch; with the weights it determines every number an engine computes.
+    """A request for one batch.  Together with the weights it determines every number that an engine computes.
 
-    sequences: B.  first_network: the number of network 0 in the whole ensemble.  purpose: which random
-    numbers are used; jitter is drawn only in training.
+    sequences: B.  first_network: the number of network 0 in the whole ensemble.  purpose: selects the random
+    numbers; jitter is drawn only for "train".
     """
 
     sequences: int
@@ -58,16 +58,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a batch led to.  K' is K, or 1 for what all networks share.
+    """The results of a batch.  K' is K, or 1 for values that all networks share.
 
     loss: (K,), penalties included, differentiable.  performance: (K,).  phase_performance: (K,) each.
     mean_rate: (K,), the mean of |r| over the states of epochs with gradient, sequences and units.
-    trial_performance: (K, B, trials), nan where a trial is not scored.
+    trial_performance: (K, B, trials), NaN where a trial is not scored.
     variables: draws and reads by name, (K', B, trials).
     steps: (B or 1,), the length of each sequence.
-    rates (K, B, T, N), outputs (K, B, T, C), inputs (K', B, T, C): only if recorded, on each sequence's
-    own clock; the state and outputs after each step, the input during it; nan behind the end of a shorter
-    sequence.
+    rates (K, B, T, N), outputs (K, B, T, C), inputs (K', B, T, C): only if recorded.  Axis T counts the steps
+    of each sequence from its own start.  Rates and outputs are those after a step, inputs those during it.
+    After the end of a shorter sequence they are NaN.
     """
 
     loss: Tensor
@@ -83,7 +83,7 @@ class Outcome:
 
 
 def inputs_differ(program: Program) -> bool:
-    """Whether networks may be driven differently."""
+    """Whether different networks can have different inputs."""
     drives = [drive for epoch in program.timeline.epochs for drive in epoch.drives]
     return program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
@@ -92,7 +92,7 @@ class Engine(Protocol):
     """Simulates batches of one program."""
 
     def fingerprint(self, dtype: torch.dtype) -> str | None:
-        """Return a name of what was compiled: the same name gives the same bits.  None if nothing was."""
+        """Return the name of the compiled kernel, None without one: the same name gives the same bits."""
         ...
 
     def run(
@@ -106,7 +106,7 @@ class Engine(Protocol):
         """Simulate one batch with effective weights.
 
         weights: w_rec (K, N, N) to-from, w_in (K, N, C_in), w_out (K, C_out, N), bias (K, N) and, if the
-        program has one, readout_bias (K, C_out).  forced_reads: (K, B, trials) by name, used in place of
-        what the networks answered.
+        program has one, readout_bias (K, C_out).  forced_reads: (K, B, trials) by name, used instead of the
+        values read from the outputs.
         """
         ...

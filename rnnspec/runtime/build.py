@@ -1,10 +1,10 @@
-"""The build folder: what a spec compiles to, as files.
+"""The build folder: the files that a spec compiles to.
 
 spec.yaml       the resolved document
-program.txt     what it means
-graph.py        the torch module, which needs nothing but torch
+program.txt     the program, as text
+graph.py        the torch module, which depends on torch alone
 kernel.cpp      the kernels of the cpu target
-manifest.json   the hashes of the files
+manifest.json   the SHA-256 of each file
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ MANIFEST = "manifest.json"
 def write_build(specification: Specification, folder: Path) -> tuple[str, ...]:
     """Write the build folder of a spec and return the names of its files.
 
-    The same spec gives the same bytes: there are no dates, no paths and no version but the language's.
-    Raises RequestError if the folder has a file of that name that is no build's, or was changed since.
+    The same spec gives the same bytes: the files contain no dates and no paths, and only the version of the
+    language.  Raises RequestError if the folder has a file of one of these names that no build wrote, or that
+    was changed since.
     """
     files = {
         "spec.yaml": specification.text,
@@ -52,9 +53,9 @@ def write_build(specification: Specification, folder: Path) -> tuple[str, ...]:
 
 
 def _check_replaceable(folder: Path, names: tuple[str, ...]) -> None:
-    """Refuse to write over what a build has not written."""
+    """Raise RequestError if a file was not written by a build, or was changed since."""
     built: object = None
-    # Whatever fails: then there is no build here.
+    # If the manifest is missing or unreadable, there is no build here.
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         built = json.loads((folder / MANIFEST).read_bytes())["sha256"]
     known = built if isinstance(built, dict) else {}
@@ -64,6 +65,6 @@ def _check_replaceable(folder: Path, names: tuple[str, ...]) -> None:
             continue
         if not path.is_file() or known.get(name) != sha256(path.read_bytes()):
             raise RequestError(
-                f"{path} is not as a build wrote it, and would be lost.",
-                "Give -o a folder of its own, or move that file away.",
+                f"{path} was not written by a build, or was changed since; compiling would overwrite it.",
+                "Choose another folder with -o, or move that file away.",
             )

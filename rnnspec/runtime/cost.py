@@ -1,15 +1,15 @@
-"""What a training iteration costs: floating point operations and memory.
+"""The cost of a training iteration: floating point operations and memory.
 
-Operations are counted as in the field: 2 for each multiply-add of every matrix product, nothing for the
-rest.  Per sequence of mean durations, N units, C_in and C_out channel units:
+Operations are counted as usual: 2 for each multiply-add of every matrix product, 0 for everything else.
+For a sequence with mean durations, N units, C_in input units and C_out output units:
 
-    recurrence   each step: 2 N^2 forward; with gradient 4 N^2 backward, for the rates and for w_rec
-    input        constant drives once for each segment, varying ones each step: 2 N C_in forward, and with
-                 gradient as much backward, for w_in
-    readout      each step of an epoch with targets or a score, its grace left out: 2 N C_out forward; with
-                 gradient 4 N C_out backward, for the rates and for w_out
+    recurrence   at each step 2 N^2 forward; with gradient 4 N^2 backward, for the rates and for w_rec
+    input        2 N C_in forward, once per segment for constant inputs, at each step for varying ones; with
+                 gradient the same backward, for w_in
+    readout      2 N C_out forward, at each step after grace in epochs with targets or a score; with gradient
+                 4 N C_out backward, for the rates and for w_out
 
-An engine may do with less: inputs that all sequences share need to be projected only once.
+An engine can need fewer: inputs that all sequences share are projected only once.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from rnnspec.codegen.cpu.kernel import group_size
 from rnnspec.program.nodes import Epoch, Program, Rate
 from rnnspec.runtime.schedule import Segment, mean_epoch_steps, mean_steps, timetable
 
-#: Numbers held at every step with gradient, as multiples of the units, and of the outputs that are read.
-#: Measured on the torch target.
-KEPT_PER_UNIT = 4
-KEPT_PER_OUTPUT = 6
-#: How often the weights are held while the cpu target trains: raw and effective ones, gradients of both, what
-#: the optimiser keeps and works with.  Measured.
+#: Numbers stored at every step with gradient, for each unit and for each output that is read.  Measured on
+#: the torch target.
+STORED_PER_UNIT = 4
+STORED_PER_OUTPUT = 6
+#: Copies of the weights in memory while the cpu target trains: raw and effective weights, the gradients of
+#: both, the state of the optimiser and its temporary tensors.  Measured.
 KERNEL_COPIES = 11
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one iteration.  forward, backward: operations of one network.  memory: bytes, of all, on torch."""
+    """The cost of one iteration.
+
+    forward, backward: operations of one network.  memory: bytes of all networks on the torch target.
+    """
 
     forward: int
     backward: int
@@ -41,32 +44,32 @@ class Cost:
 
 
 def iteration_cost(program: Program, theta: Fraction = Fraction(1), bytes_per_number: int = 4) -> Cost:
-    """Return the cost of one training iteration at a coarsening factor."""
+    """Return the cost of one training iteration at the coarsening factor theta."""
     training = program.training
     segments = _segments(program, theta)
     forward = sum(_forward(program, segment) for segment in segments)
     backward = sum(_backward(program, segment) for segment in segments if segment.gradient)
-    kept = sum(_kept(program, segment) for segment in segments if segment.gradient)
-    # The weights, their gradient, and the two averages that Adam keeps.
-    numbers = training.networks * (training.batch * kept + 4 * _weights(program))
+    stored = sum(_stored(program, segment) for segment in segments if segment.gradient)
+    # The weights, their gradients, and the two moments of Adam.
+    numbers = training.networks * (training.batch * stored + 4 * _weights(program))
     return Cost(training.batch * forward, training.batch * backward, numbers * bytes_per_number)
 
 
 def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> int:
-    """Return the bytes that training on the cpu target takes: weights, and some sequences for each thread."""
+    """Return the bytes that training needs on the cpu target: weights, and a group of sequences a thread."""
     steps = max(mean_steps(program), 1)
     each = group_size(program) * (steps + 1) * 2 * program.network.units
     return bytes_per_number * (program.training.networks * KERNEL_COPIES * _weights(program) + threads * each)
 
 
 def evaluation_operations(program: Program) -> int:
-    """Return the operations of one evaluation of one network."""
+    """Return the operations of evaluating one network once."""
     each = sum(_forward(program, segment) for segment in _segments(program, Fraction(1)))
     return program.training.evaluate_batch * each
 
 
 def _segments(program: Program, theta: Fraction) -> Sequence[Segment]:
-    # Skips need no matrix product of their own, so their betas do not matter here.
+    # Skips need no matrix product, so leaving them out changes nothing here.
     absent = (1.0,) * len(program.skips)
     return timetable(program, theta, absent, mean_epoch_steps(program, theta)).segments
 
@@ -84,7 +87,7 @@ def _backward(program: Program, segment: Segment) -> int:
 
 
 def _driven(program: Program, segment: Segment) -> int:
-    """Return the input units projected in a segment, counted each time they are."""
+    """Return the number of projections of single input units in a segment."""
     epoch = _epoch(program, segment)
     if epoch is None or not segment.steps:
         return 0
@@ -95,7 +98,7 @@ def _driven(program: Program, segment: Segment) -> int:
 
 
 def _read_out(program: Program, segment: Segment) -> int:
-    """Return the output units read in a segment, counted each time they are."""
+    """Return the number of readouts of single output units in a segment."""
     epoch = _epoch(program, segment)
     if epoch is None or not (epoch.targets or epoch.correct is not None):
         return 0
@@ -106,10 +109,10 @@ def _epoch(program: Program, segment: Segment) -> Epoch | None:
     return None if segment.epoch < 0 else program.timeline.epochs[segment.epoch]
 
 
-def _kept(program: Program, segment: Segment) -> int:
-    return KEPT_PER_UNIT * program.network.units * segment.steps + KEPT_PER_OUTPUT * _read_out(
-        program, segment
-    )
+def _stored(program: Program, segment: Segment) -> int:
+    """Return the numbers that one segment of one sequence stores for the backward pass."""
+    units = STORED_PER_UNIT * program.network.units * segment.steps
+    return units + STORED_PER_OUTPUT * _read_out(program, segment)
 
 
 def _weights(program: Program) -> int:

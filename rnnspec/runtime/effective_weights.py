@@ -1,6 +1,7 @@
-"""Effective weights: which connections exist, which are trained, and which have a sign.
+"""Effective weights, and which connections exist, are frozen or have a fixed sign.
 
-What is trained is raw; what a network computes with is effective: masked, and with the signs of Dale's law.
+Training changes the raw weights.  A network computes with the effective weights: masked, and with the signs of
+Dale's law.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from rnnspec.runtime.weight_draws import MASKS, WeightDraws
 
 @dataclass(frozen=True)
 class MatrixStructure:
-    """What is not plain about the entries of a matrix; None for what is plain everywhere.
+    """The constraints on the entries of one matrix; None for a constraint that applies to no entry.
 
     mask: (K', R, C) bool, the connections that exist; K' is 1 if they are the same in all networks.
-    frozen: (R, C) bool, those that are not trained.  sign: (R, C), +1 or -1, 0 where either will do.
+    frozen: (R, C) bool, the entries that are not trained.  sign: (R, C), +1 or -1, or 0 for a free sign.
     """
 
     mask: Tensor | None
@@ -46,7 +47,7 @@ class Structure:
 
 
 def structure(program: Program, networks: int, seed: int, first_network: int = 0) -> Structure:
-    """Return which weights exist, which are frozen and which have a sign."""
+    """Return which connections of an ensemble exist, are frozen or have a fixed sign."""
     found: dict[str, MatrixStructure] = {}
     for matrix in matrices(program):
         numbers = range(first_network, first_network + networks)
@@ -66,10 +67,10 @@ def structure(program: Program, networks: int, seed: int, first_network: int = 0
 def effective(
     raw: Mapping[str, Tensor], structure: Structure, dale: Literal["relu", "abs"]
 ) -> dict[str, Tensor]:
-    """Return the weights that a network computes with; differentiable, and raw itself where nothing is to do.
+    """Return the effective weights, differentiable with respect to the raw ones.
 
-    w = mask * sign * rectified(raw), rectified = max(0, .) or |.|; plain raw where no sign is given.
-    Frozen entries get no gradient.
+    w = mask * sign * rectified(raw), rectified(x) = max(0, x) or |x|; w = mask * raw where the sign is free.
+    Frozen entries get no gradient.  A tensor without constraints is returned as it is, not copied.
     """
     out = dict(raw)
     for name, matrix in structure.matrices.items():
@@ -100,12 +101,13 @@ def connections(matrix: Matrix, seed: int, number: int) -> Tensor:
 
 
 def signs(matrix: Matrix) -> Tensor:
+    """Return the sign of each entry, (R, C) float64: +1 or -1, or 0 for a free sign."""
     value = {"excitatory": 1.0, "inhibitory": -1.0, None: 0.0}
     return _paint(matrix, [value[block.sign] for block in matrix.blocks], torch.float64)
 
 
 def _paint(matrix: Matrix, values: Sequence[float], dtype: torch.dtype) -> Tensor:
-    """Give every entry of a matrix the value of its block: (R, C)."""
+    """Return a matrix whose entries have the values of their blocks: (R, C)."""
     out = torch.zeros(matrix.rows, matrix.columns, dtype=dtype)
     for block, value in zip(matrix.blocks, values, strict=True):
         out[slice(*block.rows), slice(*block.columns)] = value

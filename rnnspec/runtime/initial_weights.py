@@ -1,4 +1,4 @@
-"""Initial weights: the raw weights that a training starts from."""
+"""Initial weights: the raw weights from which training starts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def initial_weights(
     first_network: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, Tensor]:
-    """Draw the raw weights that training starts from; network k's depend on (seed, k) alone.
+    """Draw the raw weights from which training starts; those of network k depend only on (seed, k).
 
     w_rec (K, N, N), w_in (K, N, C_in), w_out (K, C_out, N), bias (K, N) and, if the program has one,
-    readout_bias (K, C_out), which starts at 0.  Computed in float64, then rounded to dtype.  Where there
-    is no connection the raw weight is 0; where the sign is given it is |w|.
+    readout_bias (K, C_out), which starts at 0.  Computed in float64, then rounded to dtype.  The raw weight
+    is 0 where no connection exists, and |w| where the program fixes the sign.
     """
     numbers = range(first_network, first_network + networks)
-    # One network after the other: then not even the order of a sum can depend on how many there are.
+    # One network at a time: so the number of networks cannot change even the order of a sum.
     each = [_network_weights(program, seed, number) for number in numbers]
     return {name: torch.stack([weights[name] for weights in each]).to(dtype) for name in each[0]}
 
@@ -54,7 +54,7 @@ def _initial_matrix(matrix: Matrix, seed: int, number: int) -> Tensor:
     weights = torch.where(sign == 0, weights, weights.abs())
     if matrix.radius is not None:
         found = torch.linalg.eigvals(torch.where(sign == 0, weights, sign * weights)).abs().max()
-        # Nothing scales a matrix without eigenvalues other than 0, such as zeros or a feed-forward chain.
+        # A matrix whose eigenvalues are all 0, such as a feed-forward chain, cannot be scaled.
         if found > 0:
             weights = weights * (matrix.radius / found)
     return weights

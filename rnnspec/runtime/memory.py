@@ -1,6 +1,7 @@
-"""What a simulation without gradient needs of memory, and what the machine has left.
+"""The memory that a simulation without gradient needs, and the memory and disk space that are free.
 
-All needs are estimates in bytes, measured on the torch target: they tell what fits from what never will.
+Needs are estimates in bytes, from measurements of the torch target.  They are precise enough to refuse what
+cannot fit.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import inputs_differ
 from rnnspec.runtime.schedule import mean_steps
 
-#: To draw the noise of one unit in one step: the words of the counter, then the numbers.
+#: Bytes to draw the noise of one unit in one step: the words of the counter, then the numbers.
 _NOISE = 64
-#: Steps at a time without noise; with noise, large batches are simulated step by step.
+#: Steps simulated at once without noise; with noise, large batches are simulated step by step.
 _CHUNK = 64
-#: A cell of the table of trials, as a number and as text.
+#: Bytes of a cell of the table of trials, as a number and as text.
 _CELL = 80
-#: How often recorded arrays are held: in pieces, joined, packed; with drawn durations, moved as well.
+#: Copies of recorded arrays in memory at once: in pieces, joined, compressed; with drawn durations, also the
+#: copies that are shifted from aligned steps to each sequence's own.
 _COPIES, _COPIES_RAGGED = 3, 5
 
 
 def working_memory(program: Program, bytes_per_number: int) -> int:
-    """Return what simulating one sequence of one network takes meanwhile."""
+    """Return the bytes in use while one sequence of one network is simulated."""
     network = program.network
     step = bytes_per_number * (3 * network.units + 4 * network.output_units)
     return _CHUNK * step if network.noise.kind == "none" else step + _NOISE * network.units
 
 
 def result_memory(program: Program, bytes_per_number: int) -> int:
-    """Return what is kept of one sequence of one network: sums, variables, lines in a table."""
+    """Return the bytes of the results of one sequence of one network: sums, variables, lines of a table."""
     epochs = program.timeline.epochs
     sums = 4 * len({epoch.phase for epoch in epochs}) + 2
     variables = len(program.timeline.draws) + sum(len(epoch.reads) for epoch in epochs)
@@ -44,7 +46,7 @@ def result_memory(program: Program, bytes_per_number: int) -> int:
 
 
 def recorded_memory(program: Program, networks: int, theta: Fraction, bytes_per_number: int) -> int:
-    """Return the size of the activity, outputs and inputs of one sequence of an ensemble."""
+    """Return the bytes of the rates, outputs and inputs of one sequence of an ensemble."""
     network = program.network
     numbers = networks * (network.units + network.output_units)
     numbers += network.input_units * (networks if inputs_differ(program) else 1)
@@ -52,45 +54,45 @@ def recorded_memory(program: Program, networks: int, theta: Fraction, bytes_per_
 
 
 def evaluation_memory(program: Program, networks: int, bytes_per_number: int) -> int:
-    """Return what evaluating takes for each sequence, network by network if need be."""
-    kept = networks * result_memory(program, bytes_per_number)
-    return kept + working_memory(program, bytes_per_number)
+    """Return the bytes per sequence of an evaluation, one network at a time."""
+    results = networks * result_memory(program, bytes_per_number)
+    return results + working_memory(program, bytes_per_number)
 
 
 def recording_memory(program: Program, networks: int, theta: Fraction, bytes_per_number: int) -> int:
-    """Return what recording takes for each sequence."""
+    """Return the bytes per sequence of a recorded simulation."""
     copies = _COPIES_RAGGED if program.timeline.ragged else _COPIES
     each = working_memory(program, bytes_per_number) + result_memory(program, bytes_per_number)
     return copies * recorded_memory(program, networks, theta, bytes_per_number) + networks * each
 
 
 def require_memory(each: int, sequences: int, device: torch.device) -> None:
-    """Raise RequestError if so many sequences of `each` bytes cannot fit, before any work is done."""
+    """Raise RequestError, before any work, if `sequences` times `each` bytes do not fit into memory."""
     available = available_memory(device)
     if available is None or each * sequences <= available:
         return
     most = available // each
     raise RequestError(
-        f"{sequences:,} sequences would take about {size(each * sequences)} of memory, and "
+        f"{sequences:,} sequences need about {size(each * sequences)} of memory, but "
         f"{size(available)} {'is' if device.type == 'cpu' else f'of {device} is'} free.",
         f"Ask for at most {rounded_down(most):,} sequences." if most else "Use a machine with more memory.",
     )
 
 
 def require_room(folder: Path, needed: int) -> None:
-    """Raise RequestError if a file of so many bytes cannot be written, before any work is done."""
+    """Raise RequestError, before any work, if a file of `needed` bytes does not fit on the disk."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise RequestError(
-            f"The file may take {size(needed)}, and the disk of {folder.resolve()} has {size(free)} left.",
+            f"The file may need {size(needed)}, but the disk of {folder.resolve()} has {size(free)} free.",
             "Ask for fewer sequences, or choose a folder on another disk.",
         )
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Return the bytes that can still be had on a device, None if the system does not tell."""
+    """Return the free memory of a device in bytes, None if the system does not report it."""
     if device.type == "cuda":
-        # What torch has set aside and does not use is free as well.
+        # Memory that torch has reserved and does not use is free as well.
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + idle
     try:
@@ -106,13 +108,13 @@ def available_memory(device: torch.device) -> int | None:
 
 
 def rounded_down(number: int) -> int:
-    """Return a number with two digits and zeros: what an estimate is worth."""
+    """Return a number rounded down to two significant digits, which is as precise as an estimate is."""
     step: int = 10 ** max(len(str(number)) - 2, 0)
     return number // step * step
 
 
 def size(number: float) -> str:
-    """Return bytes in words: `3.2 GB`."""
+    """Return a number of bytes as text: `3.2 GB`."""
     for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= factor:
             return (

@@ -1,8 +1,8 @@
-"""Random numbers: Philox4x32-10 counters, and the noise, jitter and draws that are made of them.
+"""Random numbers: the counter-based generator Philox4x32-10, and the noise, jitter and draws made with it.
 
-Every random number is a function of (seed, iteration, purpose) and of what it is for: its step, unit,
-sequence and network.  So nothing has a random state, network k of an ensemble is network k alone, and
-all engines agree on the integers, hence on the numbers up to rounding.
+Every random number is a function of a key (seed, iteration, stream) and a counter (step, unit, sequence,
+network).  There is no generator state.  So network k gets the same numbers in an ensemble as alone, and all
+engines use the same random integers; the floating point numbers made from them agree up to rounding.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from torch import Tensor
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch
 
-#: The network number in the counter of what all networks share, and the trial of what all trials share.
+#: In the counter, the network number of values that all networks share, and the trial of values that all
+#: trials share.
 SHARED = 2**32 - 1
-#: The last iteration that has random numbers: eight purposes share the 32 bits of a key.
+#: The last iteration that has random numbers: a 32-bit word of the key holds iteration and one of 8 streams.
 LAST_ITERATION = 2**29 - 1
-#: The step in the counter of the initial value of Ornstein-Uhlenbeck noise.
+#: In the counter, the step of the initial value of Ornstein-Uhlenbeck noise.
 INITIAL = 2**32 - 1
 
 Key = tuple[int, int]
@@ -31,7 +32,7 @@ Words = tuple[Word, Word, Word, Word]
 
 
 class Stream(IntEnum):
-    """What random numbers are for; it is part of their key."""
+    """Independent streams of random numbers, one for each use; part of the key."""
 
     NOISE = 0
     WHITE = 1
@@ -51,7 +52,7 @@ _EVALUATION = {
 
 
 def key(batch: Batch, purpose: Stream) -> Key:
-    """Return the key of a batch's NOISE, WHITE, DRAWS or JITTER; evaluation has numbers of its own."""
+    """Return the key of stream NOISE, WHITE, DRAWS or JITTER for a batch; evaluation has separate streams."""
     if batch.purpose != "train":
         purpose = _EVALUATION[purpose]
     return batch.seed, 8 * batch.iteration + purpose
@@ -60,12 +61,13 @@ def key(batch: Batch, purpose: Stream) -> Key:
 def philox(counter: Words[Word], key: Key) -> Words[Word]:
     """Return the four random 32-bit words of a counter under a key: Philox4x32-10.
 
-    counter: four words, either ints or int64 tensors that broadcast together; so is what comes back.
+    counter: four words, either ints or int64 tensors that broadcast together; the result is of the same kind.
+    Raises ValueError if the key is not a pair of 32-bit words.
     Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
     """
     mask = 0xFFFFFFFF
     if not all(0 <= word <= mask for word in key):
-        raise ValueError(f"the key {key} is no pair of 32-bit words")
+        raise ValueError(f"the key {key} is not a pair of 32-bit words")
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -79,20 +81,20 @@ def philox(counter: Words[Word], key: Key) -> Words[Word]:
 
 
 def uniform(word: int) -> float:
-    """Return the number in (0, 1) that a random word stands for: ((w >> 8) + 1/2) 2^-24."""
+    """Convert a random word to a number in (0, 1): ((w >> 8) + 1/2) 2^-24."""
     return ((word >> 8) + 0.5) * 2.0**-24
 
 
 def uniforms(word: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Return the numbers in (0, 1) that random words stand for: ((w >> 8) + 1/2) 2^-24.
+    """Convert random words to numbers in (0, 1): ((w >> 8) + 1/2) 2^-24.
 
-    Exact in float64.  In float32 numbers above 1/2 are rounded to the 2^-24 grid, the largest to 1.
+    Exact in float64.  In float32, numbers above 1/2 are rounded to multiples of 2^-24, the largest to 1.
     """
     return ((word >> 8).to(dtype) + 0.5) * 2.0**-24
 
 
 def normals(words: Words[Tensor], dtype: torch.dtype = torch.float64) -> Words[Tensor]:
-    """Return four standard normal numbers for four random words (Box-Muller, computed in dtype).
+    """Convert four random words to four standard normal numbers (Box-Muller, computed in dtype).
 
     n0, n1 = R cos(2 pi u1), R sin(2 pi u1), R = sqrt(-2 ln u0); n2, n3 likewise from u2, u3.
     """
@@ -103,9 +105,10 @@ def normals(words: Words[Tensor], dtype: torch.dtype = torch.float64) -> Words[T
 
 
 def jitter(program: Program, batch: Batch) -> tuple[int, ...] | None:
-    """Draw the base steps added to each epoch of each trial (trial-major), uniform in -J..J.
+    """Draw the steps of length dt that are added to each epoch of each trial (trial-major), uniform in -J..J.
 
-    Once per batch, for all sequences and networks.  None outside training or if nothing is jittered.
+    Drawn once per batch: all sequences and networks share them.  None outside training or if no epoch has
+    jitter.
     """
     timeline, dt = program.timeline, program.network.dt
     bounds = [epoch.jitter // dt for epoch in timeline.epochs]
@@ -126,10 +129,10 @@ def draw_words(
     networks: int | None,
     device: torch.device | str = "cpu",
 ) -> Words[Tensor]:
-    """Return the random words of a random call of a draw, each (K', B, trials).
+    """Return the four random words of a random call in a draw, each (K', B, trials).
 
-    call: Random.call.  trials: None for what is drawn once per sequence (the last axis is then 1).
-    networks: None for what all networks share (the first axis is then 1).
+    call: Random.call.  trials: None for a value drawn once per sequence (the last axis is then 1).
+    networks: None for a value that all networks share (the first axis is then 1).
     """
     trial = _axis([SHARED] if trials is None else trials, device)
     counter = (
@@ -152,8 +155,8 @@ def white_input(
 ) -> Tensor:
     """Return white(1) on some input units, N(0, 1) / sqrt(dt theta / 1 s): (K', B, T, columns).
 
-    call: White.call.  columns: of w_in.  steps: (T,) or, if sequences differ, (B, T), the steps of the
-    sequence, burn-in included.  networks: None for what all networks share (K' is then 1).
+    call: White.call.  columns: of w_in.  steps: (T,), or (B, T) if sequences differ: the numbers of the steps
+    in the sequence, burn-in included.  networks: None for noise that all networks share (K' is then 1).
     """
     device = steps.device
     counter = (
@@ -174,7 +177,7 @@ def process_noise(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Tensor | None:
-    """Return what noise adds inside f in steps 0 to `steps` - 1: (K, B, T, N), or None without noise."""
+    """Return the noise term inside f for steps 0 to `steps` - 1: (K, B, T, N), or None without noise."""
     if program.network.noise.kind == "none":
         return None
     each = noise_steps(program, batch, networks, dtype, device)
@@ -192,10 +195,12 @@ def noise_steps(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Iterator[Tensor]:
-    """Yield what noise adds inside f in step 0, 1, ... without end: (K, B, N) each.
+    """Yield the noise term inside f for steps 0, 1, ... without end: (K, B, N) each.
 
     ou:     scale eta(s), eta(s+1) = (1 - a) eta(s) + sqrt(2 a) xi(s+1), a = dt theta / tau_n, eta(0) = xi.
-    white:  scale sqrt(2 tau / (dt theta)) xi(s), tau that of the unit.
+    white:  scale sqrt(2 tau / (dt theta)) xi(s).
+
+    xi: independent standard normal numbers.  tau: of the unit.  tau_n: of the noise.
     """
     network, theta = program.network, batch.stage.theta
     noise, dt = network.noise, network.dt * theta
@@ -237,7 +242,7 @@ def _standard(
 
 
 def _per_unit(numbers: Words[Tensor], units: range) -> Tensor:
-    """Pick number `unit % 4` of the counter of each unit: four (..., units) to one."""
+    """Select number `unit % 4` of the four that the counter of each unit gives: four (..., units) to one."""
     number = torch.tensor([unit % 4 for unit in units], device=numbers[0].device)
     return torch.stack(numbers, -1)[..., torch.arange(len(units), device=number.device), number]
 

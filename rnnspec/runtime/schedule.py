@@ -1,7 +1,7 @@
 """Schedules: the segments and landings of a sequence in whole steps, at one coarsening factor theta.
 
-A sequence has its own clock.  State 0 is where it starts; step s makes state s + 1, which belongs to the
-segment whose step made it.  Times are exact until they are cut to steps, each once.
+Each sequence counts its own steps and states.  It starts in state 0; step s makes state s + 1, which belongs
+to the segment of step s.  Times are exact; each is converted to whole steps once, rounded down.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from rnnspec.program.timing import drawn_steps, whole_steps
 class Segment:
     """An epoch of one trial, or the burn-in (epoch and trial -1): steps `start` to `start + steps` - 1.
 
-    grace: its first steps, which are neither in the loss nor scored.  A drawn duration may have 0 steps.
+    grace: the number of first steps that are neither in the loss nor scored.  A segment of drawn duration can
+    have 0 steps.
     """
 
     epoch: int
@@ -37,11 +38,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Landing:
-    """A skip's arrival: state `landing` becomes (1 - beta) X + beta (what it was).
+    """The arrival of a skip: the state r with number `state` becomes (1 - beta) X + beta r.
 
-    X = state[source], plus for dasc (state - source) times the increment F(r) - r of step `increment_step`
-    (None for sctt).  edge: the number of the skip in the program.  X carries the gradient that its parts do:
-    the source state if the step that made it has gradient, the increment if its own step has.
+    sctt: X = r(source).  dasc: X = r(source) + (state - source) (F(r) - r), with the increment F(r) - r of
+    step `increment_step` (None for sctt).  edge: the number of the skip in the program.
+
+    The gradient flows through r(source) if the step that made it has gradient, and through the increment if
+    its own step has.
     """
 
     state: int
@@ -58,8 +61,8 @@ class Landing:
 class Timetable:
     """The steps of one sequence.
 
-    segments: in order, the burn-in first if there is one, then trials times epochs.  landings: in the
-    order they are applied, by state; on one state the shortest first, then in the order of the document.
+    segments: in order of time: the burn-in, if there is one, then the epochs of each trial.  landings: in the
+    order in which they are applied: by state, then the shortest first, then in the order of the document.
     """
 
     segments: tuple[Segment, ...]
@@ -71,7 +74,7 @@ class Timetable:
 
     @cached_property
     def gradient(self) -> tuple[bool, ...]:
-        """Whether each state 0 to `steps` carries gradient; state 0 is taken with what follows it."""
+        """Whether each state 0 to `steps` carries gradient; state 0 counts as part of the first segment."""
         flags = [segment.gradient for segment in self.segments for _ in range(segment.steps)]
         return (*flags[:1], *flags)
 
@@ -84,8 +87,8 @@ def epoch_steps(
 ) -> tuple[int, ...]:
     """Return the steps of each epoch of each trial (trial-major, without the burn-in).
 
-    jitter: base steps to add to each of them.  drawn: for each trial and epoch the seconds of a drawn
-    duration; not looked at where the duration is a fixed time.
+    jitter: the steps of length dt to add to each of them.  drawn: the drawn duration of each trial and epoch,
+    in seconds; ignored where the duration is fixed.  Raises ValueError if a drawn duration is missing.
     """
     timeline, dt = program.timeline, program.network.dt
     fixed = [None if epoch.duration.time is None else epoch.duration.time / dt for epoch in timeline.epochs]
@@ -104,23 +107,23 @@ def epoch_steps(
 
 
 def mean_epoch_steps(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
-    """Return the steps of each epoch of each trial without jitter, drawn durations amid their bounds."""
+    """Return the steps of each epoch of each trial without jitter, with drawn durations at mid-range."""
     values = [epoch.duration.value for epoch in program.timeline.epochs]
     middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
     return epoch_steps(program, theta, None, [middles] * program.timeline.trials)
 
 
 def mean_steps(program: Program, theta: Fraction = Fraction(1)) -> int:
-    """Return the steps of a sequence of mean durations, burn-in included."""
+    """Return the steps of a sequence with mean durations, burn-in included."""
     return whole_steps(program.timeline.burn_in, program.network.dt * theta) + sum(
         mean_epoch_steps(program, theta)
     )
 
 
 def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: Sequence[int]) -> Timetable:
-    """Lay out one sequence: its segments, and the landings of all skips whose beta is not 1.
+    """Return the timetable of one sequence: its segments, and the landings of all skips whose beta is not 1.
 
-    betas: of each of program.skips.  steps: of each epoch of each trial, as `epoch_steps` returns them.
+    betas: one for each of program.skips.  steps: of each epoch of each trial, as `epoch_steps` returns them.
     """
     timeline, step = program.timeline, program.network.dt * theta
     epochs = tuple(_Epoch(whole_steps(e.grace, step), e.gradient) for e in timeline.epochs)
@@ -135,12 +138,12 @@ def timetable(program: Program, theta: Fraction, betas: Sequence[float], steps: 
 
 
 def gradient_hops(program: Program, theta: Fraction, betas: Sequence[float]) -> int | None:
-    """Return the shortest gradient path through a sequence of mean durations, in hops.
+    """Return the length of the shortest gradient path through a sequence with mean durations, in hops.
 
-    It leads from the end of the last epoch with gradient back to the start of the first.  A step is one
-    hop, and so is a landing: to its source if that state carries gradient, and for dasc to the state from
-    which the increment was made if the step that made it has gradient.  None if there is no such path,
-    because there is no gradient or an epoch without gradient cuts every path.
+    The path leads from the end of the last epoch with gradient back to the start of the first.  A step is one
+    hop.  A landing is one hop to its source, if that state carries gradient; for dasc it is also one hop to
+    the state in which step `increment_step` began, if that step has gradient.  None if there is no path:
+    no epoch has gradient, or an epoch without gradient cuts every path.
     """
     table = timetable(program, theta, betas, mean_epoch_steps(program, theta))
     learned = [segment for segment in table.segments if segment.gradient and segment.steps]
@@ -155,8 +158,8 @@ def gradient_hops(program: Program, theta: Fraction, betas: Sequence[float]) -> 
         if landing.increment_step is not None and table.gradient[landing.increment_step + 1]:
             origins.append(landing.increment_step)
     hops = {last: 0}
-    # Every hop leads to an earlier state, so one sweep backwards meets each state after all ways into it,
-    # and no path has more than `last` hops.
+    # Every hop leads to an earlier state.  So a single sweep backwards visits a state only after all hops
+    # into it, and no path has more than `last` hops.
     for state in range(last, first, -1):
         if state in hops and table.gradient[state]:
             for source in (state - 1, *sources.get(state, ())):
@@ -164,7 +167,7 @@ def gradient_hops(program: Program, theta: Fraction, betas: Sequence[float]) -> 
     return hops.get(first)
 
 
-# --- the same in integers, so that equal sequences are laid out once ----------------------------------
+# --- timetables from integers alone, so that equal sequences share one cached timetable --------------
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ class _Periodic:
 
 @dataclass(frozen=True)
 class _StepEvent:
-    """An event: a side of an epoch (None: of the trial), and an offset in steps."""
+    """An event: the start or end of an epoch (None: of the trial), and an offset in steps."""
 
     epoch: int | None
     side: Literal["start", "end"]
@@ -239,12 +242,12 @@ def _lay_out(
 
 
 def _regular(edge: _Periodic, bare: Timetable, trials: list[list[Segment]]) -> Iterator[Landing]:
-    """Yield the landings of a periodic skip, at every multiple of its period after a scope's start."""
+    """Yield the landings of a periodic skip: at every multiple of its period after the start of a scope."""
     if edge.period <= 1:
         return
     whole = {
         "epoch": [[segment] for segment in bare.segments],
-        # The burn-in is in no trial and is a scope of its own.
+        # The burn-in belongs to no trial: it is a scope by itself.
         "trial": [[segment] for segment in bare.segments if segment.trial == -1] + trials,
         "sequence": [list(bare.segments)],
     }
@@ -258,7 +261,7 @@ def _regular(edge: _Periodic, bare: Timetable, trials: list[list[Segment]]) -> I
 
 
 def _single(edge: _Point, bare: Timetable, trials: list[list[Segment]]) -> Iterator[Landing]:
-    """Yield the landing of a point to point skip in every trial in which it is longer than one step."""
+    """Yield the landing of a point-to-point skip in every trial in which it spans more than one step."""
 
     def state(event: _StepEvent, trial: list[Segment]) -> int:
         segments = trial if event.epoch is None else trial[event.epoch : event.epoch + 1]

@@ -1,4 +1,4 @@
-"""Annealing: which beta and theta hold in an iteration."""
+"""Annealing: the betas and theta of each iteration."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rnnspec.runtime.batch import Stage
 
 @dataclass(frozen=True)
 class AnnealingStage:
-    """Where annealing stands in one iteration.
+    """The stages of annealing in one iteration.
 
-    edges: the number of the stage of each of program.skips.  coarsening: that of theta, None without.
-    stage: what follows from them.
+    edges: the stage number of each of program.skips.  coarsening: the stage number of theta, None without
+    coarsening.  stage: the resulting betas and theta.
     """
 
     edges: tuple[int, ...]
@@ -25,7 +25,7 @@ class AnnealingStage:
 
 
 def stage_at(program: Program, iteration: int) -> AnnealingStage:
-    """Return the stage numbers, betas and theta of an iteration, counted from 0.
+    """Return the stage numbers, betas and theta of an iteration (counted from 0).
 
     stage = min(S, floor(i (S + 1) / over)),  beta = from + (1 - from) stage / S,
     theta = max(1, from (S - stage) / S)          Soo et al. 2023, section 4
@@ -39,23 +39,23 @@ def stage_at(program: Program, iteration: int) -> AnnealingStage:
 
 
 def stage_number(annealing: Annealing, iteration: int) -> int:
-    """Return the stage of an iteration: each of the S + 1 stages takes `over` / (S + 1) iterations."""
+    """Return the stage number of an iteration: each of the S + 1 stages takes `over` / (S + 1) iterations."""
     return min(annealing.increments, math.floor(iteration * (annealing.increments + 1) / annealing.over))
 
 
 def beta(annealing: Annealing, stage: int) -> float:
-    """Return the weight of the base path in a stage; exactly 1 in the last."""
+    """Return the weight of the base path in a stage: exactly 1 in the last stage."""
     return float(annealing.start + (1 - annealing.start) * Fraction(stage, annealing.increments))
 
 
 def theta(annealing: Annealing, stage: int) -> Fraction:
-    """Return the coarsening factor of a stage; exactly 1 in the last."""
+    """Return the coarsening factor of a stage: exactly 1 in the last stage."""
     rest = Fraction(annealing.increments - stage, annealing.increments)
     return max(Fraction(1), annealing.start * rest)
 
 
 def next_change(program: Program, iteration: int) -> int | None:
-    """Return the first later iteration with another beta or theta, None if there is none."""
+    """Return the next iteration at which a beta or theta changes, None if they no longer change."""
     return min(_changes(program, iteration), default=None)
 
 

@@ -1,4 +1,4 @@
-"""Draws of weights from distributions: each entry of a tensor has random numbers of its own."""
+"""Draws of weights from distributions: each entry of a tensor has its own random numbers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from torch import Tensor
 from rnnspec.program.nodes import Distribution
 from rnnspec.runtime.noise import Key, Stream, Words, normals, philox, uniforms
 
-#: The number of each tensor in the counters of its random numbers; density masks have 8 more.
+#: The number of each tensor in the counters of its random numbers; MASKS is added for density masks.
 TENSORS = {"w_rec": 0, "w_in": 1, "w_out": 2, "bias": 3, "readout_bias": 4}
 MASKS = 8
 
 
 class WeightDraws:
-    """The random numbers of one tensor of one network, by flat index: words `index % 4` of `index // 4`.
+    """The random numbers of one tensor of one network.
 
-    A block with a distribution of its own looks at the same numbers as its surroundings would.
+    The entry with flat index i uses word i % 4 of counter i // 4.  A block with its own distribution uses the
+    numbers of the entries that it replaces.
     """
 
     def __init__(
@@ -36,7 +37,10 @@ class WeightDraws:
         rows: tuple[int, int] | None = None,
         columns: tuple[int, int] | None = None,
     ) -> Tensor:
-        """Draw a rectangle (default: all) of the tensor from a distribution: (R, C) float64."""
+        """Draw a rectangle of the tensor (default: all of it) from a distribution: (R, C) float64.
+
+        Raises ValueError if no distribution has that name.
+        """
         row, column = slice(*(rows or (0, self.rows))), slice(*(columns or (0, self.columns)))
         height, width = row.stop - row.start, column.stop - column.start
         arguments = distribution.arguments
@@ -54,7 +58,7 @@ class WeightDraws:
             case "gamma":
                 return self._gamma(arguments[0], arguments[1], self._index[row, column])
             case name:
-                raise ValueError(f"no distribution is called '{name}'")
+                raise ValueError(f"unknown distribution '{name}'")
 
     @cached_property
     def normals(self) -> Tensor:
@@ -84,8 +88,9 @@ class WeightDraws:
     def _gamma(self, shape: float, scale: float, index: Tensor) -> Tensor:
         """Draw from a gamma distribution by rejection (Marsaglia & Tsang 2000).
 
-        Each entry has counters of its own: its flat index, and the attempt from 1 on (0 is the plain
-        stream).  Words 0 and 1 make the normal number, 2 decides, 3 serves shape < 1.
+        The counter holds the flat index of the entry and the attempt, counted from 1 (attempt 0 gives normals
+        and uniforms).  Words 0 and 1 give the normal number, word 2 decides whether to accept, word 3 is for
+        shape < 1.
         """
         d = (shape if shape >= 1 else shape + 1) - 1 / 3
         pending = index.flatten()
@@ -97,7 +102,7 @@ class WeightDraws:
             words = self._philox(pending, attempt)
             x = normals(words)[0]
             v = (1 + x / math.sqrt(9 * d)) ** 3
-            # v <= 0 is rejected too: its logarithm is nan or -inf, and nothing is below that.
+            # This rejects v <= 0 too: its logarithm is NaN or -inf, and the comparison is then false.
             accepted = uniforms(words[2]).log() < 0.5 * x**2 + d - d * v + d * v.log()
             value = d * v
             if shape < 1:
@@ -108,7 +113,7 @@ class WeightDraws:
 
 
 def _orthogonal(gaussian: Tensor) -> Tensor:
-    """Return the orthogonal factor of a Gaussian matrix, uniform over such matrices (Mezzadri 2007).
+    """Return the orthogonal factor of a Gaussian matrix, distributed uniformly (Haar; Mezzadri 2007).
 
     Rows or columns, whichever are fewer, are orthonormal.
     """

@@ -360,7 +360,7 @@ def test_compile_keeps_the_users_spec(folder: Path) -> None:
     before = spec.read_text()
     answer = rnnspec("compile", "spec.yaml", "-o", ".")
     assert answer.code == 2
-    assert "is not as a build wrote it, and would be lost" in answer.err
+    assert "was not written by a build, or was changed since; compiling would overwrite it" in answer.err
     assert spec.read_text() == before
     assert not (folder / "graph.py").exists()
 

@@ -288,7 +288,7 @@ def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     answer = rnnspec("evaluate", run, "--sequences", 10**15)
     assert answer.code == 2
-    assert answer.err.startswith("rnnspec: 1,000,000,000,000,000 sequences would take about ")
+    assert answer.err.startswith("rnnspec: 1,000,000,000,000,000 sequences need about ")
     assert answer.err.splitlines()[1].startswith("  Ask for at most ")
 
     class Usage:
@@ -298,7 +298,7 @@ def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: py
     answer = rnnspec("simulate", run, "-o", "x.npz")
     assert answer.code == 2
     assert answer.err == (
-        f"rnnspec: The file may take 11 kB, and the disk of {tmp_path} has 1 kB left.\n"
+        f"rnnspec: The file may need 11 kB, but the disk of {tmp_path} has 1 kB free.\n"
         "  Ask for fewer sequences, or choose a folder on another disk.\n"
     )
 

@@ -37,8 +37,8 @@ def test_what_never_fits_is_refused(
     monkeypatch.setattr(simulation, "forward", never)
     with pytest.raises(rnnspec.RequestError) as refusal:
         work(simulation, sequences=100_000_000)
-    assert refusal.value.reason.startswith("100,000,000 sequences would take about ")
-    assert refusal.value.reason.endswith(" of memory, and 1 GB is free.")
+    assert refusal.value.reason.startswith("100,000,000 sequences need about ")
+    assert refusal.value.reason.endswith(" of memory, but 1 GB is free.")
     most = int(refusal.value.remedy.removeprefix("Ask for at most ").split()[0].replace(",", ""))
     assert 10_000 < most < 1_000_000
 
@@ -56,7 +56,7 @@ def test_the_recording_must_fit_on_the_disk(
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
     rnnspec.simulate(simulation, 10, folder=tmp_path)
-    with pytest.raises(rnnspec.RequestError, match=r"may take 1\.4 MB, and the disk of .* has 100 kB left"):
+    with pytest.raises(rnnspec.RequestError, match=r"may need 1\.4 MB, but the disk of .* has 100 kB free"):
         rnnspec.simulate(simulation, 1000, folder=tmp_path)
 
 

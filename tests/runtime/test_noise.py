@@ -56,7 +56,7 @@ def test_philox_broadcasts_and_equals_its_scalar_self() -> None:
 
 @pytest.mark.parametrize("key", [(-1, 0), (0, 2**32), (2**40, 0)])
 def test_keys_that_are_no_words_are_refused(key: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="no pair of 32-bit words"):
+    with pytest.raises(ValueError, match="not a pair of 32-bit words"):
         philox((0, 0, 0, 0), key)
 
 

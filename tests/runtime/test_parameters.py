@@ -108,10 +108,10 @@ def test_gamma_moments(shape: float, scale: float) -> None:
     values = w_rec(recurrent(100, distribution("gamma", shape, scale)), 5).flatten() / scale
     n = values.numel()
     # E x^m = shape (shape + 1) ... (shape + m - 1); the error of a mean is sqrt((E x^2m - (E x^m)^2) / n).
-    annealing = [math.gamma(shape + m) / math.gamma(shape) for m in range(7)]
+    moments = [math.gamma(shape + m) / math.gamma(shape) for m in range(7)]
     for m in (1, 2, 3):
-        error = math.sqrt((annealing[2 * m] - annealing[m] ** 2) / n)
-        assert float((values**m).mean()) == pytest.approx(annealing[m], abs=4.5 * error)
+        error = math.sqrt((moments[2 * m] - moments[m] ** 2) / n)
+        assert float((values**m).mean()) == pytest.approx(moments[m], abs=4.5 * error)
     assert float(values.min()) >= 0
 
 
@@ -171,7 +171,7 @@ def test_a_tall_orthogonal_block_has_orthonormal_columns() -> None:
 
 
 def test_a_distribution_nobody_knows() -> None:
-    with pytest.raises(ValueError, match="no distribution is called 'cauchy'"):
+    with pytest.raises(ValueError, match="unknown distribution 'cauchy'"):
         w_rec(recurrent(4, distribution("cauchy", 1.0)))
 
 

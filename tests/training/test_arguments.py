@@ -35,14 +35,14 @@ def simulation(specification: Specification) -> Simulation:
         (
             {"target": "refrence"},
             ValueError,
-            "target takes one of cpu, torch, .*'refrence'; did you mean 'reference'?",
+            "target must be one of cpu, torch, .*'refrence'; did you mean 'reference'?",
         ),
-        ({"networks": 0}, ValueError, "networks takes a whole number of at least 1, not 0."),
-        ({"networks": 2.5}, TypeError, "networks takes a whole number, not 2.5."),
+        ({"networks": 0}, ValueError, "networks must be an integer of at least 1, not 0."),
+        ({"networks": 2.5}, TypeError, "networks must be an integer, not 2.5."),
         (
             {"dtype": torch.int32},
             ValueError,
-            "dtype takes one of torch.float32, torch.float64, not torch.int32",
+            "dtype must be one of torch.float32, torch.float64, not torch.int32",
         ),
         ({"device": None}, rnnspec.RequestError, "There is no device 'None' on this machine."),
         ({"overlays": ["fast"]}, TypeError, "overlays and settings need the path of a spec"),
@@ -76,7 +76,7 @@ def untyped(value: object) -> Any:
 def test_an_ensemble_has_numbers(specification: Specification) -> None:
     for arguments in ({"first_network": -1}, {"seed": -1}, {"seed": 2**32}):
         (name,) = arguments
-        with pytest.raises(ValueError, match=f"{name} takes a whole number"):
+        with pytest.raises(ValueError, match=f"{name} must be an integer"):
             Simulation(specification.program, **untyped(arguments))
     assert Simulation(specification.program, networks=untyped(np.int64(2))).networks == 2
 
@@ -84,15 +84,15 @@ def test_an_ensemble_has_numbers(specification: Specification) -> None:
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"sequences": 0}, ValueError, "sequences takes a whole number of at least 1, not 0."),
-        ({"sequences": -1}, ValueError, "sequences takes a whole number of at least 1, not -1."),
-        ({"sequences": 2.0}, TypeError, "sequences takes a whole number, not 2.0."),
-        ({"purpose": "evalute"}, ValueError, "purpose takes one of .*; did you mean 'evaluate'?"),
-        ({"iteration": -1}, ValueError, "iteration takes a whole number from 0 to 536870911, not -1."),
+        ({"sequences": 0}, ValueError, "sequences must be an integer of at least 1, not 0."),
+        ({"sequences": -1}, ValueError, "sequences must be an integer of at least 1, not -1."),
+        ({"sequences": 2.0}, TypeError, "sequences must be an integer, not 2.0."),
+        ({"purpose": "evalute"}, ValueError, "purpose must be one of .*; did you mean 'evaluate'?"),
+        ({"iteration": -1}, ValueError, "iteration must be an integer from 0 to 536870911, not -1."),
         (
             {"iteration": 2**29},
             ValueError,
-            "iteration takes a whole number from 0 to 536870911, not 536870912.",
+            "iteration must be an integer from 0 to 536870911, not 536870912.",
         ),
         ({"stage": 1}, TypeError, r"stage takes a Stage\(theta, betas\), not 1."),
         (
@@ -134,11 +134,11 @@ def test_the_ends_of_what_is_allowed(simulation: Simulation) -> None:
 
 
 def test_stages() -> None:
-    with pytest.raises(TypeError, match=r"theta takes an exact number: write Fraction\('2.5'\)."):
+    with pytest.raises(TypeError, match=r"theta must be an exact number: write Fraction\('2.5'\)."):
         Stage(untyped(2.5), ())
-    with pytest.raises(ValueError, match=r"theta takes a number of at least 1, not 1/2\."):
+    with pytest.raises(ValueError, match=r"theta must be at least 1, not 1/2\."):
         Stage(Fraction(1, 2), ())
-    with pytest.raises(TypeError, match="betas takes one number for each skip"):
+    with pytest.raises(TypeError, match="betas must have one number for each skip"):
         Stage(Fraction(1), untyped(0.5))
 
 
@@ -149,22 +149,22 @@ def test_stages() -> None:
             rnnspec.evaluate,
             {"sequences": 0},
             ValueError,
-            "sequences takes a whole number of at least 1, not 0.",
+            "sequences must be an integer of at least 1, not 0.",
         ),
         (
             rnnspec.simulate,
             {"sequences": 0},
             ValueError,
-            "sequences takes a whole number of at least 1, not 0.",
+            "sequences must be an integer of at least 1, not 0.",
         ),
         (
             rnnspec.simulate,
             {"dynamics": "stag"},
             ValueError,
-            "dynamics takes one of .*; did you mean 'stage'?",
+            "dynamics must be one of .*; did you mean 'stage'?",
         ),
-        (rnnspec.simulate, {"dynamics": None}, ValueError, "dynamics takes one of true, stage, not None."),
-        (rnnspec.simulate, {"iteration": 2**29}, ValueError, "iteration takes a whole number"),
+        (rnnspec.simulate, {"dynamics": None}, ValueError, "dynamics must be one of true, stage, not None."),
+        (rnnspec.simulate, {"iteration": 2**29}, ValueError, "iteration must be an integer"),
     ],
 )
 def test_evaluate_and_simulate(

@@ -187,7 +187,7 @@ def test_600_damages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_50_preemptions(tmp_path: Path, number: signal.Signals) -> None:
-    """Exit 75 within ten seconds at any annealing, and on to the same bits."""
+    """Exit 75 within ten seconds after a signal at any time; resuming gives the same bits."""
     spec = write_tiny(tmp_path)
     settings = ["training.iterations=400", "training.evaluate.every=5"]
 
