@@ -1,6 +1,6 @@
 """Effective weights, and which connections exist, are frozen or have a fixed sign.
 
-Training changes the raw weights.  A network computes with the effective weights: masked, and with the signs of
+Training changes the raw weights.  A network computes with the effective weights: masked, with the signs of
 Dale's law.
 """
 
