@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rnnspec"
+PICTURE = Path(__file__).parents[1] / "docs" / "architecture.svg"
 
 #: A room may import from rooms before it.  The public API stands behind all but the command line.
 ROOMS = (
@@ -135,3 +137,40 @@ def test_every_name_of_the_api_is_there() -> None:
 
     for name in rnnspec.__all__:
         assert getattr(rnnspec, name) is not None
+
+
+def rooms_of_the_picture() -> dict[str, list[str]]:
+    """Return the files that docs/architecture.svg names in each of its rooms, in the order of the rooms."""
+    pattern = r'<text [^>]*y="(\d+)" font-size="(\d+)"[^>]*>([^<]+)</text>'
+    texts = [(int(y), size, text) for y, size, text in re.findall(pattern, PICTURE.read_text("utf-8"))]
+    files = [(y, text) for y, _, text in texts if text.endswith(".py")]
+    # The name of a file is level with that of its room.
+    return {
+        room: [file for y, file in files if abs(y - at) <= 10] for at, size, room in texts if size == "14"
+    }
+
+
+def test_the_picture_shows_all_rooms_in_order_and_files_that_exist() -> None:
+    shown = rooms_of_the_picture()
+    assert list(shown) == [name for name in ROOMS if name in shown]
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} <= set(shown)
+    named = [f"{name}/{file}" for name, files in shown.items() for file in files]
+    assert len(named) > 15
+    assert [name for name in named if not (PACKAGE / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_pages_for_maintainers_name_files_that_exist(page: str) -> None:
+    """A bare name may stand for a file in the room that the text is about."""
+    root = PACKAGE.parent
+    paths = re.findall(r"`([\w./-]+(?:\.(?:py|j2|toml|txt|md)|/))`", (root / page).read_text("utf-8"))
+    assert len(paths) > 3
+    generated = "graph.py"
+    found = [
+        path == generated
+        or (root / path).exists()
+        or (PACKAGE / path).exists()
+        or ("/" not in path and any(PACKAGE.rglob(path)))
+        for path in paths
+    ]
+    assert [path for path, there in zip(paths, found, strict=True) if not there] == []
