@@ -9,22 +9,30 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rnnspec.errors import RequestError
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that at every annealing either the old one or the new one is there, and whole.
+    """Write a file so that at every moment either the old one or the new one is there, and whole.
 
     A symbolic link is followed.  A device, a pipe or a folder is refused.
     """
-    path = ordinary(path)
+    replace_file(ordinary(path), data)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file as `write_file` does, but put it in the place of a symbolic link.
+
+    The content is written to a temporary file and synced before that is renamed; then the folder is synced.
+    Raises OSError.
+    """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise _naming(error, path) from None
+        raise naming(error, path) from None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -35,7 +43,7 @@ def write_file(path: Path, data: bytes) -> None:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise _naming(error, path) from None
+        raise naming(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -70,42 +78,6 @@ def check_output(path: Path | str, suffix: str) -> Path:
     return path
 
 
-def append_line(path: Path, text: str) -> None:
-    """Append one line to a file; if that fails, the file is left as it was."""
-    rest = f"{text}\n".encode()
-    try:
-        with path.open("ab", buffering=0) as file:
-            before = os.fstat(file.fileno()).st_size
-            try:
-                # A disk that is almost full takes a part of a line, and refuses only the next.
-                while rest:
-                    rest = rest[file.write(rest) :]
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    file.truncate(before)
-                raise
-    except OSError as error:
-        raise _naming(error, path) from None
-
-
-def cut_torn_line(path: Path) -> None:
-    """Take away what a power cut has left of the last line of a file."""
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("r+b") as file:
-            file.truncate(whole)
-
-
-def sync_file(path: Path) -> None:
-    """Make what was appended to a file survive a power cut."""
-    try:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise _naming(error, path) from None
-
-
 def sync_folder(folder: Path) -> None:
     """Make what was renamed in a folder survive a power cut, where the system can."""
     with contextlib.suppress(OSError):
@@ -131,15 +103,11 @@ def _umask() -> int:
     return mask
 
 
-def _naming(error: OSError, path: Path) -> OSError:
+def naming(error: OSError, path: Path) -> OSError:
     """Return an error of writing that names the file the user knows, not the temporary one."""
     return OSError(error.errno, error.strerror, str(path))
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number with six digits, which a float32 has; None for what JSON cannot say."""
+    """Return a number with six digits, the precision of float32; None for NaN and infinity."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
-
-
-def finite_list(values: Iterable[float]) -> list[float | None]:
-    return [finite(value) for value in values]

@@ -1,14 +1,8 @@
-"""Why skips help: how the gradient fades on its way back through time, with them and without.
-
-gradients.jsonl   one line for each iteration that was looked at
-gradients.svg     the same as a picture, where matplotlib is installed
-"""
+"""How the gradient fades on its way back through time, with skips and without."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,51 +12,50 @@ import torch
 from torch import Tensor
 
 from rnnspec.errors import RequestError
-from rnnspec.files import append_line, finite, to_json, write_file
+from rnnspec.files import replace_file
 from rnnspec.program.nodes import Program
+from rnnspec.runs.gradients import EpochSpan, GradientCurve, GradientRow, append_gradients, read_gradients
+from rnnspec.runs.layout import GRADIENTS, PICTURE
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.reference.engine import Reference
 from rnnspec.runtime.schedule import Timetable
 from rnnspec.runtime.simulation import Simulation, true_dynamics
 from rnnspec.runtime.stages import stage_at
 
-GRADIENTS, PICTURE = "gradients.jsonl", "gradients.svg"
-
-#: The iterations that are looked at unless others are asked for.
+#: The iterations in which gradients are measured unless others are given.
 ITERATIONS = (1, 10, 100, 1_000, 10_000)
-#: Sequences of the batch that are looked at: the reference takes its time.
+#: Sequences of the batch that are used: the reference is slow.
 _SEQUENCES = 8
-#: What is told of the networks at each step.
-_SHARES = {"lowest": 0.0, "first": 0.25, "median": 0.5, "third": 0.75, "highest": 1.0}
+#: The quantiles over networks that are reported at each step.
+_QUANTILES = {"lowest": 0.0, "first": 0.25, "median": 0.5, "third": 0.75, "highest": 1.0}
 
 
-def diagnose_gradients(simulation: Simulation, iteration: int) -> dict[str, object]:
-    """Return how much the last answer depends on the state at each time, in one iteration of training.
+def diagnose_gradients(simulation: Simulation, iteration: int) -> GradientRow:
+    """Measure the gradient of the last answer with respect to the state at each time, in one iteration.
 
-    |dL/dr(t)|: L is the error of the last epoch that wants something, such as the response: what a network
-    has to remember for it is learned by this gradient alone.  The norm over units, summed over the first
-    sequences of the batch in quadrature, as quantiles over networks.  `training`: in the stage of that
-    iteration, skips and coarsening included.  `plain`: of the same networks on the same trials with the true
-    dynamics.  Computed by the reference in float64, for the weights before the update.  iteration: counted
-    from 1.
+    |dL/dr(t)|: L is the error of the last epoch that has a target, such as the response; what a network has
+    to remember for it is learned by this gradient alone.  The norm over units and over the first sequences of
+    the batch, as quantiles over networks.  `training`: through the dynamics of that iteration, skips and
+    coarsening included.  `plain`: through the true dynamics, for the same networks and trials.  Computed by
+    the reference in float64, for the weights before the update.  iteration: the first is 1.
     """
     program = simulation.program
     annealing = stage_at(program, iteration - 1)
     edges = [skip.name for skip in program.skips]
     with torch.no_grad():
         weights = {name: value.double().cpu() for name, value in simulation.weights().items()}
-    return {
-        "iteration": iteration,
-        "betas": dict(zip(edges, annealing.stage.betas, strict=True)),
-        "theta": float(annealing.stage.theta),
-        "training": _fading(simulation, weights, iteration, annealing.stage),
-        "plain": _fading(simulation, weights, iteration, true_dynamics(program)),
-    }
+    return GradientRow(
+        iteration=iteration,
+        betas=dict(zip(edges, annealing.stage.betas, strict=True)),
+        theta=float(annealing.stage.theta),
+        training=_curve(simulation, weights, iteration, annealing.stage),
+        plain=_curve(simulation, weights, iteration, true_dynamics(program)),
+    )
 
 
-def _fading(
+def _curve(
     simulation: Simulation, weights: Mapping[str, Tensor], iteration: int, stage: Stage
-) -> dict[str, object]:
+) -> GradientCurve:
     program = simulation.program
     batch = Batch(
         min(program.training.batch, _SEQUENCES),
@@ -75,33 +68,32 @@ def _fading(
     norms, tables = Reference(program).state_gradients(weights, batch)
     together = norms.square().nansum(1).sqrt()
     step = float(program.network.dt * stage.theta)
-    shares = torch.tensor(list(_SHARES.values()), dtype=torch.float64)
-    told = together.nanquantile(shares, dim=0)
-    return {
-        "seconds": [finite(step * state) for state in range(together.shape[1])],
-        **{name: [finite(v) for v in row.tolist()] for name, row in zip(_SHARES, told, strict=True)},
-        "epochs": _epochs(program, tables[0], step),
-    }
+    quantiles = together.nanquantile(torch.tensor(list(_QUANTILES.values()), dtype=torch.float64), dim=0)
+    return GradientCurve(
+        seconds=tuple(step * state for state in range(together.shape[1])),
+        **{name: tuple(row.tolist()) for name, row in zip(_QUANTILES, quantiles, strict=True)},
+        epochs=_epochs(program, tables[0], step),
+    )
 
 
-def _epochs(program: Program, table: Timetable, step: float) -> list[dict[str, object]]:
-    """Return where each epoch of the first sequence begins and ends, in seconds."""
+def _epochs(program: Program, table: Timetable, step: float) -> tuple[EpochSpan, ...]:
+    """Return where each epoch of the first sequence starts and stops, in seconds."""
     names = [epoch.name for epoch in program.timeline.epochs]
-    return [
-        {
-            "epoch": "burn_in" if segment.epoch < 0 else names[segment.epoch],
-            "trial": segment.trial,
-            "start": finite(step * segment.start),
-            "stop": finite(step * segment.stop),
-        }
+    return tuple(
+        EpochSpan(
+            epoch="burn_in" if segment.epoch < 0 else names[segment.epoch],
+            trial=segment.trial,
+            start=step * segment.start,
+            stop=step * segment.stop,
+        )
         for segment in table.segments
-    ]
+    )
 
 
-def keep_diagnosis(folder: Path, row: Mapping[str, object]) -> str | None:
-    """Add what was found to a run folder, and draw it; return why that could not be done, or None."""
+def save_diagnosis(folder: Path, row: GradientRow) -> str | None:
+    """Add a measurement to a run folder and draw it; return why that failed, or None."""
     try:
-        append_line(folder / GRADIENTS, to_json(row))
+        append_gradients(folder, row)
         plot_gradients(folder)
     except OSError as error:
         # Nothing of the training is lost with it.
@@ -111,26 +103,17 @@ def keep_diagnosis(folder: Path, row: Mapping[str, object]) -> str | None:
     return None
 
 
-def forget_diagnoses(folder: Path, completed: int) -> None:
-    """Take back what was found in iterations that will be made again."""
-    file = folder / GRADIENTS
-    # Training needs none of it.
-    with contextlib.suppress(OSError, RequestError):
-        kept = [row for row in _rows(file) if row["iteration"] <= completed]
-        write_file(file, "".join(f"{to_json(row)}\n" for row in kept).encode())
-
-
 def plot_gradients(run: Path | str) -> Path:
-    """Draw all that was found in a run folder, and return the file.
+    """Draw the measurements of a run folder, and return the file.
 
     Training does so where matplotlib is installed; a run that was trained elsewhere can be drawn later.
-    Raises RequestError if there is nothing to draw, or nothing to draw it with, and OSError if the picture
-    cannot be written.
+    Raises RequestError if there are no measurements, or no matplotlib, and OSError if the picture cannot be
+    written.
     """
     folder = Path(run)
-    if not (folder / GRADIENTS).is_file():
+    if not (folder / GRADIENTS).exists():
         raise RequestError(
-            f"{folder} has no {GRADIENTS}: its gradients were not looked at.",
+            f"{folder} has no {GRADIENTS}: its gradients were not measured.",
             "Train with --diagnose gradients.",
         )
     try:
@@ -140,42 +123,43 @@ def plot_gradients(run: Path | str) -> Path:
             f"{PICTURE} was not drawn: matplotlib is not installed; the numbers are in {GRADIENTS}.",
             "Install it, pip install matplotlib, or draw where it is: rnnspec.plot_gradients(run).",
         ) from None
-    rows = _rows(folder / GRADIENTS)
+    rows = read_gradients(folder)
     if not rows:
         raise RequestError(
-            f"{folder / GRADIENTS} has nothing to draw: no iteration has been looked at yet.",
+            f"{folder / GRADIENTS} has nothing to draw: no iteration has been measured yet.",
             "Wait for the first, or train with --diagnose-at 1.",
         )
     try:
         picture = _picture(Figure, rows)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except ValueError:
+        # Curves of unequal lengths, or names that matplotlib takes for formulas.
         raise RequestError(
             f"{folder / GRADIENTS} is not what the training wrote.", "Restore it from a copy."
         ) from None
-    write_file(folder / PICTURE, picture)
+    replace_file(folder / PICTURE, picture)
     return folder / PICTURE
 
 
-def _picture(figure_of: Any, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _picture(figure_of: Any, rows: Sequence[GradientRow]) -> bytes:
     """Return an SVG with a panel for each iteration.  figure_of: matplotlib's Figure."""
     figure = figure_of(figsize=(7.0, 2.2 * len(rows) + 0.6), layout="constrained")
     grid: Any = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)
     panels: Sequence[Any] = list(grid[:, 0])
     for axes, row in zip(panels, rows, strict=True):
-        skips = any(beta < 1 for beta in row["betas"].values()) or row["theta"] > 1
-        _curve(axes, row["plain"], "#c8553d", "without skips" if skips else "no skips in force")
+        skips = any(beta < 1 for beta in row.betas.values()) or row.theta > 1
+        _draw(axes, row.plain, "#c8553d", "without skips" if skips else "no skips in force")
         if skips:
-            _curve(axes, row["training"], "#0b6e4f", "as trained")
+            _draw(axes, row.training, "#0b6e4f", "as trained")
         axes.set_yscale("log")
-        axes.set_title(f"iteration {row['iteration']:,}", loc="left", fontsize=9)
+        axes.set_title(f"iteration {row.iteration:,}", loc="left", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
-        for epoch in row["plain"]["epochs"]:
-            axes.axvline(epoch["start"], color="0.85", linewidth=0.7, zorder=0)
-    for epoch in rows[0]["plain"]["epochs"]:
-        if epoch["trial"] <= 0 and epoch["stop"] > epoch["start"]:
+        for epoch in row.plain.epochs:
+            axes.axvline(epoch.start, color="0.85", linewidth=0.7, zorder=0)
+    for epoch in rows[0].plain.epochs:
+        if epoch.trial <= 0 and epoch.stop > epoch.start:
             panels[0].annotate(
-                epoch["epoch"].replace("_", " "),
-                (epoch["start"], 1.0),
+                epoch.epoch.replace("_", " "),
+                (epoch.start, 1.0),
                 (2, -2),
                 xycoords=("data", "axes fraction"),
                 textcoords="offset points",
@@ -191,21 +175,12 @@ def _picture(figure_of: Any, rows: Sequence[Mapping[str, Any]]) -> bytes:
     return picture.getvalue()
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
-    """Return the lines that are whole: the last one may have been cut off."""
-    rows = []
-    for line in file.read_bytes().splitlines():
-        with contextlib.suppress(ValueError, RecursionError):
-            row = json.loads(line)
-            if isinstance(row, dict) and type(row.get("iteration")) is int:
-                rows.append(row)
-    return rows
+def _draw(axes: Any, curve: GradientCurve, colour: str, label: str) -> None:
+    """Draw the median over networks and the range between the quartiles, without 0 on the log axis."""
 
+    def positive(values: Sequence[float]) -> list[float]:
+        return [value or math.nan for value in values]
 
-def _curve(axes: Any, found: Mapping[str, Any], colour: str, label: str) -> None:
-    """Draw the median over networks and what lies between the quartiles; what is 0 has no logarithm."""
-    seconds, curves = found["seconds"], {}
-    for name in ("first", "median", "third"):
-        curves[name] = [value if value else math.nan for value in found[name]]
-    axes.plot(seconds, curves["median"], color=colour, label=label, linewidth=1.2)
-    axes.fill_between(seconds, curves["first"], curves["third"], color=colour, alpha=0.2, linewidth=0)
+    first, third = positive(curve.first), positive(curve.third)
+    axes.plot(curve.seconds, positive(curve.median), color=colour, label=label, linewidth=1.2)
+    axes.fill_between(curve.seconds, first, third, color=colour, alpha=0.2, linewidth=0)

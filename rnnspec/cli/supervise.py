@@ -84,8 +84,8 @@ def stored_training(run: str, stop_on: Iterable[str], threads: int | None) -> It
 
             import rnnspec.training.resume  # noqa: F401
         # As many threads as before: with some targets the last bits depend on the number.
-        torch.set_num_threads(threads or int(manifest["threads"]))
-        yield training_title(manifest["name"], manifest["methods"])
+        torch.set_num_threads(threads or manifest.threads)
+        yield training_title(manifest.name, manifest.methods)
 
 
 class _Display:

@@ -1,10 +1,11 @@
-"""Checkpoints: all that a training is made of after some iteration, in two files.
+"""Checkpoints: two files from which training can be resumed to the same bits.
 
-N.safetensors   the trained numbers, the state of the optimiser, and which networks are alive
-N.json          the rest, and the hash of both; written last, so that a generation is whole if it is there
+N.safetensors   the tensors of a training after N updates: raw weights, state of the optimiser, networks alive
+N.json          the rest, and the hashes of both files
 
-N is the iteration.  Noise and draws follow from it, so there is no random state.  Two generations are kept:
-whatever happens while one is written, the one before it is whole.
+N.json is written last, so a checkpoint is complete if it is there.  Noise and draws follow from the number of
+the iteration: there is no random state to save.  The last two checkpoints are kept, so that one is complete
+whatever happens while another is written.
 """
 
 from __future__ import annotations
@@ -12,105 +13,130 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
 import safetensors.torch
+from pydantic import Field
 from torch import Tensor
 
+from rnnspec.diagnostics import shorten
 from rnnspec.errors import RequestError
-from rnnspec.files import sha256, sync_folder, to_json, write_file
+from rnnspec.files import replace_file, sha256, sync_folder, to_json
+from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.layout import CHECKPOINTS
+from rnnspec.runs.record import Exact, Natural, Record, Seconds, Sha256
+from rnnspec.runs.regular import read_regular, refuse_link
+from rnnspec.runs.tensors import NotSafetensors, parse_tensors
 
-#: The version of their layout.
-FORMAT = 1
-#: Generations that are kept.
+#: The version of the layout of checkpoints.
+FORMAT: Final = 2
+#: How many checkpoints are kept.
 KEPT = 2
 
 _TENSORS, _FACTS = ".safetensors", ".json"
-#: What a write that was cut off leaves.
-_REST = re.compile(r"\.\d+\.(safetensors|json)\.")
-#: Errors of reading that a generation before may be spared: it is no file, or the disk has lost it.
+#: Temporary files, which a write that was cut off leaves behind.
+_TEMPORARY = re.compile(r"\.\d+\.(safetensors|json)\.")
+#: Errors of reading after which the checkpoint before may still be readable.
 _LOST = (errno.EISDIR, errno.ENOENT, errno.ELOOP, errno.EIO)
 
 
+class LatestEvaluation(Record):
+    """The latest evaluation of the networks."""
+
+    iteration: Natural = Field(description="updates made before it")
+    performance: tuple[Exact, ...] = Field(
+        description="performance of each network; null if no trial counted"
+    )
+    trimmed_mean: Exact = Field(description="trimmed mean of the performance over networks")
+
+
+class MetricsSoFar(Record):
+    """How much of `metrics.jsonl` belongs to a checkpoint."""
+
+    bytes: Natural = Field(description="number of bytes of `metrics.jsonl` that had been written")
+    sha256: Sha256 = Field(description="their SHA-256")
+
+
+class CheckpointFacts(Record):
+    """What `N.json` holds."""
+
+    format: Literal[2] = Field(default=FORMAT, description="version of the layout of checkpoints, 2")
+    iteration: Natural = Field(description="updates made, N")
+    evaluation: LatestEvaluation | None = Field(description="the latest evaluation; null before the first")
+    diverged: tuple[Divergence, ...] = Field(
+        description="the networks that have diverged, as `result.diverged` in the manifest"
+    )
+    metrics: MetricsSoFar
+    seconds: Seconds = Field(description="seconds of training so far")
+    sha256: Sha256 = Field(description="SHA-256 of `N.safetensors`")
+    seal: Sha256 = Field(description="SHA-256 of the JSON text of the other fields")
+
+
 @dataclass(frozen=True)
-class Divergence:
-    """A network that left the numbers.
+class TrainingState:
+    """What a training is resumed from.
 
-    network: its number in the whole ensemble.  iteration: the one in which it did, the first being 1, as
-    displays and metrics count.  cause: what was not finite.
-    """
-
-    network: int
-    iteration: int
-    cause: str
-
-
-@dataclass(frozen=True)
-class LatestEvaluation:
-    """What the networks were last found to be worth.  completed: the updates made by then.
-
-    performance: of each network, nan where no trial counted.  trimmed_mean: as the criterion sees it.
-    """
-
-    completed: int
-    performance: tuple[float, ...]
-    trimmed_mean: float
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A training after `completed` updates.
-
-    tensors: raw weights, state of the optimiser and `alive`, by name.  latest: None before the first
-    evaluation. metrics: the bytes of the metrics that belong to it, and their hash.  seconds: trained so far.
+    completed: updates made.  tensors: raw weights, state of the optimiser and `alive`, by name.
+    evaluation: None before the first.
     """
 
     completed: int
     tensors: Mapping[str, Tensor]
-    latest: LatestEvaluation | None
+    evaluation: LatestEvaluation | None
     diverged: tuple[Divergence, ...]
-    metrics: tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training state as it is stored.  metrics: those that belong to it.  seconds: of training so far."""
+
+    state: TrainingState
+    metrics: MetricsSoFar
     seconds: float
+
+    @property
+    def completed(self) -> int:
+        return self.state.completed
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A checkpoint that cannot be used.  file: which of its files is not what was written."""
+    """A checkpoint that cannot be used.  file: which of its files is damaged."""
 
     file: Path
     reason: str
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
-    """Write a generation, then forget those before the last two.  Raises OSError; the others stay whole."""
+    """Write a checkpoint, then remove all but the last two.  Raises OSError; older ones stay complete."""
     folder = run / CHECKPOINTS
+    refuse_link(folder)
     if not folder.is_dir():
         folder.mkdir()
         sync_folder(run)
     name = _name(checkpoint.completed)
-    data = safetensors.torch.save(dict(checkpoint.tensors))
+    data = safetensors.torch.save(dict(checkpoint.state.tensors))
     try:
-        write_file(folder / f"{name}{_TENSORS}", data)
-        write_file(folder / f"{name}{_FACTS}", _facts(checkpoint, sha256(data)))
+        replace_file(folder / f"{name}{_TENSORS}", data)
+        replace_file(folder / f"{name}{_FACTS}", _facts(checkpoint, sha256(data)))
     except BaseException:
-        # Half a generation would only take the room of a whole one.
+        # Without its facts the file is of no use, and the disk may be full.
         if not (folder / f"{name}{_FACTS}").exists():
             with contextlib.suppress(OSError):
                 (folder / f"{name}{_TENSORS}").unlink(missing_ok=True)
         raise
-    _forget(folder, _iterations(folder)[KEPT:])
+    _remove(folder, _iterations(folder)[KEPT:])
 
 
 def load_checkpoint(run: Path) -> tuple[Checkpoint | None, list[Damage]]:
-    """Return the newest checkpoint that is whole, None if there is none, and the newer ones that are not.
+    """Return the latest checkpoint that is not damaged, None if there is none, and the damages of later ones.
 
-    Raises OSError for what cannot be read, and RequestError for a checkpoint of another version: those may be
-    whole.
+    Raises OSError for a file that cannot be read, and RequestError for a checkpoint of another version: both
+    may be complete.
     """
     damages: list[Damage] = []
     for completed in _iterations(run / CHECKPOINTS):
@@ -122,15 +148,16 @@ def load_checkpoint(run: Path) -> tuple[Checkpoint | None, list[Damage]]:
 
 
 def discard_after(run: Path, completed: int) -> None:
-    """Remove what is newer than the checkpoint that training goes on from, and the rests of broken writes."""
+    """Remove the checkpoints after some update, and what writes that were cut off have left behind."""
     folder = run / CHECKPOINTS
+    refuse_link(folder)
     if not folder.is_dir():
         return
-    _forget(folder, [number for number in _iterations(folder) if number > completed])
-    whole = {_name(number) for number in _iterations(folder)}
+    _remove(folder, [number for number in _iterations(folder) if number > completed])
+    complete = {_name(number) for number in _iterations(folder)}
     for file in folder.iterdir():
-        orphan = file.suffix == _TENSORS and file.stem.isdecimal() and file.stem not in whole
-        if orphan or _REST.match(file.name):
+        orphan = file.suffix == _TENSORS and file.stem.isdecimal() and file.stem not in complete
+        if orphan or _TEMPORARY.match(file.name):
             with contextlib.suppress(OSError):
                 file.unlink()
 
@@ -143,40 +170,34 @@ def _name(completed: int) -> str:
 
 
 def _iterations(folder: Path) -> list[int]:
-    """Return the generations of a folder, the newest first."""
+    """Return the iterations of the checkpoints in a folder, the latest first."""
     files = folder.glob(f"*{_FACTS}") if folder.is_dir() else ()
     return sorted((int(file.stem) for file in files if file.stem.isdecimal()), reverse=True)
 
 
-def _forget(folder: Path, generations: Sequence[int]) -> None:
-    for completed in generations:
-        # What says that it is whole goes first.
+def _remove(folder: Path, iterations: Sequence[int]) -> None:
+    for completed in iterations:
+        # The facts first: without them, the tensors are not taken for a checkpoint.
         for suffix in (_FACTS, _TENSORS):
             with contextlib.suppress(OSError):
                 (folder / f"{_name(completed)}{suffix}").unlink(missing_ok=True)
-    if generations:
+    if iterations:
         sync_folder(folder)
 
 
 def _facts(checkpoint: Checkpoint, tensors: str) -> bytes:
-    standing = checkpoint.latest
-    size, digest = checkpoint.metrics
-    return _sealed(
-        {
-            "format": FORMAT,
-            "iteration": checkpoint.completed,
-            "standing": standing
-            and {
-                "iteration": standing.completed,
-                "performance": [_told(value) for value in standing.performance],
-                "trimmed_mean": _told(standing.trimmed_mean),
-            },
-            "diverged": [asdict(divergence) for divergence in checkpoint.diverged],
-            "metrics": {"bytes": size, "sha256": digest},
-            "seconds": checkpoint.seconds,
-            "sha256": tensors,
-        }
+    """Return the content of N.json.  tensors: the hash of N.safetensors."""
+    state = checkpoint.state
+    facts = CheckpointFacts(
+        iteration=state.completed,
+        evaluation=state.evaluation,
+        diverged=state.diverged,
+        metrics=checkpoint.metrics,
+        seconds=checkpoint.seconds,
+        sha256=tensors,
+        seal="0" * 64,
     )
+    return _sealed(facts.model_dump(exclude={"seal"}))
 
 
 def _sealed(facts: Mapping[str, object]) -> bytes:
@@ -186,7 +207,9 @@ def _sealed(facts: Mapping[str, object]) -> bytes:
 
 def _bytes(file: Path) -> bytes | Damage:
     try:
-        return file.read_bytes()
+        return read_regular(file)
+    except RequestError as error:
+        return _damage(file, error)
     except OSError as error:
         if error.errno not in _LOST:
             raise
@@ -196,53 +219,50 @@ def _bytes(file: Path) -> bytes | Damage:
 
 
 def _read(folder: Path, completed: int) -> Checkpoint | Damage:
-    """Return a generation if every bit of it is as it was written."""
+    """Return a checkpoint if both of its files are as they were written."""
     file = folder / f"{_name(completed)}{_FACTS}"
     data = _bytes(file)
     if isinstance(data, Damage):
         return data
-    try:
-        facts = json.loads(data)
-        del facts["seal"]
-        # Written again it is the same to the byte, or it was changed.
-        whole = _sealed(facts) == data
-    except (ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
-        return Damage(file, "is not what was written")
-    if facts["format"] != FORMAT:
-        raise RequestError(
-            f"{file} has format {facts['format']}, and this rnnspec reads format {FORMAT}.",
-            "Use the rnnspec that wrote it.",
-        )
-    if facts["iteration"] != completed:
-        return Damage(file, f"is that of iteration {facts['iteration']:,}")
+    facts = _parse_facts(data, file)
+    if isinstance(facts, Damage):
+        return facts
+    if facts.iteration != completed:
+        return Damage(file, f"is that of iteration {facts.iteration:,}")
     file = file.with_suffix(_TENSORS)
     data = _bytes(file)
     if isinstance(data, Damage):
         return data
-    if sha256(data) != facts["sha256"]:
+    if sha256(data) != facts.sha256:
         return Damage(file, "is not what was written")
-    standing = facts["standing"]
-    return Checkpoint(
-        completed,
-        safetensors.torch.load(data),
-        standing
-        and LatestEvaluation(
-            standing["iteration"],
-            tuple(map(_meant, standing["performance"])),
-            _meant(standing["trimmed_mean"]),
-        ),
-        tuple(Divergence(**row) for row in facts["diverged"]),
-        (facts["metrics"]["bytes"], facts["metrics"]["sha256"]),
-        facts["seconds"],
-    )
+    try:
+        tensors = parse_tensors(data)
+    except NotSafetensors as error:
+        return Damage(file, f"is not a safetensors file: {error}")
+    state = TrainingState(completed, tensors, facts.evaluation, facts.diverged)
+    return Checkpoint(state, facts.metrics, facts.seconds)
 
 
-def _told(value: float) -> float | None:
-    """Return a number as JSON has it, to its last bit; nan becomes None."""
-    return None if math.isnan(value) else value
+def _parse_facts(data: bytes, file: Path) -> CheckpointFacts | Damage:
+    """Return the facts in N.json if every byte is as it was written."""
+    try:
+        found = json.loads(data)
+        whole = _sealed({name: value for name, value in found.items() if name != "seal"}) == data
+    except (ValueError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        return Damage(file, "is not what was written")
+    if (version := found.get("format")) != FORMAT:
+        raise RequestError(
+            f"{file} has format {shorten(str(version))}, and this rnnspec reads format {FORMAT}.",
+            "Use the rnnspec that wrote it.",
+        )
+    try:
+        return CheckpointFacts.parse(data, file)
+    except RequestError as error:
+        return _damage(file, error)
 
 
-def _meant(value: float | None) -> float:
-    return math.nan if value is None else value
+def _damage(file: Path, error: RequestError) -> Damage:
+    """Return a damage from an error that begins with the name of the file."""
+    return Damage(file, error.reason.removeprefix(str(file)).removeprefix(":").strip().rstrip("."))

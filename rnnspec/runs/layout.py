@@ -7,18 +7,22 @@ timing.jsonl          one line an evaluation: the wall clock, which is never the
 checkpoints/          where training can go on: see `checkpoint.py`
 weights.safetensors   the networks, once training is over
 lock                  who trains it, while somebody does: see `lock.py`
+gradients.jsonl       with --diagnose gradients, one line for each iteration in which they were measured
+gradients.svg         the same as a picture, where matplotlib is installed
 """
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Final
 
 #: The version of this layout.
-FORMAT = 3
+FORMAT: Final = 4
 SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
 TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
 CHECKPOINTS, LOCK = "checkpoints", "lock"
+GRADIENTS, PICTURE = "gradients.jsonl", "gradients.svg"
 #: Of a folder of runs, while `rnnspec train --once` looks for a run or creates one.
 FOLDER_LOCK = ".lock"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import socket
 import time
@@ -17,12 +16,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field, ValidationError
+
+from rnnspec.diagnostics import shorten
 from rnnspec.errors import RequestError
-from rnnspec.files import to_json
 from rnnspec.runs.layout import FOLDER_LOCK, LOCK, resume_command
+from rnnspec.runs.record import Record
+from rnnspec.runs.regular import open_regular
 
 #: Seconds after which a lock that is held is tried again.
 _PAUSE = 0.1
+
+
+class LockRecord(Record):
+    """What a lock file holds."""
+
+    process: int = Field(ge=1, lt=2**31, description="number of the process that holds the lock")
+    host: str = Field(description="name of its machine")
+    boot: str = Field(
+        description="identifier of the boot of that machine, where the system has one; empty otherwise"
+    )
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Holder:
     alive: bool | None
 
     def __str__(self) -> str:
-        return f"process {self.process or '?'} on {self.host}"
+        return f"process {self.process or '?'} on {shorten(self.host)}"
 
 
 class RunLock:
@@ -117,7 +130,7 @@ def _take(path: Path, *, tries: int, break_lock: bool = False) -> RunLock | Hold
     """Take a lock, or return who holds it after so many tries, a tenth of a second apart."""
     require_locks()
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = open_regular(path, os.O_RDWR | os.O_CREAT)
         try:
             before = _taken(handle)
             if before is not None and not (before.alive is False or (break_lock and before.alive is None)):
@@ -143,22 +156,19 @@ def _take(path: Path, *, tries: int, break_lock: bool = False) -> RunLock | Hold
 
 def holder(folder: Path) -> Holder | None:
     """Return the process that holds the lock of a run folder, or left it behind; None if there is none."""
-    try:
-        handle = os.open(folder / LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        with contextlib.suppress(OSError):
-            handle = os.open(folder / LOCK, os.O_RDONLY)
-            try:
-                return _signed(handle, alive=None)
-            finally:
-                os.close(handle)
-        return None
-    try:
-        return _taken(handle, shared=True)
-    finally:
-        os.close(handle)
+    for flags in (os.O_RDWR, os.O_RDONLY):
+        try:
+            handle = open_regular(folder / LOCK, flags)
+        except (FileNotFoundError, RequestError):
+            return None
+        except OSError:
+            # In a folder of another user, the lock can be read, but not taken.
+            continue
+        try:
+            return _taken(handle, shared=True) if flags == os.O_RDWR else _signed(handle, alive=None)
+        finally:
+            os.close(handle)
+    return None
 
 
 def _has_locks() -> bool:
@@ -193,24 +203,24 @@ def _signed(handle: int, alive: bool | None) -> Holder | None:
         # Just created, and not signed yet; or nobody's.
         return Holder(0, "this machine", True) if alive else None
     try:
-        row = json.loads(data)
-        process, host, boot = int(row["process"]), str(row["host"]), str(row["boot"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        row = LockRecord.model_validate_json(data)
+    except ValidationError:
         # A power cut has left the file incomplete.  The system still knows whether the lock is free.
         return Holder(0, "an unknown machine", alive)
+    here = row.host == socket.gethostname()
     # Without file locks, on native Windows, a signal 0 would not ask but interrupt.
-    if alive is None and host == socket.gethostname() and boot == _boot() and _has_locks():
-        alive = _runs(process)
-    elif alive is False and host != socket.gethostname() and not (boot and boot == _boot()):
+    if alive is None and here and row.boot == _boot() and _has_locks():
+        alive = _runs(row.process)
+    elif alive is False and not here and not (row.boot and row.boot == _boot()):
         # On some shared disks, the system's lock is not seen on other machines.
         alive = None
-    return Holder(process, host, alive)
+    return Holder(row.process, row.host, alive)
 
 
 def _sign(handle: int) -> None:
-    row = {"process": os.getpid(), "host": socket.gethostname(), "boot": _boot()}
+    row = LockRecord(process=os.getpid(), host=socket.gethostname(), boot=_boot())
     os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{to_json(row)}\n".encode(), 0)
+    os.pwrite(handle, f"{row.to_json()}\n".encode(), 0)
 
 
 def _same(handle: int, path: Path) -> bool:

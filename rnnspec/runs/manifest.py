@@ -1,32 +1,200 @@
-"""The manifest of a run folder, read without torch: what is wrong with a folder is said at once."""
+"""The manifest of a run folder: what is trained, what computes, and what came of it.  Free of torch."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-from rnnspec.diagnostics import closest
+from pydantic import Field
+from pydantic_core import from_json
+
+from rnnspec.diagnostics import closest, one_of, shorten
 from rnnspec.errors import RequestError
-from rnnspec.files import sha256
-from rnnspec.program.nodes import Program
+from rnnspec.files import replace_file, sha256
+from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.layout import FORMAT, MANIFEST, SPEC, WEIGHTS
-from rnnspec.runtime.targets import TARGETS
-from rnnspec.spec.document import LANGUAGE_VERSION
+from rnnspec.runs.record import RESTORE, Natural, PerNetwork, Positive, Record, Sha256, SixDigits
+from rnnspec.runs.regular import read_regular
 
-RESTORE = "Restore the folder from a copy, or train again."
-_MADE = "Give the folder that 'rnnspec train' made."
-#: What a training that is over has come to, in words.
+if TYPE_CHECKING:
+    from rnnspec.program.nodes import Program
+
+#: How a training has ended.
+Ending = Literal["reached", "finished", "diverged", "interrupted", "terminated", "failed"]
+#: The endings after which a training has nothing left to do, in words.
 OVER = {
     "reached": "reached its criterion",
     "finished": "made all its iterations",
     "diverged": "ended when every network had diverged",
 }
-_DTYPES = ("float32", "float64")
+_MADE = "Give the folder that 'rnnspec train' made."
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest, as far as its shape can be trusted afterwards."""
+class Plan(Record):
+    """What is trained, and how far."""
+
+    format: Literal[4] = Field(default=FORMAT, description="version of this layout, 4")
+    name: str = Field(description="name of the spec")
+    methods: tuple[str, ...] = Field(description="names of the overlays, in order")
+    settings: tuple[str, ...] = Field(description="the settings, `key=value`, as given to `--set`, in order")
+    identity: Sha256 = Field(
+        description="SHA-256 of the version of rnnspec and the resolved document; the name of the folder has "
+        "its first eight digits"
+    )
+    seed: Natural = Field(description="seed of all random numbers")
+    networks: Positive = Field(description="K, the number of networks")
+    first_network: Natural = Field(
+        description="number of the first network in the ensemble of the spec; not 0 only with "
+        "`--only-network`"
+    )
+    iterations: Positive = Field(
+        description="the iteration after which training ends at the latest; later than in the spec after "
+        "`rnnspec train --extend`"
+    )
+    for_criterion: bool = Field(
+        default=True,
+        description="false: training no longer stops at the criterion, which it had reached before",
+    )
+    extended: bool = Field(default=False, description="whether the training was extended")
+    diagnose_at: tuple[Positive, ...] = Field(
+        default=(),
+        description="iterations in which `--diagnose gradients` measures the gradient; empty without",
+    )
+
+
+class Versions(Record):
+    """The versions of the software that a run was trained with."""
+
+    rnnspec: str = Field(description="version of rnnspec")
+    language: int = Field(description="version of the language of specs")
+    python: str = Field(description="version of Python")
+    torch: str = Field(description="version of torch")
+    numpy: str = Field(description="version of NumPy")
+
+
+class Circumstances(Record):
+    """What computes: everything but the spec on which the bits of a training may depend."""
+
+    versions: Versions
+    target: str = Field(description="target, such as `cpu` or `torch`")
+    kernel: str | None = Field(
+        description="hash of what the bits of the compiled kernel depend on; null for targets that compile "
+        "nothing"
+    )
+    dtype: Literal["float32", "float64"] = Field(description="type of the numbers")
+    device: str = Field(description="device, as torch names it")
+    hardware: str = Field(description="the processor, or the GPU")
+    threads: Positive = Field(description="number of processor threads")
+
+
+class Summary(Record):
+    """What a training came to."""
+
+    status: Ending = Field(description="how training ended when the weights were saved, as in `status`")
+    signal: str | None = Field(description="the signal that ended it, such as SIGTERM; null: none did")
+    iterations: Natural = Field(description="updates made")
+    evaluated: Natural | None = Field(
+        description="number of updates after which performance was last measured; null: it never was"
+    )
+    trimmed_mean: SixDigits = Field(
+        description="performance that is compared with the criterion: the trimmed mean over networks, "
+        "without the share `trim` of them at each end"
+    )
+    performance: PerNetwork = Field(
+        description="performance of each network; 0 if it has diverged, null if no trial counted"
+    )
+    reached: tuple[Natural, ...] | None = Field(
+        description="numbers of the networks whose own performance is at the criterion; null without "
+        "a criterion"
+    )
+    diverged: tuple[Divergence, ...] = Field(
+        description="one entry for each network that has diverged: its number `network`, the "
+        "`iteration` in which it did, and the `cause`"
+    )
+
+
+class StoredResult(Summary):
+    """What a training came to, and the hashes of the files that belong to it."""
+
+    spec_sha256: Sha256 = Field(description="SHA-256 of `spec.yaml`; an edited file is refused")
+    weights_sha256: Sha256 = Field(description="SHA-256 of `weights.safetensors`; another file is refused")
+
+
+class Drift(Record):
+    """A resumption to other bits, which `--allow-drift` allowed."""
+
+    iteration: Natural = Field(description="updates made before it")
+    changed: tuple[str, ...] = Field(description="what had changed, a line each")
+
+
+class Manifest(Circumstances, Plan):
+    """What `manifest.json` holds."""
+
+    status: Literal["running"] | Ending = Field(
+        description="`running`; `reached` the criterion; `finished` all iterations; `diverged`: no network "
+        "is left; `interrupted` by Ctrl-C; `terminated` by another signal; `failed` with an error"
+    )
+    checkpointed: bool = Field(default=False, description="whether a checkpoint has been written")
+    result: StoredResult | None = Field(default=None, description="null until there are weights")
+    drift: tuple[Drift, ...] = Field(
+        default=(),
+        description="one entry for each time that training was resumed with `--allow-drift` to other bits: "
+        "after which `iteration`, and what had `changed`",
+    )
+
+    def hash_of(self, name: str) -> str | None:
+        """Return the SHA-256 of the spec or of the weights; None if there are no weights yet."""
+        if self.result is None:
+            return None
+        return {SPEC: self.result.spec_sha256, WEIGHTS: self.result.weights_sha256}[name]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    replace_file(folder / MANIFEST, f"{manifest.to_json(indent=2)}\n".encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a run folder.
+
+    Raises RequestError if the folder is no run folder, or if its manifest is damaged or of another version.
+    """
+    _check_folder(folder)
+    file = folder / MANIFEST
+    data = read_regular(file)
+    _check_version(folder, data)
+    manifest = Manifest.parse(data, file)
+    _check_values(manifest, file)
+    return manifest
+
+
+def part_of(folder: Path, manifest: Manifest, program: Program) -> tuple[int, int]:
+    """Return how many networks of the ensemble of its spec a run has, and the number of the first."""
+    networks, first, every = manifest.networks, manifest.first_network, program.training.networks
+    if (networks, first) != (every, 0) and not (networks == 1 and 0 <= first < every):
+        raise RequestError(
+            f"{folder / MANIFEST} does not fit {SPEC}: it has {networks:,} networks from number {first:,} "
+            f"on, and the spec has {every:,}.",
+            RESTORE,
+        )
+    return networks, first
+
+
+def damage_of(folder: Path, manifest: Manifest, name: str) -> str | None:
+    """Return what is wrong with a file whose hash the manifest has; None if nothing is."""
+    file = folder / name
+    try:
+        data = read_regular(file)
+    except FileNotFoundError:
+        return f"{folder} is not whole: {name} is missing"
+    except IsADirectoryError:
+        return f"{file} is a folder"
+    return (
+        None if sha256(data) == manifest.hash_of(name) else f"{file} is not the file that the training wrote"
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse what is no run folder."""
     if not folder.exists():
         meant = _meant(folder)
         raise RequestError(
@@ -43,47 +211,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} is not a run folder: it has no {MANIFEST}.",
             RESTORE if (folder / WEIGHTS).exists() else f"Did you mean {inside[0]}?" if inside else _MADE,
         )
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (ValueError, RecursionError):
-        raise RequestError(f"{folder / MANIFEST} is damaged: it is not JSON.", RESTORE) from None
-    language = _language(manifest)
-    if language is not None and language != LANGUAGE_VERSION:
-        raise RequestError(
-            f"{folder / MANIFEST} is of version {language} of the language, and this rnnspec reads version "
-            f"{LANGUAGE_VERSION}.",
-            f"Use the rnnspec that wrote it, {manifest['versions'].get('rnnspec', 'of an unknown version')}.",
-        )
-    if (folder / "graph.py").exists():
-        raise RequestError(f"{folder} is what 'rnnspec compile' wrote; it has no trained networks.", _MADE)
-    if not isinstance(manifest, dict) or not _readable(manifest):
-        raise RequestError(f"{folder / MANIFEST} was not written by this version of rnnspec.", RESTORE)
-    return manifest
-
-
-def part_of(folder: Path, manifest: dict[str, Any], program: Program) -> tuple[int, int]:
-    """Return how many networks of the ensemble of its spec a run has, and the number of the first."""
-    networks, first, every = manifest["networks"], manifest["first_network"], program.training.networks
-    if (networks, first) != (every, 0) and not (networks == 1 and 0 <= first < every):
-        raise RequestError(
-            f"{folder / MANIFEST} does not fit {SPEC}: it has {networks:,} networks from number {first:,} "
-            f"on, and the spec has {every:,}.",
-            RESTORE,
-        )
-    return networks, first
-
-
-def damage_of(folder: Path, manifest: dict[str, Any], name: str) -> str | None:
-    """Return what is wrong with a file whose hash the manifest has; None if nothing is."""
-    if not (folder / name).is_file():
-        return f"{folder} is not whole: {name} is missing"
-    if sha256((folder / name).read_bytes()) != manifest["sha256"][name]:
-        return f"{folder / name} is not the file that the training wrote"
-    return None
 
 
 def _meant(folder: Path) -> Path | None:
-    """Return the run folder whose name is nearest, beside a folder that is not there or in `runs`."""
+    """Return the run folder with the most similar name, in the same folder or in `runs`."""
     runs = {
         manifest.parent.name: manifest.parent
         for place in (Path("runs"), folder.parent)
@@ -92,33 +223,47 @@ def _meant(folder: Path) -> Path | None:
     return runs.get(closest(folder.name, runs))
 
 
-def _language(manifest: object) -> object:
-    """Return the version of the language that a manifest is of; None if it does not say."""
-    versions = manifest.get("versions") if isinstance(manifest, dict) else None
-    return versions.get("language") if isinstance(versions, dict) else None
+def _check_version(folder: Path, data: bytes) -> None:
+    """Refuse a manifest of another version, whose fields may have other meanings."""
+    # Imported here: the models of specs take longer than all of `rnnspec status`.
+    from rnnspec.spec.document import LANGUAGE_VERSION
+
+    file = folder / MANIFEST
+    try:
+        found = from_json(data)
+    except ValueError:
+        # Said better where it is read.
+        return
+    versions = found.get("versions") if isinstance(found, dict) else None
+    made_with = versions if isinstance(versions, dict) else {}
+    language = made_with.get("language", LANGUAGE_VERSION)
+    if language != LANGUAGE_VERSION:
+        writer = shorten(str(made_with.get("rnnspec", "of an unknown version")))
+        raise RequestError(
+            f"{file} is of version {shorten(str(language))} of the language, and this rnnspec reads version "
+            f"{LANGUAGE_VERSION}.",
+            f"Use the rnnspec that wrote it, {writer}.",
+        )
+    if (folder / "graph.py").exists():
+        raise RequestError(f"{folder} is what 'rnnspec compile' wrote; it has no trained networks.", _MADE)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise RequestError(f"{file} was not written by this version of rnnspec.", RESTORE)
 
 
-def _readable(manifest: dict[str, Any]) -> bool:
-    """Return whether a manifest has what is needed here, in the types that it is written with."""
-    kinds = {"networks": int, "first_network": int, "seed": int, "status": str, "iterations": int}
-    kinds |= {"identity": str, "versions": dict, "device": str, "threads": int, "name": str, "methods": list}
-    kinds |= {"settings": list}
-    if manifest.get("format") != FORMAT or any(type(manifest.get(k)) is not t for k, t in kinds.items()):
-        return False
-    if manifest["threads"] < 1 or type(manifest["versions"].get("rnnspec")) is not str:
-        return False
-    if not isinstance(manifest.get("drift", []), list):
-        return False
-    if manifest.get("target") not in TARGETS or manifest.get("dtype") not in _DTYPES:
-        return False
-    if "sha256" not in manifest:
-        return True
-    result, hashes = manifest.get("result"), manifest["sha256"]
-    return (
-        isinstance(hashes, dict)
-        and {SPEC, WEIGHTS} <= hashes.keys()
-        and isinstance(result, dict)
-        and isinstance(result.get("iterations"), int)
-        and isinstance(result.get("diverged"), list)
-        and all(isinstance(row, dict) and type(row.get("network")) is int for row in result["diverged"])
-    )
+def _check_values(manifest: Manifest, file: Path) -> None:
+    """Refuse a target that this version does not have, and networks that the run does not have."""
+    # Imported here: `rnnspec status` shows runs of any target, and has no use for code generators.
+    from rnnspec.runtime.targets import TARGETS
+
+    if manifest.target not in TARGETS:
+        raise RequestError(
+            f"{file}: field 'target' is '{shorten(manifest.target)}', expected {one_of(TARGETS)}.", RESTORE
+        )
+    numbers = range(manifest.first_network, manifest.first_network + manifest.networks)
+    for index, row in enumerate(manifest.result.diverged if manifest.result else ()):
+        if row.network not in numbers:
+            raise RequestError(
+                f"{file}: field 'result.diverged[{index}].network' is {row.network}, and the run has the "
+                f"networks {numbers.start} to {numbers.stop - 1}.",
+                RESTORE,
+            )

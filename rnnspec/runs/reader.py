@@ -8,11 +8,14 @@ from pathlib import Path
 from rnnspec.check.examine import Specification, load
 from rnnspec.errors import RequestError
 from rnnspec.runs.layout import SPEC, WEIGHTS, resume_command
-from rnnspec.runs.manifest import OVER, RESTORE, damage_of, part_of, read_manifest
+from rnnspec.runs.manifest import OVER, damage_of, part_of, read_manifest
+from rnnspec.runs.record import RESTORE
+from rnnspec.runs.regular import read_regular
 from rnnspec.runs.weights import load_weights
+from rnnspec.runtime.arguments import choice
 from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.targets import Target
+from rnnspec.runtime.targets import TARGETS, Target
 
 #: Why a run has no networks, by its status, and what to do.
 _WITHOUT = {
@@ -62,14 +65,13 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    if "sha256" not in manifest:
-        status = manifest["status"]
-        why, remedy = _WITHOUT.get(status, (f"ended as '{status}'", "Train again."))
+    if manifest.result is None:
+        why, remedy = _WITHOUT.get(manifest.status, (f"ended as '{manifest.status}'", "Train again."))
         raise RequestError(
             f"{folder} has no trained networks: its training {why}.",
             remedy.format(command=resume_command(folder)),
         )
-    again = "Make it again from the last checkpoint with" if manifest["status"] in OVER else "Resume it with"
+    again = "Make it again from the last checkpoint with" if manifest.status in OVER else "Resume it with"
     for name, remedy in ((SPEC, RESTORE), (WEIGHTS, f"{again}: {resume_command(folder)}")):
         if damage := damage_of(folder, manifest, name):
             raise RequestError(f"{damage}.", remedy)
@@ -80,14 +82,13 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         networks=networks,
         first_network=first,
         target=target,
-        preferred=manifest["target"],
-        dtype=DTYPES[manifest["dtype"]],
+        preferred=choice("target", manifest.target, TARGETS),
+        dtype=DTYPES[manifest.dtype],
         device=check_device(device),
     )
-    load_weights(simulation, (folder / WEIGHTS).read_bytes(), str(folder / WEIGHTS))
-    result = manifest["result"]
-    diverged = frozenset(int(row["network"]) - first for row in result["diverged"])
-    return StoredRun(folder, specification, simulation, int(result["iterations"]), diverged)
+    load_weights(simulation, read_regular(folder / WEIGHTS), str(folder / WEIGHTS))
+    diverged = frozenset(row.network - first for row in manifest.result.diverged)
+    return StoredRun(folder, specification, simulation, manifest.result.iterations, diverged)
 
 
 def ensemble_of(run: Simulation | StoredRun | Path | str) -> Simulation | StoredRun:

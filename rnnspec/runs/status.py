@@ -1,20 +1,28 @@
-"""How runs stand, read off their folders: also of those that are training, and without torch."""
+"""The state of runs, read from their folders, also while they are training.  Free of torch."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic_core import from_json
 
 from rnnspec.errors import RequestError
 from rnnspec.runs.layout import CHECKPOINTS, FORMAT, MANIFEST, METRICS, TIMING
+from rnnspec.runs.lines import last_line
 from rnnspec.runs.lock import Holder, holder
+from rnnspec.runs.manifest import Manifest
+from rnnspec.runs.metrics import MetricsRow
+from rnnspec.runs.regular import read_regular
+from rnnspec.runs.timing import TimingRow
 
-#: stopped: by a signal, to be resumed.  cut off: it ended without a word.  unseen: another machine may be
-#: training it.  foreign: another version of rnnspec made it.  damaged: the manifest cannot be read.
+#: stopped: by a signal.  cut off: the process was killed, or the machine stopped.  unseen: another machine
+#: may be training it.  foreign: another version of rnnspec made it.  damaged: a file cannot be read.
 State = Literal[
     "running",
     "reached",
@@ -36,88 +44,101 @@ _STATES: dict[str, State] = {
     "terminated": "stopped",
     "failed": "failed",
 }
-#: Bytes at the end of a file in which its last line is looked for, which has a few numbers for each network.
-_TAIL = 2**22
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a run stands.
+    """The state of one run.
 
-    methods, settings: the overlays by name and the settings `key=value` with which it was begun.  completed,
-    iterations: updates made, as far as is written, and in all.  networks, first_network: which of the
-    ensemble of the spec it trains.  performance: as the criterion sees it, nan before the first evaluation.
-    seconds: trained so far.  diverged: how many networks have.  holder: who trains it.
+    methods, settings: names of the overlays, and the settings `key=value`.  completed: updates made, as far
+    as the files show.  iterations: updates planned.  first_network: number of its first network in the
+    ensemble of the spec.  performance: trimmed mean of the last evaluation, nan before the first.  seconds:
+    of training so far.  diverged: number of networks that have diverged.  holder: the process that trains the
+    run. problem: why it is `damaged`, a sentence that names the file; empty otherwise.
     """
 
     folder: Path
     name: str
-    identity: str
-    methods: tuple[str, ...]
-    settings: tuple[str, ...]
-    target: str
-    device: str
-    dtype: str
     state: State
-    completed: int
-    iterations: int
-    networks: int
-    first_network: int
-    performance: float
-    seconds: float
-    diverged: int
-    holder: Holder | None
+    identity: str = ""
+    methods: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    target: str = ""
+    device: str = ""
+    dtype: str = ""
+    completed: int = 0
+    iterations: int = 0
+    networks: int = 0
+    first_network: int = 0
+    performance: float = math.nan
+    seconds: float = 0.0
+    diverged: int = 0
+    holder: Holder | None = None
+    problem: str = ""
 
 
 def run_statuses(paths: Iterable[Path | str]) -> list[RunStatus]:
-    """Return how the runs of some folders stand: runs themselves, or folders of runs.
+    """Return the state of each run.  paths: run folders, or folders of runs.
 
-    Raises RequestError for a folder that is not there, or has no run.
+    Raises RequestError for a folder that does not exist or holds no run.
     """
     return [run_status(folder) for path in paths for folder in _runs(Path(path))]
 
 
 def run_status(folder: Path) -> RunStatus:
-    """Return how one run stands."""
+    """Return the state of one run."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest["format"] != FORMAT:
-            return _unread(folder, "foreign")
-        state, claimed = _state(manifest["status"], folder)
+        manifest = _manifest(folder)
+        if manifest is None:
+            return RunStatus(folder, folder.name, "foreign")
+        state, claimed = _state(manifest.status, folder)
         if state == "cut off":
-            # It may have ended since.
-            manifest = json.loads((folder / MANIFEST).read_bytes())
-            state, claimed = _state(manifest["status"], folder)
-        last = _last_row(folder / METRICS) or {}
-        return RunStatus(
-            folder,
-            str(manifest["name"]),
-            str(manifest["identity"]),
-            tuple(map(str, manifest["methods"])),
-            tuple(map(str, manifest["settings"])),
-            str(manifest["target"]),
-            str(manifest["device"]),
-            str(manifest["dtype"]),
-            state,
-            _completed(manifest, last, folder),
-            int(manifest["iterations"]),
-            int(manifest["networks"]),
-            int(manifest["first_network"]),
-            _number(last.get("trimmed_mean")),
-            _number((_last_row(folder / TIMING) or {}).get("seconds"), 0.0),
-            len(max((manifest.get("result") or {}).get("diverged", ()), last.get("diverged", ()), key=len)),
-            claimed,
-        )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return _unread(folder, "damaged")
+            # The run may have ended between the two reads: look again.
+            manifest = _manifest(folder) or manifest
+            state, claimed = _state(manifest.status, folder)
+        metrics = last_line(MetricsRow, folder / METRICS)
+    except RequestError as error:
+        return RunStatus(folder, folder.name, "damaged", problem=error.reason)
+    except OSError as error:
+        problem = f"{error.filename or folder}: {error.strerror}."
+        return RunStatus(folder, folder.name, "damaged", problem=problem)
+    result = manifest.result
+    return RunStatus(
+        folder=folder,
+        name=manifest.name,
+        identity=manifest.identity,
+        methods=manifest.methods,
+        settings=manifest.settings,
+        target=manifest.target,
+        device=manifest.device,
+        dtype=manifest.dtype,
+        state=state,
+        completed=max(
+            metrics.iteration if metrics else 0, result.iterations if result else 0, _checkpointed(folder)
+        ),
+        iterations=manifest.iterations,
+        networks=manifest.networks,
+        first_network=manifest.first_network,
+        performance=metrics.trimmed_mean if metrics else math.nan,
+        seconds=_seconds(folder),
+        diverged=max(len(result.diverged) if result else 0, len(metrics.diverged) if metrics else 0),
+        holder=claimed,
+    )
 
 
-def _unread(folder: Path, state: State) -> RunStatus:
-    return RunStatus(folder, folder.name, "", (), (), "", "", "", state, 0, 0, 0, 0, math.nan, 0.0, 0, None)
+def _manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a run; None if another version of rnnspec has written it."""
+    file = folder / MANIFEST
+    data = read_regular(file)
+    with contextlib.suppress(ValueError):
+        found = from_json(data)
+        if isinstance(found, dict) and "format" in found and found["format"] != FORMAT:
+            return None
+    return Manifest.parse(data, file)
 
 
 def _runs(path: Path) -> Iterator[Path]:
-    if (path / MANIFEST).is_file():
+    if os.path.lexists(path / MANIFEST):
         yield path
         return
     if not path.is_dir():
@@ -133,7 +154,7 @@ def _runs(path: Path) -> Iterator[Path]:
 
 
 def _state(status: str, folder: Path) -> tuple[State, Holder | None]:
-    """Return the state of a run whose manifest says `status`, and who trains it."""
+    """Return the state of a run from the `status` in its manifest, and the process that trains it."""
     claimed = holder(folder)
     if claimed is not None and claimed.alive:
         return "running", claimed
@@ -144,32 +165,15 @@ def _state(status: str, folder: Path) -> tuple[State, Holder | None]:
     return "unseen", claimed
 
 
-def _completed(manifest: dict[str, Any], last: dict[str, Any], folder: Path) -> int:
-    """Return the updates made, as far as anything is written about them."""
+def _checkpointed(folder: Path) -> int:
+    """Return the iteration of the latest checkpoint; 0 if there is none."""
     names = [file.stem for file in (folder / CHECKPOINTS).glob("*.json")]
-    kept = [int(name) for name in names if name.isdecimal()]
-    result = manifest.get("result") or {}
-    measured = last.get("iteration", 0)
-    return max(measured if isinstance(measured, int) else 0, int(result.get("iterations", 0)), *kept, 0)
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
-def _last_row(file: Path) -> dict[str, Any] | None:
-    """Return the last line of a file that is whole; None if there is none, or it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - _TAIL))
-            lines = stream.read().split(b"\n")
-    except OSError:
-        return None
-    for line in reversed(lines[:-1]):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict):
-            return row
-    return None
-
-
-def _number(value: object, missing: float = math.nan) -> float:
-    return float(value) if isinstance(value, int | float) else missing
+def _seconds(folder: Path) -> float:
+    """Return the seconds of training so far; 0 if they cannot be read, since a run is whole without them."""
+    with contextlib.suppress(OSError, RequestError):
+        timing = last_line(TimingRow, folder / TIMING)
+        return (timing.seconds if timing else None) or 0.0
+    return 0.0

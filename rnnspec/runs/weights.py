@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Network
+from rnnspec.runs.tensors import NotSafetensors, parse_tensors
 from rnnspec.runtime.simulation import Simulation
 
 #: The axes of each kind of tensor, by the beginning of its name.
@@ -53,9 +53,11 @@ def weights_to_bytes(simulation: Simulation) -> bytes:
 def load_weights(simulation: Simulation, data: bytes, name: str) -> None:
     """Give an ensemble the weights of a file.  name: of the file, for messages."""
     try:
-        tensors = safetensors.torch.load(data)
-    except SafetensorError as error:
-        raise RequestError(f"{name} is no weights file: {error}.", "Restore the file from a copy.") from None
+        tensors = parse_tensors(data)
+    except NotSafetensors as error:
+        raise RequestError(
+            f"{name} is not a safetensors file: {error}.", "Restore the file from a copy."
+        ) from None
     raw = dict(simulation.named_parameters())
     with torch.no_grad():
         for parameter, block, place, signed in _blocks(simulation.program.network):

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rnnspec.analysis.evaluation import Evaluation
-from rnnspec.runs.checkpoint import Divergence
+from rnnspec.runs.divergence import Divergence
+from rnnspec.runs.manifest import Ending
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.stages import AnnealingStage
 from rnnspec.training.interruption import StopStatus
-
-#: reached: the criterion.  finished: all iterations.  diverged: no network is left.  interrupted: Ctrl-C.
-#: terminated: asked to stop by a signal from outside.  failed: the run folder could not be written.
-Status = Literal["reached", "finished", "diverged", "interrupted", "terminated", "failed"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class Kept:
 class Finished:
     """Training is over; the weights are not saved yet."""
 
-    status: Status
+    status: Ending
     completed: int
 
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 
 from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_mean
-from rnnspec.runs.checkpoint import Checkpoint, Divergence, LatestEvaluation
+from rnnspec.runs.checkpoint import LatestEvaluation, TrainingState
+from rnnspec.runs.divergence import Divergence
+from rnnspec.runs.manifest import Ending
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.stages import AnnealingStage, stage_at
 from rnnspec.training.events import (
@@ -14,7 +16,6 @@ from rnnspec.training.events import (
     Evaluated,
     Finished,
     Observer,
-    Status,
     Updated,
 )
 from rnnspec.training.interruption import Interruption
@@ -36,8 +37,8 @@ def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, tuple[flo
 class Loop:
     """Trains a simulation in place.
 
-    completed: the updates made.  latest: what the networks were last found to be worth, None before the
-    first evaluation.  iterations: when training ends at the latest, and for_criterion whether it ends before.
+    completed: updates made.  latest: the latest evaluation, None before the first.  iterations: updates after
+    which training ends at the latest.  for_criterion: whether it ends earlier, at the criterion.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class Loop:
         *,
         iterations: int | None = None,
         for_criterion: bool = True,
-        start: Checkpoint | None = None,
+        start: TrainingState | None = None,
     ) -> None:
-        """start: where to go on; the initial weights if not given."""
+        """start: the state from which to resume; the initial weights if not given."""
         self.simulation = simulation
         self.training = simulation.program.training
         self.iterations = self.training.iterations if iterations is None else iterations
@@ -60,7 +61,7 @@ class Loop:
         self._observer = observer
         if start is not None:
             self.updater.restore(start.tensors, start.diverged)
-            self.completed, self.latest = start.completed, start.latest
+            self.completed, self.latest = start.completed, start.evaluation
 
     @property
     def performance(self) -> tuple[float, ...]:
@@ -75,10 +76,10 @@ class Loop:
         interruption: Interruption,
         before: Callable[[Loop], None] = lambda loop: None,
         keep: Callable[[Loop], None] = lambda loop: None,
-    ) -> Status:
+    ) -> Ending:
         """Train until the criterion is reached, the iterations are used up, or a signal comes.
 
-        before, keep: are called before every iteration, and after it when all that belongs to it is done.
+        before: is called before every iteration.  keep: is called after it and its evaluation.
         """
         while (status := self._end(interruption)) is None:
             before(self)
@@ -87,10 +88,9 @@ class Loop:
         self._observer(Finished(status, self.completed))
         return status
 
-    def checkpoint(self, metrics: tuple[int, str], seconds: float) -> Checkpoint:
-        """Return all that training goes on from."""
-        diverged = tuple(self.updater.diverged)
-        return Checkpoint(self.completed, self.updater.state(), self.latest, diverged, metrics, seconds)
+    def state(self) -> TrainingState:
+        """Return all that training is resumed from."""
+        return TrainingState(self.completed, self.updater.state(), self.latest, tuple(self.updater.diverged))
 
     def _advance(self) -> None:
         """Make one update, and evaluate if it is time to."""
@@ -111,7 +111,9 @@ class Loop:
         )
         trim = self.training.stop.trim if self.training.stop else 0.0
         mean = trimmed_mean(evaluation.performance, trim)
-        self.latest = LatestEvaluation(self.completed, evaluation.performance, mean)
+        self.latest = LatestEvaluation(
+            iteration=self.completed, performance=evaluation.performance, trimmed_mean=mean
+        )
 
         def of_living(values: Iterable[float]) -> tuple[float, ...]:
             return tuple(math.nan if k in dead else value for k, value in enumerate(values))
@@ -129,10 +131,10 @@ class Loop:
             )
         )
 
-    def _end(self, interruption: Interruption) -> Status | None:
+    def _end(self, interruption: Interruption) -> Ending | None:
         """Return why training is over, None if it is not.  What has been reached counts before a signal."""
         stop, last = self.training.stop, self.latest
-        fresh = last is not None and last.completed == self.completed
+        fresh = last is not None and last.iteration == self.completed
         if self.for_criterion and stop and last and fresh and last.trimmed_mean >= stop.performance:
             return "reached"
         if self.completed >= self.iterations:

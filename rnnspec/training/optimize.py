@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnspec.program.nodes import Optimizer
-from rnnspec.runs.checkpoint import Divergence
+from rnnspec.runs.divergence import Divergence
 from rnnspec.runtime.simulation import Simulation
 
 
@@ -59,7 +59,7 @@ class Updater:
             self._lose(_not_finite(parameter.detach()), f"its {name} was not finite after the update", causes)
         self._restore()
         new = [
-            Divergence(self.simulation.first_network + network, iteration, cause)
+            Divergence(network=self.simulation.first_network + network, iteration=iteration, cause=cause)
             for network, cause in sorted(causes.items())
         ]
         self.diverged += new
@@ -77,25 +77,31 @@ class Updater:
 
     def restore(self, state: Mapping[str, Tensor], diverged: Iterable[Divergence]) -> None:
         """Go back to a state.  Raises ValueError if it is not one of this ensemble and optimiser."""
+        needed = _state_names(self.simulation.program.training.optimizer)
+        for name, parameter in zip(self.names, self.parameters, strict=True):
+            if not _is_like(state.get(f"weights/{name}"), parameter):
+                raise ValueError(f"its {name} has another shape or type of number")
+            for key in needed:
+                like = None if key == "step" else parameter
+                if not _is_like(state.get(f"optimizer/{name}/{key}"), like):
+                    raise ValueError("it has the state of another optimiser")
+        if not _is_like(state.get("alive"), self.alive):
+            raise ValueError("it does not say which networks have diverged")
+        diverged = list(diverged)
+        first = self.simulation.first_network
+        for divergence in diverged:
+            if not first <= divergence.network < first + self.simulation.networks:
+                raise ValueError(f"it says that network {divergence.network} has diverged")
         with torch.no_grad():
             for name, parameter, finite in zip(self.names, self.parameters, self._finite, strict=True):
-                given = state.get(f"weights/{name}")
-                if given is None or (given.shape, given.dtype) != (parameter.shape, parameter.dtype):
-                    raise ValueError(f"it has other weights: {name} does not fit")
-                parameter.copy_(given)
-                finite.copy_(given)
+                parameter.copy_(state[f"weights/{name}"])
+                finite.copy_(parameter)
                 prefix = f"optimizer/{name}/"
                 self.optimizer.state[parameter] = {
-                    key.removeprefix(prefix): self._placed(value, parameter)
-                    for key, value in state.items()
-                    if key.startswith(prefix)
+                    key: self._placed(state[prefix + key], parameter) for key in needed
                 }
-        needed = _STATE[self.simulation.program.training.optimizer.kind]
-        for parameter in self.parameters:
-            if not needed <= self.optimizer.state[parameter].keys():
-                raise ValueError("it has the state of another optimiser")
         self.alive = state["alive"].to(self.alive.device)
-        self.diverged = list(diverged)
+        self.diverged = diverged
 
     @staticmethod
     def _placed(value: Tensor, parameter: Tensor) -> Tensor:
@@ -132,13 +138,25 @@ class Updater:
                 old.copy_(parameter)
 
 
-#: What torch's optimisers remember of each parameter; some remember more, if they are asked to.
-_STATE: dict[str, set[str]] = {
-    "adam": {"step", "exp_avg", "exp_avg_sq"},
-    "adamw": {"step", "exp_avg", "exp_avg_sq"},
-    "rmsprop": {"step", "square_avg"},
-    "sgd": set(),
-}
+def _state_names(optimizer: Optimizer) -> tuple[str, ...]:
+    """Return the names of what torch's optimiser keeps for each parameter, after the first update."""
+    momentum = ("momentum_buffer",) if dict(optimizer.options).get("momentum") else ()
+    match optimizer.kind:
+        case "adam" | "adamw":
+            return "step", "exp_avg", "exp_avg_sq"
+        case "rmsprop":
+            return "step", "square_avg", *momentum
+        case "sgd":
+            return momentum
+
+
+def _is_like(given: Tensor | None, like: Tensor | None) -> bool:
+    """Whether a tensor has the shape and type of number of another one; None: of a counter of steps."""
+    if given is None:
+        return False
+    if like is None:
+        return given.dim() == 0 and given.is_floating_point()
+    return (given.shape, given.dtype) == (like.shape, like.dtype)
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], optimizer: Optimizer) -> torch.optim.Optimizer:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnspec.analysis.evaluation import trimmed_mean
-from rnnspec.files import finite, finite_list
-from rnnspec.runs.checkpoint import Divergence
+from rnnspec.runs.divergence import Divergence
+from rnnspec.runs.manifest import Ending, Summary
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.events import Status
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Result:
     """
 
     simulation: Simulation
-    status: Status
+    status: Ending
     iterations: int
     evaluated: int | None
     performance: tuple[float, ...]
@@ -53,23 +53,15 @@ class Result:
         first = self.simulation.first_network
         return tuple(first + k for k, p in enumerate(self.performance) if p >= stop.performance)
 
-    def summary(self) -> dict[str, object]:
-        """Return the result in words and numbers that JSON has."""
-        return {
-            "status": self.status,
-            "signal": self.signal,
-            "iterations": self.iterations,
-            "evaluated": self.evaluated,
-            "trimmed_mean": finite(self.trimmed_mean),
-            "performance": finite_list(self.performance),
-            "reached": None if self.reached is None else list(self.reached),
-            "diverged": [divergence_row(d) for d in self.diverged],
-        }
-
-
-def divergence_row(divergence: Divergence) -> dict[str, object]:
-    return {
-        "network": divergence.network,
-        "iteration": divergence.iteration,
-        "cause": divergence.cause,
-    }
+    def summary(self) -> Summary:
+        """Return the result as the manifest has it."""
+        return Summary(
+            status=self.status,
+            signal=self.signal,
+            iterations=self.iterations,
+            evaluated=self.evaluated,
+            trimmed_mean=math.nan if self.trimmed_mean is None else self.trimmed_mean,
+            performance=self.performance,
+            reached=self.reached,
+            diverged=self.diverged,
+        )

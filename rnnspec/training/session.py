@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 
-from rnnspec.analysis.gradients import diagnose_gradients, keep_diagnosis
-from rnnspec.runs.checkpoint import Checkpoint
+from rnnspec.analysis.gradients import diagnose_gradients, save_diagnosis
+from rnnspec.runs.checkpoint import TrainingState
 from rnnspec.runs.layout import resume_command
+from rnnspec.runs.manifest import Ending
+from rnnspec.runs.weights import weights_to_bytes
+from rnnspec.runs.writer import RunWriter
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Status, Stopping, Warned
+from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Stopping, Warned
 from rnnspec.training.interruption import Interruption, Stopped
 from rnnspec.training.loop import Loop
+from rnnspec.training.metrics import metrics_row
 from rnnspec.training.result import Result
-from rnnspec.training.run import Run
 
 
 class Session:
@@ -24,11 +27,11 @@ class Session:
     def __init__(
         self,
         simulation: Simulation,
-        run: Run | None,
+        run: RunWriter | None,
         interruption: Interruption,
         observer: Observer | None,
         *,
-        start: Checkpoint | None = None,
+        start: TrainingState | None = None,
         iterations: int | None = None,
         for_criterion: bool = True,
     ) -> None:
@@ -54,7 +57,7 @@ class Session:
             )
             result = self._result(self.loop.run(self.interruption, self._diagnose, self._checkpoint))
             if self.run:
-                self.run.finish(result, self.loop)
+                self._save(self.run, result)
             return result
         except OSError as error:
             if self.run:
@@ -71,7 +74,7 @@ class Session:
     def tell(self, event: Event) -> None:
         """Write an evaluation to the metrics, and pass any event to the observer."""
         if self.run and isinstance(event, Evaluated):
-            self.run.record(event)
+            self.run.record(metrics_row(self.loop.simulation.program, event))
         if self._observer:
             try:
                 self._observer(event)
@@ -87,7 +90,7 @@ class Session:
         try:
             with self.interruption.impatient():
                 found = diagnose_gradients(loop.simulation, iteration)
-                trouble = keep_diagnosis(self.run.folder, found)
+                trouble = save_diagnosis(self.run.folder, found)
         except Stopped:
             return
         except Exception as error:
@@ -98,16 +101,17 @@ class Session:
 
     def _checkpoint(self, loop: Loop) -> None:
         """Write a checkpoint if one is due."""
-        if self.run and self.run.keep(loop):
+        if self.run and self.run.is_due(loop.completed):
+            self.run.checkpoint(loop.state())
             self.tell(Kept(loop.completed))
 
-    def _result(self, status: Status) -> Result:
+    def _result(self, status: Ending) -> Result:
         loop = self.loop
         return Result(
             simulation=loop.simulation,
             status=status,
             iterations=loop.completed,
-            evaluated=loop.latest.completed if loop.latest else None,
+            evaluated=loop.latest.iteration if loop.latest else None,
             performance=loop.performance,
             diverged=tuple(loop.updater.diverged),
             folder=self.run.folder if self.run else None,
@@ -115,22 +119,28 @@ class Session:
             for_criterion=loop.for_criterion,
         )
 
-    def _rescue(self, run: Run) -> str:
+    def _save(self, run: RunWriter, result: Result) -> None:
+        """Write a last checkpoint, and save the weights."""
+        if run.complete and run.checkpointed != self.loop.completed:
+            run.checkpoint(self.loop.state())
+        run.save(weights_to_bytes(result.simulation), result.summary())
+
+    def _rescue(self, run: RunWriter) -> str:
         """Save the networks after a failed write, if possible; return what became of them."""
         result = self._result("failed")
         saved = f"The networks are saved as they were after iteration {result.iterations:,}, in {run.folder}."
         try:
-            run.finish(result, self.loop)
+            self._save(run, result)
         except OSError:
             try:
                 # The weights take less room than a checkpoint.
-                run.save(result)
+                run.save(weights_to_bytes(result.simulation), result.summary())
             except OSError as error:
                 self._give_up(run, "failed")
                 saved = f"The networks could not be saved: {error.filename}: {error.strerror}."
         return f"{saved}\n  Resume it with: {resume_command(run.folder)}"
 
-    def _give_up(self, run: Run, status: Status) -> None:
+    def _give_up(self, run: RunWriter, status: Ending) -> None:
         """Note in the manifest that the training ended without weights, if the disk permits."""
         with contextlib.suppress(OSError):
             run.give_up(status)

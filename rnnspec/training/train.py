@@ -9,7 +9,9 @@ import torch
 
 from rnnspec.check.examine import Specification, specification_of
 from rnnspec.errors import RequestError
+from rnnspec.runs.create import create_run
 from rnnspec.runs.layout import resume_command
+from rnnspec.runs.writer import checkpoint_interval
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
 from rnnspec.runtime.simulation import Simulation
@@ -17,7 +19,6 @@ from rnnspec.runtime.targets import Target
 from rnnspec.training.events import Observer
 from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.result import Result
-from rnnspec.training.run import checkpoint_interval, create_run
 from rnnspec.training.session import Session
 
 

@@ -125,7 +125,7 @@ def test_a_picture_that_cannot_be_kept_costs_no_training(
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("rnnspec.analysis.gradients.append_line", full)
+    monkeypatch.setattr("rnnspec.runs.gradients.append_line", full)
     events: list[Event] = []
     result = train(write_tiny(tmp_path), diagnose_at=[1], observer=events.append)
     assert result.status == "finished"
@@ -177,10 +177,10 @@ def test_the_picture(tmp_path: Path) -> None:
 
 def test_nothing_to_draw(tmp_path: Path) -> None:
     run = folder_of(train(write_tiny(tmp_path)))
-    with pytest.raises(rnnspec.RequestError, match="its gradients were not looked at"):
+    with pytest.raises(rnnspec.RequestError, match="its gradients were not measured"):
         rnnspec.plot_gradients(run)
     pytest.importorskip("matplotlib")
-    for text, said in (("", "has nothing to draw"), ('{"iteration": 1}', "is not what the training wrote")):
+    for text, said in (("", "has nothing to draw"), ('{"iteration": 1}', "line 1 has no field 'betas'")):
         (run / "gradients.jsonl").write_text(text)
         with pytest.raises(rnnspec.RequestError, match=said):
             rnnspec.plot_gradients(run)

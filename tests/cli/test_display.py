@@ -17,7 +17,7 @@ from rnnspec.cli.display.live import LiveDisplay
 from rnnspec.cli.display.plain import PlainDisplay
 from rnnspec.cli.display.progress import Progress, five_numbers
 from rnnspec.diagnostics import Diagnostic, Source, Span
-from rnnspec.runs.checkpoint import Divergence
+from rnnspec.runs.divergence import Divergence
 from rnnspec.runtime.batch import Stage
 from rnnspec.runtime.stages import AnnealingStage
 from rnnspec.training.events import Diverged, Event, Stopping, Updated

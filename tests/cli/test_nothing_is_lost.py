@@ -18,7 +18,7 @@ import pytest
 from cli.command import LIMIT, PROGRAM, ROOT, Child, rnnspec
 from training.samples import write_tiny
 
-from rnnspec.files import write_file
+from rnnspec.files import replace_file, write_file
 from rnnspec.training.events import Event, Updated
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -219,9 +219,9 @@ def test_weights_are_saved_where_a_checkpoint_does_not_fit(
     def full(path: Path, data: bytes) -> None:
         if path.parent.name == "checkpoints":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        write_file(path, data)
+        replace_file(path, data)
 
-    monkeypatch.setattr("rnnspec.runs.checkpoint.write_file", full)
+    monkeypatch.setattr("rnnspec.runs.checkpoint.replace_file", full)
     answer = rnnspec("train", "tiny.yaml", "--checkpoint-iterations", 2)
     assert answer.code == 2
     assert "The networks are saved as they were after iteration 2, in runs/" in answer.err
@@ -306,9 +306,10 @@ def test_a_disk_that_is_full_at_the_end(folder: Path, monkeypatch: pytest.Monkey
         if path.name == name and "manifest.json" in written:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         written.append(path.name)
-        write_file(path, data)
+        replace_file(path, data)
 
-    monkeypatch.setattr("rnnspec.training.run.write_file", full)
+    monkeypatch.setattr("rnnspec.runs.writer.replace_file", full)
+    monkeypatch.setattr("rnnspec.runs.manifest.replace_file", full)
     answer = rnnspec("train", "tiny.yaml", "-q")
     (run,) = (folder / "runs").iterdir()
     assert answer.code == 2
@@ -331,7 +332,7 @@ def test_the_last_time_is_of_no_consequence(folder: Path, monkeypatch: pytest.Mo
         if "finished" in text:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr("rnnspec.training.run.append_line", full)
+    monkeypatch.setattr("rnnspec.runs.writer.append_line", full)
     assert rnnspec("train", "tiny.yaml", "-q").code == 0
     is_trained(folder, "finished")
 
@@ -339,7 +340,7 @@ def test_the_last_time_is_of_no_consequence(folder: Path, monkeypatch: pytest.Mo
 def test_no_line_is_torn(tmp_path: Path) -> None:
     """The part of a line that still fitted is taken back."""
     script = (
-        "import resource, sys; from pathlib import Path; from rnnspec.files import append_line\n"
+        "import resource, sys; from pathlib import Path; from rnnspec.runs.regular import append_line\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))\n"
         "append_line(Path(sys.argv[1]), 'a whole line')\n"
         "append_line(Path(sys.argv[1]), 'a torn line')\n"

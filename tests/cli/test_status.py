@@ -237,7 +237,7 @@ def test_runs_that_cannot_be_read(folder: Path) -> None:
     shutil.copytree(run, run.with_name("torn"))
     manifest = json.loads((run / "manifest.json").read_text())
     (run.with_name("old") / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    (run.with_name("torn") / "manifest.json").write_text('{"format": 3,')
+    (run.with_name("torn") / "manifest.json").write_text('{"format": 4,')
     shutil.copytree(run, run.with_name("deep"))
     (run.with_name("deep") / "manifest.json").write_text("[" * 99_999)
     assert rnnspec("resume", run.with_name("deep")).code == 2

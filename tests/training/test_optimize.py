@@ -142,7 +142,7 @@ def test_weights_that_an_update_makes_infinite_are_undone(tmp_path: Path) -> Non
     before = {name: p.detach().clone() for name, p in simulation.named_parameters()}
     updater = Updater(simulation)
     bias = simulation.bias
-    updater.update(torch.cat([1e10 * bias[:1].sum(1), bias[1:].sum(1) * 0]), 0)
+    updater.update(torch.cat([1e10 * bias[:1].sum(1), bias[1:].sum(1) * 0]), 1)
     assert [lost.network for lost in updater.diverged] == [0]
     assert updater.diverged[0].cause == "its bias was not finite after the update"
     assert torch.equal(simulation.bias, before["bias"])

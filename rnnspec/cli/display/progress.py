@@ -11,7 +11,7 @@ from rnnspec.analysis.evaluation import is_scored
 from rnnspec.cli.console import count
 from rnnspec.cli.display.charts import quantile
 from rnnspec.program.nodes import Program
-from rnnspec.runs.checkpoint import Divergence
+from rnnspec.runs.divergence import Divergence
 from rnnspec.runtime.batch import Stage
 from rnnspec.runtime.stages import next_change, stage_at
 from rnnspec.training.events import Diverged, Evaluated, Event, Finished, Started, Stopping, Updated, Warned

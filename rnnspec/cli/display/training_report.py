@@ -26,7 +26,7 @@ def print_result(title: str, result: Result, *, as_json: bool) -> None:
     if as_json:
         program = result.simulation.program
         folder = None if result.folder is None else str(result.folder)
-        print(to_json({"name": program.name, "run": folder, **result.summary()}, indent=2))
+        print(to_json({"name": program.name, "run": folder, **result.summary().model_dump()}, indent=2))
         return
     print(f"{title} {_ending(result)}")
     for label, text in _facts(result):
