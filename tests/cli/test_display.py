@@ -97,7 +97,7 @@ def test_what_the_live_display_says_of_trouble(tmp_path: Path) -> None:
     display = LiveDisplay("tiny")
     try:
         train(load_tiny(tmp_path, "training.iterations=2"), out=None, observer=display)
-        display(Diverged((Divergence(1, 2, "its loss was not finite"),)))
+        display(Diverged((Divergence(network=1, iteration=2, cause="its loss was not finite"),)))
         display.progress.finished = False
         display(Stopping("interrupted"))
     finally:
