@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from rnnspec.errors import RequestError
 from rnnspec.runs.layout import CHECKPOINTS, FORMAT, MANIFEST, METRICS, TIMING
-from rnnspec.runs.lines import last_line
+from rnnspec.runs.lines import Row, last_line
 from rnnspec.runs.lock import Holder, holder
 from rnnspec.runs.manifest import Manifest
 from rnnspec.runs.metrics import MetricsRow
@@ -22,7 +22,7 @@ from rnnspec.runs.regular import read_regular
 from rnnspec.runs.timing import TimingRow
 
 #: stopped: by a signal.  cut off: the process was killed, or the machine stopped.  unseen: another machine
-#: may be training it.  foreign: another version of rnnspec made it.  damaged: a file cannot be read.
+#: may be training it.  foreign: another version of rnnspec made it.  damaged: the manifest cannot be read.
 State = Literal[
     "running",
     "reached",
@@ -96,13 +96,13 @@ def run_status(folder: Path) -> RunStatus:
             # The run may have ended between the two reads: look again.
             manifest = _manifest(folder) or manifest
             state, claimed = _state(manifest.status, folder)
-        metrics = last_line(MetricsRow, folder / METRICS)
     except RequestError as error:
         return RunStatus(folder, folder.name, "damaged", problem=error.reason)
     except OSError as error:
         problem = f"{error.filename or folder}: {error.strerror}."
         return RunStatus(folder, folder.name, "damaged", problem=problem)
     result = manifest.result
+    metrics, timing = _last(MetricsRow, folder / METRICS), _last(TimingRow, folder / TIMING)
     return RunStatus(
         folder=folder,
         name=manifest.name,
@@ -120,7 +120,7 @@ def run_status(folder: Path) -> RunStatus:
         networks=manifest.networks,
         first_network=manifest.first_network,
         performance=metrics.trimmed_mean if metrics else math.nan,
-        seconds=_seconds(folder),
+        seconds=(timing.seconds if timing else None) or 0.0,
         diverged=max(len(result.diverged) if result else 0, len(metrics.diverged) if metrics else 0),
         holder=claimed,
     )
@@ -171,9 +171,8 @@ def _checkpointed(folder: Path) -> int:
     return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
-def _seconds(folder: Path) -> float:
-    """Return the seconds of training so far; 0 if they cannot be read, since a run is whole without them."""
+def _last(kind: type[Row], file: Path) -> Row | None:
+    """Return the last record of a file; None if it cannot be read: the manifest has the state of the run."""
     with contextlib.suppress(OSError, RequestError):
-        timing = last_line(TimingRow, folder / TIMING)
-        return (timing.seconds if timing else None) or 0.0
-    return 0.0
+        return last_line(kind, file)
+    return None

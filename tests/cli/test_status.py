@@ -85,7 +85,7 @@ def test_a_run_from_beginning_to_end(folder: Path) -> None:
         child.send_signal(signal.SIGUSR1)
         _, said = child.communicate(timeout=LIMIT)
     assert child.returncode == 75
-    assert "did not give the run back; it has ended." in said
+    assert "was still there; that process has ended." in said
     assert state(run)["state"] == "stopped"
     assert rnnspec("evaluate", run, "--sequences", 4).code == 0
 
