@@ -1,4 +1,4 @@
-"""What a generated module says about itself: its header, and docstrings that depend on the program."""
+"""The documentation in a generated module: its header, and the docstrings that depend on the program."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rnnspec.spec.activations import ACTIVATIONS
 
 
 def title(program: Program) -> str:
-    """Return the name of a program and its summary, as words that are harmless in a docstring."""
+    """Return the name and the summary of a program, in characters that are safe in a docstring."""
     name, summary = checked(program.name), free_text(program.summary)
     return f"{name}: {summary}" if summary else f"{name}."
 
 
 def document(program: Program, roles: Sequence[str]) -> dict[str, object]:
-    """Return the header's equations and facts, and the docstrings `docs` by the place they belong to."""
+    """Return the equations and facts of the header, and the docstrings by what they describe (`docs`)."""
     network = program.network
     return {
         "equations": {"rates": _rates(network), "outputs": _outputs(network)},
@@ -89,9 +89,8 @@ def _length(epoch: Epoch) -> str:
 def _task(program: Program) -> str:
     clock = "  t: the seconds since the epoch began, (T, 1)." if _has_time(program) else ""
     return (
-        "Every value has the axes (K', B, T, C), each of length 1 where it does not vary, so numbers, time "
-        "courses and vectors over the units of a channel meet without ado.  trial: its variables by name.  "
-        f"y: the outputs by channel.{clock}"
+        "Every value has the axes (K', B, T, C).  An axis along which it is constant has length 1, and "
+        f"values broadcast.  trial: the variables of a trial, by name.  y: the outputs by channel.{clock}"
     )
 
 
@@ -106,25 +105,25 @@ def _has_time(program: Program) -> bool:
 
 def _landings(program: Program) -> str:
     edges = ", ".join(checked(skip.name) for skip in program.skips)
-    increment = " and the increment F(r) - r of step `increment_step` (None for sctt)"
+    increment = ", with F(r) - r of step `increment_step` (None for sctt),"
     increment = increment if any(skip.kind == "dasc" for skip in program.skips) else ""
     ragged = program.timeline.ragged
-    own = "  sequences: those it concerns.  length: the steps between, on their own clock." if ragged else ""
+    own = "  sequences: the sequences concerned.  length: the steps that they skip." if ragged else ""
     return (
-        f"landings: objects that say what state `state` takes: state `source`{increment}.  "
-        f"edge: the place of its beta among those of {edges}.{own}"
+        f"landings: each mixes state `source`{increment} into state `state`.  "
+        f"edge: the index of its beta; the order is {edges}.{own}"
     )
 
 
 def _segment(program: Program) -> str:
-    burn_in = ", the burn-in is -1" if program.timeline.burn_in else ""
+    burn_in = ", -1 for the burn-in" if program.timeline.burn_in else ""
     own = (
-        "  Sequences differ, and steps are those of the longest; the others are held in their last state.  "
-        "clocks, lengths: the start and the steps of each sequence, or one for all."
+        "  Sequences can differ in length: the steps are those of the longest, and the others wait in their "
+        "last state.  clocks, lengths: the start and the steps of each sequence, or one for all."
     )
     return (
-        f"epoch: its number in EPOCHS{burn_in}.  grace: how many of its first steps are not judged.  "
-        f"gradient: whether it is learned from.{own if program.timeline.ragged else ''}"
+        f"epoch: its index in EPOCHS{burn_in}.  grace: the number of first steps without loss or score.  "
+        f"gradient: whether its states carry gradient.{own if program.timeline.ragged else ''}"
     )
 
 
@@ -132,15 +131,16 @@ def _simulate(program: Program, roles: Sequence[str]) -> str:
     bias = ", readout_bias (K, C)" if program.network.readout_bias else ""
     betas = "  betas: one for each skip." if program.skips else ""
     forced = (
-        "  forced_reads: (K, B, trials) by name, in place of what the networks answered."
+        "  forced_reads: (K, B, trials) by name, used instead of the values read from the outputs."
         if "read" in roles
         else ""
     )
     return (
-        f"weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias "
-        f"(K, N){bias}, as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a "
-        f"step.{betas}  seed, iteration, evaluation: choose the random numbers.  first_network: the number "
-        f"of network 0 in a larger ensemble.{forced}  record: keep rates and inputs."
+        "weights: effective weights w_rec (K, N, N), where [k, i, j] is from unit j to unit i, "
+        f"w_in (K, N, C), w_out (K, C, N), bias (K, N){bias}.  timetable: by default a MeanTimetable.  "
+        f"dt: seconds per step.{betas}  seed, iteration, evaluation: select the random numbers.  "
+        f"first_network: the number of network 0 in a larger ensemble.{forced}  record: store rates and "
+        "inputs."
     )
 
 
@@ -151,10 +151,11 @@ def _loss(program: Program, roles: Sequence[str]) -> str:
     kinds = dict.fromkeys(names[errors[c.name]] for c in program.network.outputs if c.name in errors)
     terms = [f"mean {kind}{' times weight' if 'weight' in roles else ''}" for kind in kinds]
     if terms and len(timeline.phases) > 1:
-        terms[-1] += ", phases added"
+        each = " + ".join(terms)
+        terms = [f"sum over phases of {each if len(terms) == 1 else f'({each})'}"]
     for penalty in program.training.penalties:
         terms.append(f"{literal(penalty.coefficient)} mean {_norm(penalty.quantity, penalty.norm)}")
-    return " + ".join(terms) or "0: nothing is learned"
+    return " + ".join(terms) or "0: no targets, no penalties"
 
 
 def _norm(quantity: str, norm: str) -> str:

@@ -1,4 +1,4 @@
-"""The functions of a task in a generated source: what there are, and which epochs share one."""
+"""The functions of a task in a generated source: their roles, and which epochs share one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TypeVar
 
 from rnnspec.program.nodes import Drive, Epoch, Rate, Timeline
 
-#: What an epoch may have a function for, in the order in which they are called, and how each is documented.
+#: The roles of the functions of an epoch, in the order in which they are called, and their documentation.
 EPOCH_ROLES = {
-    "duration": "How long {} lasts, in seconds.",
+    "duration": "The duration of {}, in seconds.",
     "input": "The input throughout {}, by channel.",
     "varying": "The input that changes from step to step of {}, by channel.",
     "target": "The target outputs in {}, by channel.",
     "weight": "The weight of a point of {} in the loss.",
-    "correct": "Whether a point of {} is right.",
-    "read": "What is read off the outputs at the last step of {}.",
-    "after": "Compute what depends on the reads of {}.",
+    "correct": "Whether a point of {} is correct.",
+    "read": "The values read from the outputs at the last step of {}.",
+    "after": "Compute the variables that depend on the reads of {}.",
 }
 
 #: The same for a trial as a whole.
@@ -29,7 +29,7 @@ DRAW = "Draw the variables of a trial that depend on no read."
 
 @dataclass(frozen=True)
 class Function:
-    """A function of a source, laid out: the lines below its docstring, relative to the body."""
+    """A function of a source.  lines: its body after the docstring, without the indentation of the body."""
 
     name: str
     parameters: str
@@ -45,7 +45,7 @@ def share(
 ) -> list[tuple[str, AnyFunction, tuple[int, ...]]]:
     """Return each function once, with its role and the numbers of the epochs that have an equal one.
 
-    functions: of which epoch, in which role.  The documentation of the result names the epochs.
+    functions: epoch, role and function each.  The documentation of the result names the epochs.
     """
     written: dict[tuple[str, str, tuple[str, ...]], AnyFunction] = {}
     users: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}

@@ -80,7 +80,7 @@ def _slices(name: str, comment: str, ranges: Iterable[tuple[str, int, int]]) -> 
 
 
 def _time_constants(network: Network) -> list[tuple[str, int]]:
-    """Return tau and the number of units that have it, neighbours joined."""
+    """Return each tau and its number of units; neighbours with the same tau are joined."""
     found: list[tuple[str, int]] = []
     for population in network.populations:
         tau, count = literal(float(population.tau)), population.stop - population.start
@@ -91,7 +91,7 @@ def _time_constants(network: Network) -> list[tuple[str, int]]:
 
 
 def _readouts(channels: Sequence[OutputChannel]) -> dict[str, object]:
-    """Return how outputs follow from the readout x: one function of all, or one for each channel."""
+    """Return how outputs follow from the readout x: one function for all channels, or one for each."""
     first = channels[0].activation
     kinds = {(channel.activation.name, channel.activation.arguments) for channel in channels}
     alike = len(kinds) == 1 and (not ACTIVATIONS[first.name].distribution or len(channels) == 1)
@@ -151,7 +151,7 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
 
 
 def _given(names: Mapping[str, str], roles: Sequence[str]) -> list[str]:
-    """Return the functions of an epoch as arguments: by position up to the first it lacks, then by name."""
+    """Return the functions of an epoch as arguments: positional up to the first missing one, then by name."""
     arguments: list[str] = []
     for position, role in enumerate(roles):
         if role in names:
@@ -168,7 +168,7 @@ def _recorded_input(program: Program, roles: Sequence[str]) -> str:
 
 
 def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
-    """Return the steps of an epoch without jitter, of a drawn duration amid its bounds."""
+    """Return the steps of an epoch without jitter; a drawn duration is taken at mid-range."""
     if epoch.duration.time is not None:
         return whole_steps(epoch.duration.time, dt)
     assert epoch.duration.value is not None

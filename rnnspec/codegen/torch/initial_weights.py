@@ -1,4 +1,4 @@
-"""Random initial weights in a generated module: statements that draw and then carve the matrices."""
+"""Random initial weights in a generated module: draw the matrices, then set their zeros and signs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def weight_lines(network: Network) -> list[str]:
 
 
 def uses_orthogonal(network: Network) -> bool:
-    """Whether any matrix is drawn orthogonal."""
+    """Whether any tensor has an orthogonal distribution."""
     matrices = (network.w_rec, network.w_in, network.w_out)
     inits = [m.init for m in matrices] + [b.init for m in matrices for b in m.blocks if b.init is not None]
     return any(init.name == "orthogonal" for init in (*inits, network.bias))
@@ -41,7 +41,7 @@ def _matrix(matrix: Matrix) -> Iterator[str]:
             chosen = f"torch.rand(networks, {rows}, {columns}) < {literal(block.density)}"
             yield f"{name}{_place((block.rows, block.columns))} *= {chosen}"
     if name == "w_rec":
-        for first, last in _lonely(matrix):
+        for first, last in _without_self_connections(matrix):
             yield f"{name}.diagonal(0, 1, 2)[:, {first}:{last}] = 0"
     for sign, symbol in (("excitatory", ""), ("inhibitory", "-")):
         for place in _merged(matrix, lambda block, sign=sign: block.sign == sign):  # type: ignore[misc]
@@ -68,15 +68,15 @@ def _draw(distribution: Distribution, rows: int, columns: int) -> str:
             return f"{b} * torch.distributions.Gamma({_float(a)}, 1.0).sample(({shape}))"
         case "orthogonal":
             return f"{a} * orthogonal({shape})"
-    raise ValueError(f"no distribution is called '{distribution.name}'")
+    raise ValueError(f"unknown distribution '{distribution.name}'")
 
 
 def _float(text: str) -> str:
     return text if "." in text or "e" in text else f"{text}.0"
 
 
-def _lonely(matrix: Matrix) -> list[tuple[int, int]]:
-    """Return the stretches of the diagonal that have no self-connections, joined where they touch."""
+def _without_self_connections(matrix: Matrix) -> list[tuple[int, int]]:
+    """Return the ranges of the diagonal without self-connections; adjacent ranges are joined."""
     found: list[tuple[int, int]] = []
     for block in sorted(matrix.blocks, key=lambda block: block.rows):
         first, last = max(block.rows[0], block.columns[0]), min(block.rows[1], block.columns[1])
@@ -88,7 +88,7 @@ def _lonely(matrix: Matrix) -> list[tuple[int, int]]:
 
 
 def _merged(matrix: Matrix, chosen: Callable[[Block], bool]) -> list[Rectangle]:
-    """Return the rectangles that the chosen blocks make up, in few pieces: joined along rows, then down."""
+    """Return rectangles that cover the chosen blocks; adjacent blocks are joined along rows, then columns."""
     pieces = sorted((block.rows, block.columns) for block in matrix.blocks if chosen(block))
     wide: list[Rectangle] = []
     for rows, columns in pieces:

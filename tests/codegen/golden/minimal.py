@@ -1,7 +1,7 @@
 """minimal: Hold, look at a direction, then report it.
 
-The task, the network, the loss and the score, in plain PyTorch.  `python graph.py` runs one batch of random
-networks on it and needs nothing else.
+The task, the network, the loss and the score, in plain PyTorch.  Running `python graph.py` simulates one
+batch with random networks; it needs torch alone.
 
     tau dr/dt = -r + f(W_rec r + b + W_in u),  f(x) = max(x, 0)
     y = g(W_out r),  g(x) = 1 / (1 + exp(-x))
@@ -11,8 +11,8 @@ inputs        cue to input, stimulus to input
 outputs       fixation from output, saccade from output
 trial         fixation 200 ms, stimulus 400 ms +- 40 ms, response 400 ms
 
-Axes, always in this order: networks K, sequences B, steps T, units N, channels C.  K' means K, or 1 for what
-all networks share.  A sequence is one trial.
+Axes, always in this order: networks K, sequences B, steps T, units N, channels C.  K' is K, or 1 for values
+that all networks share.  A sequence is one trial.
 """
 
 import math
@@ -20,7 +20,7 @@ import math
 import torch
 from torch import Tensor
 
-DT = 0.02  # seconds in a step
+DT = 0.02  # seconds per step
 UNITS = 8
 POPULATIONS = {"input": slice(0, 4), "output": slice(4, 8)}
 TAU = torch.tensor([0.1] * 8, dtype=torch.float64)  # seconds, of each unit
@@ -32,9 +32,8 @@ PHASES = ("hold", "respond")  # of a trial
 
 # --- the task ----------------------------------------------------------------------------------------
 #
-# Every value has the axes (K', B, T, C), each of length 1 where it does not vary, so numbers, time courses
-# and vectors over the units of a channel meet without ado.  trial: its variables by name.  y: the outputs by
-# channel.
+# Every value has the axes (K', B, T, C).  An axis along which it is constant has length 1, and values
+# broadcast.  trial: the variables of a trial, by name.  y: the outputs by channel.
 
 
 def draw(trial):
@@ -54,7 +53,7 @@ def target_fixation(trial):
 
 
 def correct_fixation(trial, y):
-    """Whether a point of fixation and stimulus is right."""
+    """Whether a point of fixation and stimulus is correct."""
     fixation = y["fixation"]
     return fixation > 0.5
 
@@ -77,14 +76,14 @@ def target_response(trial):
 
 
 def correct_response(trial, y):
-    """Whether a point of response is right."""
+    """Whether a point of response is correct."""
     fixation, saccade = y["fixation"], y["saccade"]
     direction = trial["direction"].to(fixation)
     return (fixation < 0.5) & (distance(angle(saccade), direction) < 0.2 * math.pi)
 
 
 class Epoch:
-    """A part of a trial.  steps: of its mean duration; grace: the first of them, which are not judged."""
+    """A part of a trial.  steps: at its mean duration.  grace: first steps without loss or score."""
 
     def __init__(self, name, phase, steps, grace, gradient, input=None, target=None, correct=None):
         self.name, self.phase, self.steps, self.grace, self.gradient = name, phase, steps, grace, gradient
@@ -118,7 +117,7 @@ def step(rate: Tensor, drive: Tensor, w_rec_t: Tensor, alpha: Tensor) -> Tensor:
 def chunk(rate: Tensor, drive: Tensor, w_rec_t: Tensor, alpha: Tensor) -> list[Tensor]:
     """Advance the rates by T steps and return the T new states, (K, B, N) each.
 
-    drive: (T, K, B, N).  Like `step`, this suits torch.compile, torch.export and torch.jit.script.
+    drive: (T, K, B, N).  `step` and `chunk` work with torch.compile, torch.export and torch.jit.script.
     """
     states: list[Tensor] = []
     for now in drive.unbind(0):
@@ -144,8 +143,8 @@ def outputs(x: Tensor) -> dict[str, Tensor]:
 class Segment:
     """An epoch of one trial: the steps start .. start + steps - 1.
 
-    epoch: its number in EPOCHS.  grace: how many of its first steps are not judged.  gradient: whether it is
-    learned from.
+    epoch: its index in EPOCHS.  grace: the number of first steps without loss or score.  gradient: whether
+    its states carry gradient.
     """
 
     def __init__(self, epoch, trial, start, steps, grace, gradient):
@@ -154,7 +153,7 @@ class Segment:
 
 
 class MeanTimetable:
-    """The segments of mean durations; any object with these attributes may take its place."""
+    """The segments of mean durations; any object with these attributes can replace it."""
 
     landings = ()
 
@@ -169,7 +168,7 @@ class MeanTimetable:
 
 
 class Result:
-    """What a batch adds up to: sums over points, the states that steps made, by trial and phase."""
+    """Sums over the points of a batch, by trial and phase; a point is the state after one step."""
 
     def __init__(self, trials: list, rate: Tensor, dt: float, record: bool):
         self.trials, self.dt, self.record = trials, dt, record
@@ -181,7 +180,7 @@ class Result:
 
 
 class Sum:
-    """A sum, and the number of its terms."""
+    """A sum and the number of its terms."""
 
     def __init__(self, zero: Tensor):
         self.amount, self.count = zero, 0
@@ -202,12 +201,12 @@ def simulate(
     first_network: int = 0,
     record: bool = False,
 ) -> Result:
-    """Run one batch of trials through an ensemble of networks.
+    """Simulate one batch of trials with an ensemble of networks.
 
-    weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias (K, N),
-    as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a step.  seed, iteration,
-    evaluation: choose the random numbers.  first_network: the number of network 0 in a larger ensemble.
-    record: keep rates and inputs.
+    weights: effective weights w_rec (K, N, N), where [k, i, j] is from unit j to unit i, w_in (K, N, C),
+    w_out (K, C, N), bias (K, N).  timetable: by default a MeanTimetable.  dt: seconds per step.  seed,
+    iteration, evaluation: select the random numbers.  first_network: the number of network 0 in a larger
+    ensemble.  record: store rates and inputs.
     """
     timetable = timetable or MeanTimetable()
     like, w_rec_t = weights["bias"], weights["w_rec"].mT
@@ -228,7 +227,7 @@ def simulate(
                 rate, path = states[-1], path + states
                 if record:
                     result.inputs.append(u[:, :, None].expand(-1, sequences, last - first, -1))
-                # Without gradient nothing outlives its chunk; with it, a segment is judged at once.
+                # Without gradient, observe chunk by chunk, which frees the states; with it, whole segments.
                 if last == end or not torch.is_grad_enabled():
                     observe(result, weights, segment, path, last - segment.start)
                     path = []
@@ -236,13 +235,13 @@ def simulate(
 
 
 def cuts(first: int, last: int, longest: int):
-    """Cut the steps first .. last - 1 into chunks of at most `longest`."""
+    """Split the steps first .. last - 1 into chunks of at most `longest`."""
     for start in range(first, last, longest):
         yield start, min(start + longest, last)
 
 
 def inputs(epoch: Epoch, trial, like: Tensor) -> Tensor:
-    """Return the constant input of an epoch, channels side by side: (K', B, C), 0 where there is none."""
+    """Return the constant input of an epoch, all channels in one tensor: (K', B, C), 0 without input."""
     values = epoch.input(trial) if epoch.input else {}
     shape = torch.broadcast_shapes((1, 1, 1), *(torch.as_tensor(v).shape[:-1] for v in values.values()))
     u = like.new_zeros(*shape, 9)
@@ -255,7 +254,7 @@ def inputs(epoch: Epoch, trial, like: Tensor) -> Tensor:
 
 
 def observe(result: Result, weights: dict[str, Tensor], segment, path: list[Tensor], stop: int) -> None:
-    """Judge the points of some steps in a row; stop: how many of the segment's steps are over then."""
+    """Add consecutive points to the sums.  path: their states.  stop: the segment's steps made so far."""
     epoch, trial = EPOCHS[segment.epoch], result.trials[segment.trial]
     if not (epoch.target or epoch.correct or result.record or segment.gradient):
         return
@@ -283,7 +282,7 @@ def observe(result: Result, weights: dict[str, Tensor], segment, path: list[Tens
 
 
 def phase_mean(sums: dict, phase: str) -> Tensor:
-    """Return the mean over a phase's points and units, then over trials and sequences that have any: (K,)."""
+    """Return the mean over a phase's points and units, then over trials and sequences with points: (K,)."""
     means = [(s.amount / s.count).mean(1) for (_, name), s in sums.items() if name == phase and s.count]
     return sum(means) / max(len(means), 1)
 
@@ -291,7 +290,7 @@ def phase_mean(sums: dict, phase: str) -> Tensor:
 def loss(result: Result, weights: dict[str, Tensor]) -> Tensor:
     """Return the loss of each network, (K,).
 
-    mean squared error, phases added
+    sum over phases of mean squared error
     """
     total = torch.zeros_like(weights["bias"][:, 0])
     for phase in PHASES:
@@ -300,15 +299,15 @@ def loss(result: Result, weights: dict[str, Tensor]) -> Tensor:
 
 
 def correctness(result: Result, phase: str) -> Tensor:
-    """Return the fraction of a phase's points that are right: (K, B, trials), nan without points."""
+    """Return the fraction of a phase's points that are correct: (K, B, trials), NaN without points."""
     sums = (result.right[trial, phase] for trial in range(TRIALS))
     return torch.stack([s.amount / s.count for s in sums], -1)
 
 
 def trial_performance(result: Result) -> Tensor:
-    """Return how well each trial was done: (K, B, trials), nan where nothing is scored.
+    """Return the performance in each trial: (K, B, trials), NaN where nothing is scored.
 
-    The correctness of its phases, weighted by the steps of their scored epochs, grace included.
+    The mean correctness of its phases, weighted by the steps of their scored epochs, grace included.
     """
     right = torch.stack([correctness(result, phase) for phase in PHASES])
     steps = [[result.steps[trial, phase] for trial in range(TRIALS)] for phase in PHASES]
@@ -340,7 +339,7 @@ def uniform(words: tuple[Tensor, ...], low, high) -> Tensor:
 
 
 def distance(a, b) -> Tensor:
-    """Return how far apart two directions are, between 0 and pi."""
+    """Return the angle between two directions, from 0 to pi."""
     apart = torch.remainder(a - b, 2 * math.pi)
     return torch.minimum(apart, 2 * math.pi - apart)
 
@@ -357,20 +356,21 @@ def angle(vector: Tensor) -> Tensor:
     psi = 2 * math.pi * torch.arange(units, dtype=vector.dtype, device=vector.device) / units
     cosine, sine = (vector @ torch.stack((psi.cos(), psi.sin()), -1)).split(1, -1)
     direction = torch.remainder(torch.atan2(sine, cosine), 2 * math.pi)
-    # The remainder of a tiny negative angle is rounded to 2 pi itself.
+    # For a tiny negative angle, the remainder is rounded to exactly 2 pi.
     return direction.masked_fill_(direction >= 2 * math.pi, 0.0)
 
 
 # --- random numbers ----------------------------------------------------------------------------------
 #
-# A random number follows from a key, (seed, 8 iteration + purpose), and a counter that says what it is for.
-# Nothing else is random and nothing has a state, so network k of an ensemble is network k alone.
+# Every random number is a function of a key, (seed, 8 iteration + stream), and a counter, such as (step,
+# unit, sequence, network).  There is no generator state, so network k gets the same numbers alone as in an
+# ensemble.
 
-WORD = 0xFFFFFFFF  # 32 bits; as the number of a network or trial: what all of them share
+WORD = 0xFFFFFFFF  # 32 bits; as the number of a network or trial: shared by all
 
 
 class Trial:
-    """One trial of every sequence: its variables by name, and the random words of its draws."""
+    """One trial of all sequences: its variables by name, and the random words of its draws."""
 
     def __init__(self, number: int, before, key: tuple[int, int], networks: Tensor, sequences: int):
         self.number, self.before, self.key, self.values = number, before, key, {}
@@ -381,7 +381,7 @@ class Trial:
         return self.values[name]
 
     def update(self, values: dict[str, Tensor]) -> None:
-        """Take in variables: (K', B, 1, 1) each, kept in float64 on the CPU."""
+        """Store variables: (K', B, 1, 1) each, converted to float64 on the CPU."""
         self.values |= {name: value.to("cpu", torch.float64) for name, value in values.items()}
 
     def words(self, call: int) -> tuple[Tensor, ...]:
@@ -391,7 +391,7 @@ class Trial:
 
 
 def draw_trials(key: tuple[int, int], networks: Tensor, sequences: int) -> list[Trial]:
-    """Draw the trials of all sequences, as far as they are known beforehand."""
+    """Draw the trials of all sequences: the variables that are known before the simulation."""
     trials: list[Trial] = []
     for number in range(TRIALS):
         trials.append(Trial(number, trials[-1] if trials else None, key, networks, sequences))
@@ -400,10 +400,10 @@ def draw_trials(key: tuple[int, int], networks: Tensor, sequences: int) -> list[
 
 
 def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Turn a counter of four 32-bit words into four random ones: Philox4x32-10 (Salmon et al. 2011).
+    """Turn a counter of four 32-bit words into four random words: Philox4x32-10 (Salmon et al. 2011).
 
-    The words are int64 and broadcast.  Each round mixes two by two, so the first three work on few numbers;
-    after them all words have the full shape and are changed in place.
+    The words are int64 and broadcast.  Each round combines pairs of words, so the full shape is reached only
+    after three rounds; the later rounds work in place.
     """
     k0, k1 = key
     for turn in range(10):
@@ -413,7 +413,7 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: tuple[int, int])
         else:
             p0, p1 = c0.mul_(0xD2511F53), c2.mul_(0xCD9E8D57)
             c0, c2 = (p1 >> 32).bitwise_xor_(c1), (p0 >> 32).bitwise_xor_(c3)
-        # Only what the next round multiplies is cut to 32 bits; c1 and c3 keep a rest above.
+        # Only the factors of the next round must be cut to 32 bits; higher bits of c1 and c3 do no harm.
         c0, c2 = c0.bitwise_xor_(k0).bitwise_and_(WORD), c2.bitwise_xor_(k1).bitwise_and_(WORD)
         c1, c3 = p1, p0
         k0, k1 = (k0 + 0x9E3779B9) & WORD, (k1 + 0xBB67AE85) & WORD
@@ -421,13 +421,13 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: tuple[int, int])
 
 
 def unit(word: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Turn the lower 32 bits of words into numbers between 0 and 1."""
+    """Turn the lower 32 bits w of words into numbers in (0, 1): ((w >> 8) + 1/2) 2^-24."""
     bits = word.to(torch.int32).bitwise_right_shift_(8).bitwise_and_(0xFFFFFF)
     return bits.to(dtype).add_(0.5).mul_(2.0**-24)
 
 
 def normals(words: tuple[Tensor, ...], dtype: torch.dtype = torch.float64) -> Tensor:
-    """Turn four random words into four standard normal numbers (Box-Muller), which are the last axis."""
+    """Turn four random words into four standard normal numbers (Box-Muller), along a new last axis."""
     numbers = torch.empty(*words[0].shape, 4, dtype=dtype, device=words[0].device)
     for place, (first, second) in ((0, words[:2]), (2, words[2:])):
         radius = unit(first, dtype).log_().mul_(-2).sqrt_()
@@ -441,7 +441,7 @@ def normals(words: tuple[Tensor, ...], dtype: torch.dtype = torch.float64) -> Te
 
 
 def random_weights(networks: int, seed: int = 0) -> dict[str, Tensor]:
-    """Draw initial weights; those of connections that do not exist are 0."""
+    """Draw initial weights with torch's generator; they are 0 where no connection exists."""
     torch.manual_seed(seed)
     w_rec = 0.3535533905932738 * torch.randn(networks, 8, 8)
     w_in = 0.3333333333333333 * torch.randn(networks, 8, 9)

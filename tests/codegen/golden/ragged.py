@@ -1,7 +1,7 @@
 """minimal: Hold, look at a direction, then report it.
 
-The task, the network, the loss and the score, in plain PyTorch.  `python graph.py` runs one batch of random
-networks on it and needs nothing else.
+The task, the network, the loss and the score, in plain PyTorch.  Running `python graph.py` simulates one
+batch with random networks; it needs torch alone.
 
     tau dr/dt = -r + f(W_rec r + b + W_in u + 0.3 eta),  f(x) = max(x, 0)^1.5
     y = g(W_out r + c),  g(x) = 1 / (1 + exp(-x)) for fixation, 1 / (1 + exp(-x)) for saccade, exp(x_i) /
@@ -13,8 +13,8 @@ outputs       fixation from output, saccade from output, choice from output
 trial         (burn-in 100 ms), fixation drawn, stimulus drawn +- 40 ms, response 400 ms
 skips         long (dasc), short (sctt), whole (dasc)
 
-Axes, always in this order: networks K, sequences B, steps T, units N, channels C.  K' means K, or 1 for what
-all networks share.  A sequence is 2 trials in a row.
+Axes, always in this order: networks K, sequences B, steps T, units N, channels C.  K' is K, or 1 for values
+that all networks share.  A sequence is 2 trials in a row.
 """
 
 import math
@@ -22,7 +22,7 @@ import math
 import torch
 from torch import Tensor
 
-DT = 0.02  # seconds in a step
+DT = 0.02  # seconds per step
 UNITS = 8
 POPULATIONS = {"input": slice(0, 4), "output": slice(4, 8)}
 TAU = torch.tensor([0.1] * 4 + [0.06] * 4, dtype=torch.float64)  # seconds, of each unit
@@ -36,9 +36,9 @@ PHASES = ("hold", "respond")  # of a trial
 
 # --- the task ----------------------------------------------------------------------------------------
 #
-# Every value has the axes (K', B, T, C), each of length 1 where it does not vary, so numbers, time courses
-# and vectors over the units of a channel meet without ado.  trial: its variables by name.  y: the outputs by
-# channel.  t: the seconds since the epoch began, (T, 1).
+# Every value has the axes (K', B, T, C).  An axis along which it is constant has length 1, and values
+# broadcast.  trial: the variables of a trial, by name.  y: the outputs by channel.  t: the seconds since the
+# epoch began, (T, 1).
 
 
 def draw(trial):
@@ -65,7 +65,7 @@ def recall(trial):
 
 
 def duration_fixation(trial):
-    """How long fixation lasts, in seconds."""
+    """The duration of fixation, in seconds."""
     wait = trial["wait"]
     return 0.06 + wait
 
@@ -82,13 +82,13 @@ def target_fixation(trial, t):
 
 
 def correct_fixation(trial, y):
-    """Whether a point of fixation and stimulus is right."""
+    """Whether a point of fixation and stimulus is correct."""
     fixation = y["fixation"]
     return fixation > 0.5
 
 
 def duration_stimulus(trial):
-    """How long stimulus lasts, in seconds."""
+    """The duration of stimulus, in seconds."""
     wait = trial["wait"]
     return wait
 
@@ -106,14 +106,14 @@ def target_stimulus(trial, t):
 
 
 def read_stimulus(trial, y):
-    """What is read off the outputs at the last step of stimulus."""
+    """The values read from the outputs at the last step of stimulus."""
     choice_ = y["choice"]
     answered = argmax(choice_)
     return {"answered": answered}
 
 
 def after_stimulus(trial):
-    """Compute what depends on the reads of stimulus."""
+    """Compute the variables that depend on the reads of stimulus."""
     answered, side = trial["answered"], trial["side"]
     right = number(answered == side)
     streak = where(right != 0, trial.previous("streak", 0) + 1, 0)
@@ -139,7 +139,7 @@ def weight_response(trial, t):
 
 
 def correct_response(trial, y):
-    """Whether a point of response is right."""
+    """Whether a point of response is correct."""
     fixation, saccade = y["fixation"], y["saccade"]
     direction = trial["direction"].to(fixation)
     return (fixation < 0.5) & (distance(angle(saccade), direction) < 0.2 * math.pi)
@@ -152,7 +152,7 @@ def scored(trial):
 
 
 class Epoch:
-    """A part of a trial.  steps: of its mean duration; grace: the first of them, which are not judged."""
+    """A part of a trial.  steps: at its mean duration.  grace: first steps without loss or score."""
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ EPOCHS = [
         weight=weight_response,
         correct=correct_response,
     ),
-    # The burn-in stands last, so its number is -1.
+    # The burn-in is last, so that its index is -1.
     Epoch("burn_in", "", 5, 0, False),
 ]
 
@@ -240,8 +240,8 @@ def step(rate: Tensor, drive: Tensor, w_rec_t: Tensor, alpha: Tensor) -> Tensor:
 def chunk(rate: Tensor, drive: Tensor, w_rec_t: Tensor, alpha: Tensor) -> list[Tensor]:
     """Advance the rates by T steps and return the T new states, (K, B, N) each.
 
-    drive: (T, K, B, N).  alpha: (T, B, N), 0 where a sequence is held.  Like `step`, this suits
-    torch.compile, torch.export and torch.jit.script.
+    drive: (T, K, B, N).  alpha: (T, B, N), 0 at steps in which a sequence waits.  `step` and `chunk` work
+    with torch.compile, torch.export and torch.jit.script.
     """
     states: list[Tensor] = []
     for now, share in zip(drive.unbind(0), alpha.unbind(0)):
@@ -273,14 +273,14 @@ def power(x: Tensor, exponent: float) -> Tensor:
 
 
 class Skips:
-    """Skip connections through time: what they take from one state and mix into a later one.
+    """Skip connections through time, which mix an earlier state into a later one.
 
     r <- (1 - beta) r(source) + beta r
-    r <- (1 - beta) [r(source) + n (F(r) - r)] + beta r      n: the steps between, F: one step
+    r <- (1 - beta) [r(source) + n (F(r) - r)] + beta r      n: the steps skipped, F: one step
 
-    landings: objects that say what state `state` takes: state `source` and the increment F(r) - r of step
-    `increment_step` (None for sctt).  edge: the place of its beta among those of long, short, whole.
-    sequences: those it concerns.  length: the steps between, on their own clock.
+    landings: each mixes state `source`, with F(r) - r of step `increment_step` (None for sctt), into state
+    `state`.  edge: the index of its beta; the order is long, short, whole.  sequences: the sequences
+    concerned.  length: the steps that they skip.
     """
 
     def __init__(self, landings, betas: tuple, rate: Tensor):
@@ -291,9 +291,9 @@ class Skips:
             self.landings.setdefault(landing.state, []).append(landing)
 
     def land(self, first: int, before: Tensor, states: list[Tensor]) -> None:
-        """Mix what lands on the last of some states into it, and keep what is taken from them later.
+        """Apply the landings on the last of some states, and store the states that later landings use.
 
-        first: the number of the state before; states: those that the steps from there made.
+        first: the number of the state `before`.  states: the states that follow it.
         """
         for number, (old, new) in enumerate(zip([before, *states], states), first):
             if number in self.departures:
@@ -318,9 +318,10 @@ class Skips:
 class Segment:
     """An epoch of one trial: the steps start .. start + steps - 1.
 
-    epoch: its number in EPOCHS, the burn-in is -1.  grace: how many of its first steps are not judged.
-    gradient: whether it is learned from.  Sequences differ, and steps are those of the longest; the others
-    are held in their last state.  clocks, lengths: the start and the steps of each sequence, or one for all.
+    epoch: its index in EPOCHS, -1 for the burn-in.  grace: the number of first steps without loss or score.
+    gradient: whether its states carry gradient.  Sequences can differ in length: the steps are those of the
+    longest, and the others wait in their last state.  clocks, lengths: the start and the steps of each
+    sequence, or one for all.
     """
 
     def __init__(self, epoch, trial, start, steps, grace, gradient, clocks, lengths):
@@ -329,7 +330,7 @@ class Segment:
 
 
 class MeanTimetable:
-    """The segments of mean durations, without skips; any object with these attributes may take its place."""
+    """The segments of mean durations, without skips; any object with these attributes can replace it."""
 
     landings = ()
 
@@ -344,7 +345,7 @@ class MeanTimetable:
 
 
 class Result:
-    """What a batch adds up to: sums over points, the states that steps made, by trial and phase."""
+    """Sums over the points of a batch, by trial and phase; a point is the state after one step."""
 
     def __init__(self, trials: list, rate: Tensor, dt: float, record: bool):
         self.trials, self.dt, self.record = trials, dt, record
@@ -358,7 +359,7 @@ class Result:
 
 
 class Sum:
-    """A sum, and the number of its terms."""
+    """A sum and the number of its terms."""
 
     def __init__(self, zero: Tensor):
         self.amount, self.count = zero, 0
@@ -381,13 +382,13 @@ def simulate(
     forced_reads: dict[str, Tensor] | None = None,
     record: bool = False,
 ) -> Result:
-    """Run one batch of trials through an ensemble of networks.
+    """Simulate one batch of trials with an ensemble of networks.
 
-    weights: w_rec (K, N, N) from the second unit to the first, w_in (K, N, C), w_out (K, C, N), bias (K, N),
-    readout_bias (K, C), as they take effect.  timetable: a MeanTimetable if not given.  dt: seconds in a
-    step.  betas: one for each skip.  seed, iteration, evaluation: choose the random numbers.  first_network:
-    the number of network 0 in a larger ensemble.  forced_reads: (K, B, trials) by name, in place of what the
-    networks answered.  record: keep rates and inputs.
+    weights: effective weights w_rec (K, N, N), where [k, i, j] is from unit j to unit i, w_in (K, N, C),
+    w_out (K, C, N), bias (K, N), readout_bias (K, C).  timetable: by default a MeanTimetable.  dt: seconds
+    per step.  betas: one for each skip.  seed, iteration, evaluation: select the random numbers.
+    first_network: the number of network 0 in a larger ensemble.  forced_reads: (K, B, trials) by name, used
+    instead of the values read from the outputs.  record: store rates and inputs.
     """
     timetable = timetable or MeanTimetable()
     like, w_rec_t = weights["bias"], weights["w_rec"].mT
@@ -422,7 +423,7 @@ def simulate(
                 rate, path = states[-1], path + states
                 if record:
                     result.inputs.append(record_inputs(u, varying, sequences, last - first))
-                # Without gradient nothing outlives its chunk; with it, a segment is judged at once.
+                # Without gradient, observe chunk by chunk, which frees the states; with it, whole segments.
                 if last == end or not torch.is_grad_enabled():
                     observe(result, weights, segment, path, last - segment.start)
                     path = []
@@ -437,7 +438,7 @@ def simulate(
 
 
 def cuts(first: int, last: int, longest: int, landings):
-    """Cut the steps first .. last - 1 into chunks of at most `longest` that end where skips land."""
+    """Split the steps first .. last - 1 into chunks of at most `longest`; each landing ends a chunk."""
     for end in sorted({last, *(state for state in landings if first < state < last)}):
         for start in range(first, end, longest):
             yield start, min(start + longest, end)
@@ -445,7 +446,7 @@ def cuts(first: int, last: int, longest: int, landings):
 
 
 def inputs(epoch: Epoch, trial, like: Tensor) -> Tensor:
-    """Return the constant input of an epoch, channels side by side: (K', B, C), 0 where there is none."""
+    """Return the constant input of an epoch, all channels in one tensor: (K', B, C), 0 without input."""
     values = epoch.input(trial) if epoch.input else {}
     shape = torch.broadcast_shapes((1, 1, 1), *(torch.as_tensor(v).shape[:-1] for v in values.values()))
     u = like.new_zeros(*shape, 9)
@@ -480,7 +481,7 @@ def record_inputs(u: Tensor, varying: dict[str, Tensor], sequences: int, steps: 
 
 
 def seconds(first: int, last: int, dt: float) -> Tensor:
-    """Return first dt .. (last - 1) dt, (T, 1), rounded to picoseconds: 40 steps of 5 ms are 0.2 s."""
+    """Return first dt .. (last - 1) dt, (T, 1), rounded to picoseconds: 40 steps of 5 ms give 0.2 s."""
     return (torch.arange(first, last, dtype=torch.float64)[:, None] * dt * 1e12).round() / 1e12
 
 
@@ -488,7 +489,7 @@ def seconds(first: int, last: int, dt: float) -> Tensor:
 
 
 def observe(result: Result, weights: dict[str, Tensor], segment, path: list[Tensor], stop: int) -> None:
-    """Judge the points of some steps in a row; stop: how many of the segment's steps are over then."""
+    """Add consecutive points to the sums.  path: their states.  stop: the segment's steps made so far."""
     epoch, trial = EPOCHS[segment.epoch], result.trials[segment.trial]
     if not (epoch.target or epoch.correct or result.record or segment.gradient):
         return
@@ -532,7 +533,7 @@ def observe(result: Result, weights: dict[str, Tensor], segment, path: list[Tens
 
 
 def phase_mean(sums: dict, phase: str) -> Tensor:
-    """Return the mean over a phase's points and units, then over trials and sequences that have any: (K,)."""
+    """Return the mean over a phase's points and units, then over trials and sequences with points: (K,)."""
     total, pairs = 0.0, 0.0
     for s in (s for (_, name), s in sums.items() if name == phase):
         count = torch.as_tensor(s.count).to(s.amount).expand_as(s.amount)
@@ -543,8 +544,8 @@ def phase_mean(sums: dict, phase: str) -> Tensor:
 def loss(result: Result, weights: dict[str, Tensor]) -> Tensor:
     """Return the loss of each network, (K,).
 
-    mean squared error times weight + mean cross-entropy times weight, phases added + 0.1 mean |r| + 0.2 mean
-    r^2 + 0.1 mean W_out^2
+    sum over phases of (mean squared error times weight + mean cross-entropy times weight) + 0.1 mean |r| +
+    0.2 mean r^2 + 0.1 mean W_out^2
     """
     total = torch.zeros_like(weights["bias"][:, 0])
     for phase in PHASES:
@@ -557,23 +558,23 @@ def loss(result: Result, weights: dict[str, Tensor]) -> Tensor:
 
 
 def correctness(result: Result, phase: str) -> Tensor:
-    """Return the fraction of a phase's points that are right: (K, B, trials), nan without points."""
+    """Return the fraction of a phase's points that are correct: (K, B, trials), NaN without points."""
     sums = (result.right[trial, phase] for trial in range(TRIALS))
     fractions = torch.stack([s.amount / s.count for s in sums], -1)
     return torch.where(by_trial(result, scored), fractions, math.nan)
 
 
 def by_trial(result: Result, judge) -> Tensor:
-    """Judge every trial: (K, B, trials) truth values."""
+    """Return the truth value of a function for each trial: (K, B, trials)."""
     zero = result.right[0, PHASES[0]].amount
     judged = [judge(trial).to(zero.device).expand(*zero.shape, 1, 1) for trial in result.trials]
     return torch.cat(judged, 2)[..., 0]
 
 
 def trial_performance(result: Result) -> Tensor:
-    """Return how well each trial was done: (K, B, trials), nan where nothing is scored.
+    """Return the performance in each trial: (K, B, trials), NaN where nothing is scored.
 
-    The correctness of its phases, weighted by the steps of their scored epochs, grace included.
+    The mean correctness of its phases, weighted by the steps of their scored epochs, grace included.
     """
     right = torch.stack([correctness(result, phase) for phase in PHASES])
     steps = torch.zeros(len(PHASES), 1, *right.shape[2:]).to(right)
@@ -607,12 +608,12 @@ def constant(value: float) -> Tensor:
 
 
 def where(condition: Tensor, a, b) -> Tensor:
-    """Return a where a condition holds, else b."""
+    """Return a where a condition is true, else b."""
     return torch.where(number(condition) != 0, number(a), number(b))
 
 
 def pick(index: Tensor, *values) -> Tensor:
-    """Return the value with an index, counted from 0."""
+    """Return the value at an index, counted from 0."""
     result = number(values[-1])
     for place in reversed(range(len(values) - 1)):
         result = where(index == place, values[place], result)
@@ -620,7 +621,7 @@ def pick(index: Tensor, *values) -> Tensor:
 
 
 def deal(trial, patterns: list[list]) -> Tensor:
-    """Deal patterns of one value per trial: pattern floor(b P / B) goes to sequence b."""
+    """Return the value for this trial: of P patterns, sequence b of B has pattern floor(b P / B)."""
     pattern = trial.sequences * len(patterns) // len(trial.sequences)
     return pick(pattern[None], *[row[trial.number] for row in patterns])
 
@@ -631,7 +632,7 @@ def uniform(words: tuple[Tensor, ...], low, high) -> Tensor:
 
 
 def exponential(words: tuple[Tensor, ...], mean, low, high) -> Tensor:
-    """Draw from an exponential distribution between two bounds.
+    """Draw from an exponential distribution truncated to low .. high.
 
     F(x) = (1 - exp(-(x - low) / mean)) / (1 - exp(-(high - low) / mean))
     """
@@ -639,12 +640,12 @@ def exponential(words: tuple[Tensor, ...], mean, low, high) -> Tensor:
 
 
 def onehot(index, units: int) -> Tensor:
-    """Return 1 for the unit with an index, counted from 0, and 0 for the others."""
+    """Return 1 for the unit at an index, counted from 0, and 0 for the others."""
     return number(number(index) == torch.arange(units))
 
 
 def distance(a, b) -> Tensor:
-    """Return how far apart two directions are, between 0 and pi."""
+    """Return the angle between two directions, from 0 to pi."""
     apart = torch.remainder(a - b, 2 * math.pi)
     return torch.minimum(apart, 2 * math.pi - apart)
 
@@ -661,7 +662,7 @@ def angle(vector: Tensor) -> Tensor:
     psi = 2 * math.pi * torch.arange(units, dtype=vector.dtype, device=vector.device) / units
     cosine, sine = (vector @ torch.stack((psi.cos(), psi.sin()), -1)).split(1, -1)
     direction = torch.remainder(torch.atan2(sine, cosine), 2 * math.pi)
-    # The remainder of a tiny negative angle is rounded to 2 pi itself.
+    # For a tiny negative angle, the remainder is rounded to exactly 2 pi.
     return direction.masked_fill_(direction >= 2 * math.pi, 0.0)
 
 
@@ -672,15 +673,16 @@ def argmax(vector: Tensor) -> Tensor:
 
 # --- random numbers ----------------------------------------------------------------------------------
 #
-# A random number follows from a key, (seed, 8 iteration + purpose), and a counter that says what it is for.
-# Nothing else is random and nothing has a state, so network k of an ensemble is network k alone.
+# Every random number is a function of a key, (seed, 8 iteration + stream), and a counter, such as (step,
+# unit, sequence, network).  There is no generator state, so network k gets the same numbers alone as in an
+# ensemble.
 
-WORD = 0xFFFFFFFF  # 32 bits; as the number of a network or trial: what all of them share
+WORD = 0xFFFFFFFF  # 32 bits; as the number of a network or trial: shared by all
 EVERY_TRIAL = WORD
 
 
 class Trial:
-    """One trial of every sequence: its variables by name, and the random words of its draws."""
+    """One trial of all sequences: its variables by name, and the random words of its draws."""
 
     def __init__(self, number: int, before, key: tuple[int, int], networks: Tensor, sequences: int):
         self.number, self.before, self.key, self.values = number, before, key, {}
@@ -691,11 +693,11 @@ class Trial:
         return self.values[name]
 
     def update(self, values: dict[str, Tensor]) -> None:
-        """Take in variables: (K', B, 1, 1) each, kept in float64 on the CPU."""
+        """Store variables: (K', B, 1, 1) each, converted to float64 on the CPU."""
         self.values |= {name: value.to("cpu", torch.float64) for name, value in values.items()}
 
     def previous(self, name: str, initial) -> Tensor:
-        """Return a variable of the trial before, or an initial value if there is none."""
+        """Return a variable of the preceding trial; in the first trial, an initial value."""
         return torch.as_tensor(initial, dtype=torch.float64) if self.before is None else self.before[name]
 
     def words(self, call: int, trial: int | None = None) -> tuple[Tensor, ...]:
@@ -706,7 +708,7 @@ class Trial:
 
 
 def draw_trials(key: tuple[int, int], networks: Tensor, sequences: int) -> list[Trial]:
-    """Draw the trials of all sequences, as far as they are known beforehand."""
+    """Draw the trials of all sequences: the variables that are known before the simulation."""
     trials: list[Trial] = []
     for number in range(TRIALS):
         trials.append(Trial(number, trials[-1] if trials else None, key, networks, sequences))
@@ -721,15 +723,16 @@ class Noise:
         self.key, self.like, self.networks = key, like, networks.view(-1, 1, 1)
         self.sequences = torch.arange(sequences, device=like.device).view(-1, 1)
         self.groups = torch.arange(2, device=like.device)  # of four units
-        # Blocks that stay in the cache are drawn fastest.
+        # The most steps drawn at once: a block that fits into the processor's cache is fastest.
         self.longest = max(1, min(64, 100_000 // (len(networks) * sequences * len(self.groups))))
         self.keep, self.gain, self.eta = 1 - dt / NOISE_TAU, math.sqrt(2 * dt / NOISE_TAU), like.new_zeros(())
 
     @torch.no_grad()
     def block(self, steps: Tensor, active: Tensor) -> Tensor:
-        """Return the noise in steps in a row, (T, K, B, N).
+        """Return the noise in consecutive steps, (T, K, B, N).
 
-        steps: (T, B), on each sequence's clock.  active: (T, B), whether it moves; else its noise is held.
+        steps: (T, B), counted in each sequence.  active: (T, B), False while a sequence waits: its noise does
+        not change.
         """
         eta = self.draw(steps.masked_fill(steps == 0, WORD))
         moves, starts = (flag.to(eta)[:, None, :, None] for flag in (active, steps == 0))
@@ -746,7 +749,7 @@ class Noise:
 
 
 class White:
-    """Fresh noise for inputs: N(0, 1) / sqrt(dt / 1 s) at every step.  steps: (B, T), set before use."""
+    """White noise for inputs: N(0, 1) / sqrt(dt / 1 s) at every step.  steps: (B, T), set before use."""
 
     def __init__(self, key: tuple[int, int], networks: Tensor, sequences: int, dt: float):
         self.key, self.dt, self.steps = key, dt, torch.empty(0)
@@ -754,7 +757,7 @@ class White:
         self.sequences = torch.arange(sequences).view(-1, 1, 1)
 
     def __call__(self, call: int, channel: str) -> Tensor:
-        """Return what one call of white(1) gives to the units of a channel: (K', B, T, C)."""
+        """Return the noise of one call of white(1) for the units of a channel: (K', B, T, C)."""
         start, stop = INPUT[channel].start, INPUT[channel].stop
         groups = call * 2**16 + torch.arange(start // 4, -(-stop // 4))  # of four columns of W_in
         words = philox(self.steps[..., None], groups, self.sequences, self.networks, self.key)
@@ -763,10 +766,10 @@ class White:
 
 
 def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Turn a counter of four 32-bit words into four random ones: Philox4x32-10 (Salmon et al. 2011).
+    """Turn a counter of four 32-bit words into four random words: Philox4x32-10 (Salmon et al. 2011).
 
-    The words are int64 and broadcast.  Each round mixes two by two, so the first three work on few numbers;
-    after them all words have the full shape and are changed in place.
+    The words are int64 and broadcast.  Each round combines pairs of words, so the full shape is reached only
+    after three rounds; the later rounds work in place.
     """
     k0, k1 = key
     for turn in range(10):
@@ -776,7 +779,7 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: tuple[int, int])
         else:
             p0, p1 = c0.mul_(0xD2511F53), c2.mul_(0xCD9E8D57)
             c0, c2 = (p1 >> 32).bitwise_xor_(c1), (p0 >> 32).bitwise_xor_(c3)
-        # Only what the next round multiplies is cut to 32 bits; c1 and c3 keep a rest above.
+        # Only the factors of the next round must be cut to 32 bits; higher bits of c1 and c3 do no harm.
         c0, c2 = c0.bitwise_xor_(k0).bitwise_and_(WORD), c2.bitwise_xor_(k1).bitwise_and_(WORD)
         c1, c3 = p1, p0
         k0, k1 = (k0 + 0x9E3779B9) & WORD, (k1 + 0xBB67AE85) & WORD
@@ -784,13 +787,13 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: tuple[int, int])
 
 
 def unit(word: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Turn the lower 32 bits of words into numbers between 0 and 1."""
+    """Turn the lower 32 bits w of words into numbers in (0, 1): ((w >> 8) + 1/2) 2^-24."""
     bits = word.to(torch.int32).bitwise_right_shift_(8).bitwise_and_(0xFFFFFF)
     return bits.to(dtype).add_(0.5).mul_(2.0**-24)
 
 
 def normals(words: tuple[Tensor, ...], dtype: torch.dtype = torch.float64) -> Tensor:
-    """Turn four random words into four standard normal numbers (Box-Muller), which are the last axis."""
+    """Turn four random words into four standard normal numbers (Box-Muller), along a new last axis."""
     numbers = torch.empty(*words[0].shape, 4, dtype=dtype, device=words[0].device)
     for place, (first, second) in ((0, words[:2]), (2, words[2:])):
         radius = unit(first, dtype).log_().mul_(-2).sqrt_()
@@ -804,7 +807,7 @@ def normals(words: tuple[Tensor, ...], dtype: torch.dtype = torch.float64) -> Te
 
 
 def random_weights(networks: int, seed: int = 0) -> dict[str, Tensor]:
-    """Draw initial weights; those of connections that do not exist are 0."""
+    """Draw initial weights with torch's generator; they are 0 where no connection exists."""
     torch.manual_seed(seed)
     w_rec = 0.2 * torch.randn(networks, 8, 8)
     w_in = 0.3 * torch.randn(networks, 8, 9)
