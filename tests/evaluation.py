@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from rnnspec.program.nodes import Apply, Expression, Number, Output, Previous, Random, Variable
+from rnnspec.program.expression_nodes import Apply, Expression, Number, Output, Previous, Random, Variable
 
 #: Values by name; `previous x` is what x was in the trial before.
 Values = dict[str, Any]

@@ -12,7 +12,8 @@ from shipped import ALL, FAMILIES, LEAD_IN, METHODS, MS, RULE_ORDER, SPECS, TASK
 
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems, render_text
-from rnnspec.program.nodes import Apply, Number, PeriodicSkip, PointSkip
+from rnnspec.program.expression_nodes import Apply, Number
+from rnnspec.program.nodes import PeriodicSkip, PointSkip
 from rnnspec.syntax.compose import compose
 
 # --- every file --------------------------------------------------------------------------------------

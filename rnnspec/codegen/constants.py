@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rnnspec.codegen.code import Code, Level
-from rnnspec.program.nodes import Apply, Expression, Number
+from rnnspec.program.expression_nodes import Apply, Expression, Number
 from rnnspec.program.types import APPLIED
 
 _MULTIPLES = [(n, d) for d in (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 16, 18, 32, 36) for n in range(1, 9)]

@@ -15,7 +15,16 @@ from typing import ClassVar, Literal
 from rnnspec.codegen.code import Code, Level, call, infix, prefix
 from rnnspec.codegen.constants import known_choice, number, value_of
 from rnnspec.codegen.language import Language
-from rnnspec.program.nodes import Apply, Clock, Expression, Output, Previous, Random, Variable, White
+from rnnspec.program.expression_nodes import (
+    Apply,
+    Clock,
+    Expression,
+    Output,
+    Previous,
+    Random,
+    Variable,
+    White,
+)
 from rnnspec.program.operators import COMPARISONS
 
 #: What a language writes in its own way.

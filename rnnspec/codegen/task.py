@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from rnnspec.program.nodes import Drive, Epoch, Rate, Timeline
+from rnnspec.program.expression_nodes import Rate
+from rnnspec.program.nodes import Drive, Epoch, Timeline
 
 #: The roles of the functions of an epoch, in the order in which they are called, and their documentation.
 EPOCH_ROLES = {

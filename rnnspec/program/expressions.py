@@ -10,15 +10,12 @@ from fractions import Fraction
 from typing import Literal
 
 from rnnspec.diagnostics import Problems, Span, nearest, one_of
-from rnnspec.program.functions import CALLABLE, FUNCTIONS, IN_TIME, RANDOM, Argument, Function
-from rnnspec.program.nodes import (
+from rnnspec.program.expression_nodes import (
     Apply,
     Clock,
     Expression,
     Number,
     Output,
-    OutputChannel,
-    Path,
     Previous,
     Random,
     Rate,
@@ -26,6 +23,8 @@ from rnnspec.program.nodes import (
     Variable,
     White,
 )
+from rnnspec.program.functions import CALLABLE, FUNCTIONS, IN_TIME, RANDOM, Argument, Function
+from rnnspec.program.nodes import OutputChannel, Path
 from rnnspec.program.operators import OPERATORS
 from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, why_not_finite
 from rnnspec.spec.activations import ACTIVATIONS

@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from rnnspec.program.expression_nodes import (
+    Apply,
+    Clock,
+    Expression,
+    Number,
+    Output,
+    Previous,
+    Random,
+    Rate,
+    Type,
+    Variable,
+    White,
+)
 from rnnspec.program.nodes import (
     Annealing,
-    Apply,
     Block,
-    Clock,
     Distribution,
     Draw,
     Epoch,
     Event,
-    Expression,
     Matrix,
     Network,
-    Number,
-    Output,
     PeriodicSkip,
-    Previous,
     Program,
-    Random,
-    Rate,
     Skip,
     Timeline,
     Training,
-    Type,
-    Variable,
-    White,
 )
 from rnnspec.program.operators import OPERATORS
 from rnnspec.syntax.quantity import decimal

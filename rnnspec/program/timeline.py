@@ -9,13 +9,13 @@ from fractions import Fraction
 from typing import Literal
 
 from rnnspec.diagnostics import Problems, nearest, one_of
+from rnnspec.program.expression_nodes import Expression
 from rnnspec.program.expressions import ExpressionLowering, Place, Role, truth
 from rnnspec.program.nodes import (
     Drive,
     Duration,
     Epoch,
     Error,
-    Expression,
     InputChannel,
     Network,
     OutputChannel,

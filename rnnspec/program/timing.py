@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from rnnspec.program.nodes import Previous, Timeline, Variable, walk
+from rnnspec.program.expression_nodes import Previous, Variable, walk
+from rnnspec.program.nodes import Timeline
 
 
 def whole_steps(time: Fraction, step: Fraction) -> int:

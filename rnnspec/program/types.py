@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rnnspec.program.bounds import ANY, UNDEFINED
+from rnnspec.program.expression_nodes import Rate, Type
 from rnnspec.program.functions import FUNCTIONS, RANDOM, Function
-from rnnspec.program.nodes import Rate, Type
 from rnnspec.program.operators import OPERATORS
 
 CONSTANT = Type("number", None, Rate.CONSTANT, False, False, *ANY)

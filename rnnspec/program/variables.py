@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Literal
 
 from rnnspec.diagnostics import Problems, Span, nearest, one_of
+from rnnspec.program.expression_nodes import Expression, Rate, Type
 from rnnspec.program.expressions import ExpressionLowering, Place, scalar
-from rnnspec.program.nodes import Draw, Expression, OutputChannel, Path, Rate, Read, Type
+from rnnspec.program.nodes import Draw, OutputChannel, Path, Read
 from rnnspec.program.types import CONSTANT
 from rnnspec.spec import task as spec
 from rnnspec.spec.values import ExpressionText

@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnspec.program.nodes import (
-    Expression,
-    Matrix,
-    Network,
-    Output,
-    Path,
-    PointSkip,
-    Previous,
-    Program,
-    Random,
-    Rate,
-    Variable,
-    White,
-    walk,
-)
+from rnnspec.program.expression_nodes import Expression, Output, Previous, Random, Rate, Variable, White, walk
+from rnnspec.program.nodes import Matrix, Network, Path, PointSkip, Program
 from rnnspec.spec.activations import ACTIVATIONS
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rnnspec.codegen.cpu.kernel import group_size
-from rnnspec.program.nodes import Epoch, Program, Rate
+from rnnspec.program.expression_nodes import Rate
+from rnnspec.program.nodes import Epoch, Program
 from rnnspec.runtime.schedule import Segment, mean_epoch_steps, mean_steps, timetable
 
 #: Numbers stored at every step with gradient, for each unit and for each output that is read.  Measured on

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from rnnspec.codegen.cpp.task import task_context, variable_names
 from rnnspec.codegen.render import render
-from rnnspec.program.nodes import Epoch, Expression, Program, Rate
+from rnnspec.program.expression_nodes import Expression, Rate
+from rnnspec.program.nodes import Epoch, Program
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.noise import Stream, key, white_input
 from rnnspec.runtime.reference.interpret import Environment, draw, evaluate, settle

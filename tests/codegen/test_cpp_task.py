@@ -30,8 +30,9 @@ from rnnspec.codegen.cpp.expressions import CppWriter, variable
 from rnnspec.codegen.cpp.language import CPP
 from rnnspec.codegen.cpp.task import task_context, variable_names
 from rnnspec.diagnostics import render_text
+from rnnspec.program.expression_nodes import Expression
 from rnnspec.program.functions import CALLABLE
-from rnnspec.program.nodes import Expression, Program
+from rnnspec.program.nodes import Program
 from rnnspec.program.operators import OPERATORS
 
 SHIPPED = sorted(SPECS.glob("*.yaml"))

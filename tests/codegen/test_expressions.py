@@ -17,7 +17,7 @@ from rnnspec.codegen.constants import literal, value_of
 from rnnspec.codegen.constants import number as written
 from rnnspec.codegen.torch.expressions import TorchWriter
 from rnnspec.codegen.torch.graph import emit
-from rnnspec.program.nodes import Expression, Rate, Type, Variable
+from rnnspec.program.expression_nodes import Expression, Rate, Type, Variable
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.reference import interpret
 from rnnspec.runtime.torch.engine import load

@@ -18,8 +18,8 @@ from rnnspec.codegen.language import Language
 from rnnspec.codegen.render import render
 from rnnspec.codegen.torch.expressions import TorchWriter
 from rnnspec.codegen.torch.language import TORCH
+from rnnspec.program.expression_nodes import Apply
 from rnnspec.program.functions import CALLABLE, FUNCTIONS, RANDOM
-from rnnspec.program.nodes import Apply
 from rnnspec.program.types import APPLIED
 from rnnspec.runtime.reference import functions as reference
 from rnnspec.runtime.reference.interpret import Environment, evaluate

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
-from random import Random
 
 import pytest
 from support import problems, program
 
-from rnnspec.program import nodes
 from rnnspec.program.bounds import Interval
+from rnnspec.program.expression_nodes import Apply, Expression, Random, walk
 from rnnspec.program.functions import CALLABLE, GROUPS, IN_TIME, MANY, RANDOM, Function
-from rnnspec.program.nodes import Apply, Expression, Program, walk
+from rnnspec.program.nodes import Program
 from rnnspec.program.types import APPLIED
 
 #: Functions of numbers.
@@ -49,7 +49,7 @@ def test_the_usage_and_the_example_call_the_function(name: str) -> None:
     assert function.meaning
     found = program(place_of(name).format(f'"{function.example}"'))
     if name not in IN_TIME:
-        called = {node.function for node in expressions(found) if isinstance(node, Apply | nodes.Random)}
+        called = {node.function for node in expressions(found) if isinstance(node, Apply | Random)}
         assert name in called
 
 
@@ -83,7 +83,7 @@ def test_groups_share_no_function() -> None:
 
 def calls(function: Function, seed: str, count: int) -> Iterator[tuple[list[Interval], list[float]]]:
     """Yield bounds of a function's arguments, and arguments within them."""
-    source = Random(seed)
+    source = random.Random(seed)
     least, most = function.counts
 
     def number(kind: str) -> float:

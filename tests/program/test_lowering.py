@@ -10,7 +10,8 @@ from support import codes, printed, problems, program, section
 
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Problems
-from rnnspec.program.nodes import Number, PeriodicSkip, PointSkip, Random, Rate, walk
+from rnnspec.program.expression_nodes import Number, Random, Rate, walk
+from rnnspec.program.nodes import PeriodicSkip, PointSkip
 from rnnspec.program.printer import print_program
 from rnnspec.program.verify import verify
 from rnnspec.syntax.compose import compose_text

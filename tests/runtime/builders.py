@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, cast
 
+from rnnspec.program.expression_nodes import Rate, Type, Variable
 from rnnspec.program.nodes import (
     Activation,
     Annealing,
@@ -23,11 +24,8 @@ from rnnspec.program.nodes import (
     PointSkip,
     Population,
     Program,
-    Rate,
     Timeline,
     Training,
-    Type,
-    Variable,
 )
 from rnnspec.runtime.batch import Batch, Stage
 

@@ -10,8 +10,9 @@ import torch
 from runtime.builders import matrix, network, program
 from torch import Tensor
 
-from rnnspec.program import nodes
-from rnnspec.program.nodes import Activation, Draw, Drive, Expression, Network, Program, Rate, Read, Type
+from rnnspec.program import expression_nodes, nodes
+from rnnspec.program.expression_nodes import Expression, Rate, Type
+from rnnspec.program.nodes import Activation, Draw, Drive, Network, Program, Read
 from rnnspec.program.types import APPLIED, result_type
 
 INFINITY = float("inf")
@@ -21,44 +22,46 @@ def kind(size: int | None = None, rate: Rate = Rate.TRIAL, reads: bool = False) 
     return Type("number", size, rate, reads, False, -INFINITY, INFINITY)
 
 
-def number(value: float) -> nodes.Number:
-    return nodes.Number(kind(rate=Rate.CONSTANT), float(value))
+def number(value: float) -> expression_nodes.Number:
+    return expression_nodes.Number(kind(rate=Rate.CONSTANT), float(value))
 
 
-def variable(name: str, reads: bool = False) -> nodes.Variable:
-    return nodes.Variable(kind(reads=reads), name)
+def variable(name: str, reads: bool = False) -> expression_nodes.Variable:
+    return expression_nodes.Variable(kind(reads=reads), name)
 
 
-def previous(name: str, initial: Expression | float, reads: bool = False) -> nodes.Previous:
-    return nodes.Previous(kind(reads=reads), name, _lift(initial))
+def previous(name: str, initial: Expression | float, reads: bool = False) -> expression_nodes.Previous:
+    return expression_nodes.Previous(kind(reads=reads), name, _lift(initial))
 
 
-def output(name: str, size: int | None = None) -> nodes.Output:
-    return nodes.Output(kind(size, Rate.POINT, reads=True), name)
+def output(name: str, size: int | None = None) -> expression_nodes.Output:
+    return expression_nodes.Output(kind(size, Rate.POINT, reads=True), name)
 
 
-def time() -> nodes.Clock:
-    return nodes.Clock(kind(rate=Rate.POINT))
+def time() -> expression_nodes.Clock:
+    return expression_nodes.Clock(kind(rate=Rate.POINT))
 
 
-def white(scale: Expression | float, size: int | None = None, call: int = 0) -> nodes.White:
-    return nodes.White(kind(size, Rate.POINT), _lift(scale), call)
+def white(scale: Expression | float, size: int | None = None, call: int = 0) -> expression_nodes.White:
+    return expression_nodes.White(kind(size, Rate.POINT), _lift(scale), call)
 
 
-def apply(function: str, *arguments: Expression | float, size: int | None = None) -> nodes.Apply:
+def apply(function: str, *arguments: Expression | float, size: int | None = None) -> expression_nodes.Apply:
     """Return a call; size: of the channel that it feeds."""
     lifted = tuple(_lift(argument) for argument in arguments)
     type = result_type(APPLIED[function], [argument.type for argument in lifted], size)
-    return nodes.Apply(type, function, lifted)
+    return expression_nodes.Apply(type, function, lifted)
 
 
 def call_number(name: str, place: int = 0) -> int:
     return int.from_bytes(hashlib.sha256(f"{name}#{place}".encode()).digest()[:4], "big")
 
 
-def random(function: str, *arguments: Expression | float, name: str, place: int = 0) -> nodes.Random:
+def random(
+    function: str, *arguments: Expression | float, name: str, place: int = 0
+) -> expression_nodes.Random:
     lifted = tuple(_lift(argument) for argument in arguments)
-    return nodes.Random(replace(kind(), random=True), function, lifted, call_number(name, place))
+    return expression_nodes.Random(replace(kind(), random=True), function, lifted, call_number(name, place))
 
 
 def draw(name: str, *values: Expression | float, **changes: Any) -> Draw:

@@ -12,7 +12,17 @@ from rnnspec.codegen.code import Code, Level, infix
 from rnnspec.codegen.cpp.language import CPP
 from rnnspec.codegen.expressions import ExpressionWriter, Kind, Leaf
 from rnnspec.codegen.render import checked
-from rnnspec.program.nodes import Apply, Clock, Expression, Output, Previous, Random, Variable, White, walk
+from rnnspec.program.expression_nodes import (
+    Apply,
+    Clock,
+    Expression,
+    Output,
+    Previous,
+    Random,
+    Variable,
+    White,
+    walk,
+)
 
 #: What costs no more than to look up a value that was computed before a loop.
 _CHEAP = {*CPP.operators, "abs", "min", "max", "where", "sign", "onehot"}

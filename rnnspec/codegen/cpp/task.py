@@ -13,17 +13,8 @@ from rnnspec.codegen.cpp.expressions import CppWriter, variable
 from rnnspec.codegen.cpp.language import CPP
 from rnnspec.codegen.expressions import Kind
 from rnnspec.codegen.task import DRAW, EPOCH_ROLES, TRIAL_ROLES, Function, changing, share, steady
-from rnnspec.program.nodes import (
-    Clock,
-    Draw,
-    Drive,
-    Epoch,
-    Expression,
-    InputChannel,
-    OutputChannel,
-    Program,
-    walk,
-)
+from rnnspec.program.expression_nodes import Clock, Expression, walk
+from rnnspec.program.nodes import Draw, Drive, Epoch, InputChannel, OutputChannel, Program
 from rnnspec.program.timing import duration_draws
 
 #: What the functions of a task may take, in the order in which they take it.

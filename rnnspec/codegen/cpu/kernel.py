@@ -13,7 +13,8 @@ from rnnspec.codegen.cpp.task import task_context
 from rnnspec.codegen.cpu.activations import VectorFunction, vector_function
 from rnnspec.codegen.documentation import title
 from rnnspec.codegen.render import checked, render
-from rnnspec.program.nodes import Epoch, Matrix, Network, OutputChannel, Program, walk
+from rnnspec.program.expression_nodes import walk
+from rnnspec.program.nodes import Epoch, Matrix, Network, OutputChannel, Program
 from rnnspec.spec.activations import ACTIVATIONS
 
 #: Sequences that are simulated together, by the number of units up to which.  The order of sums follows

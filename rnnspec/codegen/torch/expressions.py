@@ -15,7 +15,7 @@ from rnnspec.codegen.constants import value_of
 from rnnspec.codegen.expressions import ExpressionWriter, Kind, Leaf
 from rnnspec.codegen.render import quoted
 from rnnspec.codegen.torch.language import TORCH, identifier
-from rnnspec.program.nodes import Apply, Clock, Output, Previous, Random, Variable, White
+from rnnspec.program.expression_nodes import Apply, Clock, Output, Previous, Random, Variable, White
 
 
 @dataclass

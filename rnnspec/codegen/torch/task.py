@@ -10,19 +10,8 @@ from rnnspec.codegen.render import checked, quoted
 from rnnspec.codegen.task import DRAW, EPOCH_ROLES, TRIAL_ROLES, Function, changing, share, steady
 from rnnspec.codegen.torch.expressions import TorchWriter
 from rnnspec.codegen.torch.language import identifier
-from rnnspec.program.nodes import (
-    Clock,
-    Draw,
-    Epoch,
-    Expression,
-    Output,
-    Previous,
-    Program,
-    Random,
-    Timeline,
-    White,
-    walk,
-)
+from rnnspec.program.expression_nodes import Clock, Expression, Output, Previous, Random, White, walk
+from rnnspec.program.nodes import Draw, Epoch, Program, Timeline
 from rnnspec.program.timing import duration_draws
 
 

@@ -14,19 +14,18 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from rnnspec.program.nodes import (
+from rnnspec.program.expression_nodes import (
     Apply,
     Clock,
-    Draw,
     Expression,
     Number,
     Output,
     Previous,
-    Program,
     Random,
     Variable,
     White,
 )
+from rnnspec.program.nodes import Draw, Program
 from rnnspec.program.timing import duration_draws
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.noise import draw_words

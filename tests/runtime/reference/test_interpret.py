@@ -27,7 +27,8 @@ from runtime.programs import (
 )
 from torch import Tensor
 
-from rnnspec.program.nodes import Draw, Duration, Expression, Program
+from rnnspec.program.expression_nodes import Expression
+from rnnspec.program.nodes import Draw, Duration, Program
 from rnnspec.program.timing import duration_draws
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.noise import SHARED, philox
