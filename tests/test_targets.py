@@ -5,6 +5,7 @@ A target that lacks a feature is listed in LACKS, and must then fail: the table 
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -13,6 +14,7 @@ from comparison import assert_agree, run
 from support import SPECS, program
 
 from rnnspec.check.examine import load
+from rnnspec.program.functions import CALLABLE, RANDOM
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import Target
@@ -49,6 +51,23 @@ network:
 def edge(text: str) -> tuple[str, ...]:
     return (*TRIALS, f"skips: {{edges: {{one: {{{text}}}}}}}")
 
+
+def examples() -> str:
+    """Return an overlay that has the example of each function in the place where it may stand."""
+    draws, inputs, bumps, reads = dict[str, str](), list[str](), list[str](), dict[str, str]()
+    for name, function in CALLABLE.items():
+        if name in RANDOM or name == "previous":
+            draws[f"{name}_drawn"] = function.example
+        elif function.arguments[0] in ("vector", "ring"):
+            reads[f"{name}_read"] = function.example
+        else:
+            (bumps if function.result in ("channel", "ring") else inputs).append(function.example)
+    read = {**reads, "of_draws": " + ".join(draws)}
+    epochs = {"stimulus": {"input": {"cue": " + ".join(inputs), "stimulus": " + ".join(bumps)}, "read": read}}
+    return f"task: {json.dumps({'trials': 2, 'draw': draws, 'epochs': epochs})}"
+
+
+EXAMPLES = examples()
 
 #: Each feature as overlays on the minimal spec.
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -205,6 +224,7 @@ task:
     "penalties": (
         "training: {penalty: {rate_l1: 0.1, rate_l2: 0.2, w_rec_l1: 0.1, w_in_l2: 0.3, w_out_l1: 0.4}}",
     ),
+    "functions: an example of each": (EXAMPLES,),
     "functions": (
         """
 task:
@@ -216,6 +236,19 @@ task:
 """,
     ),
 }
+
+#: 35 steps of 20 ms are 0.7000000000000001 s as a product of floats, and 0.7 s by the spec.
+BOUNDARY = """
+task:
+  epochs:
+    stimulus: {jitter: null}
+    response:
+      duration: 800 ms
+      grace: 0 ms
+      input: {cue: t <= 700 ms}
+      weight: t <= 700 ms
+      correct: t <= 700 ms
+"""
 
 LACKS: dict[Target, tuple[str, ...]] = {"reference": (), "cpu": (), "torch": (), "torchscript": ()}
 
@@ -257,6 +290,16 @@ def test_every_task(spec: object, target: Target) -> None:
 def test_every_method(method: object, target: Target) -> None:
     found = load(str(SPECS / "rule_reversal.yaml"), [str(method)], ["network.dt=20 ms"]).program
     assert_agree(found, target, Batch(8, 0, 3, "train", stage_at(found, 0).stage))
+
+
+@pytest.mark.parametrize("target", ["reference", *FAST])
+def test_t_at_a_boundary(target: Target) -> None:
+    """Inputs begin at t = 0, so 36 of them are in time; outputs are those of the step's end, so 35 are."""
+    found = program(BOUNDARY)
+    outcome, _ = run(found, target, Batch(4, 1, 7, "train", Stage(Fraction(1), ())))
+    assert outcome.inputs is not None
+    assert outcome.inputs[0, 0, 30:, 0].tolist() == [1.0] * 36 + [0.0] * 4
+    assert outcome.phase_performance["respond"].tolist() == [pytest.approx(35 / 40)] * 2
 
 
 def test_float32_stays_close() -> None:

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 import torch
+from codegen.scalar_python import ScalarWriter, scalar_value
 from effort import calls_of
 from runtime.builders import epoch
 from runtime.programs import apply, draw, number, random, task, variable, wired
@@ -82,6 +83,19 @@ def test_a_written_expression_has_the_value_of_the_expression(seed: int) -> None
     for name, value in wanted.items():
         got = trial[name].expand(1, 7, 1, 1)[:, :, 0, 0]
         torch.testing.assert_close(got, value, rtol=1e-9, atol=1e-9, equal_nan=True, msg=name)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_third_language_is_a_small_file(seed: int) -> None:
+    """What all languages share is not about Python with torch: `scalar_python.py` adds a table and leaves."""
+    expression = grow(Random(seed), 1 + seed % 5)
+    written = ScalarWriter().number(expression).text
+    for angle, count, flag in ((0.3, 0.0, 1.0), (2.0, 1.0, 0.0), (6.0, 49.0, 1.0)):
+        given = {"angle": angle, "count": count, "flag": flag}
+        tensors = {name: torch.tensor([[v]], dtype=torch.float64) for name, v in given.items()}
+        wanted = interpret.evaluate(expression, interpret.Environment(torch.device("cpu"), tensors))
+        found = torch.tensor(scalar_value(written, **given), dtype=torch.float64)
+        torch.testing.assert_close(found, wanted[0, 0], rtol=1e-9, atol=1e-9, equal_nan=True, msg=written)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -481,7 +481,7 @@ def record_inputs(u: Tensor, varying: dict[str, Tensor], sequences: int, steps: 
 
 
 def seconds(first: int, last: int, dt: float) -> Tensor:
-    """Return first dt .. (last - 1) dt, (T, 1), rounded to picoseconds: 40 steps of 5 ms give 0.2 s."""
+    """Return first dt .. (last - 1) dt, (T, 1), rounded to picoseconds: 35 steps of 20 ms give 0.7 s."""
     return (torch.arange(first, last, dtype=torch.float64)[:, None] * dt * 1e12).round() / 1e12
 
 
