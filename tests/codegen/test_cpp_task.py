@@ -31,11 +31,13 @@ from rnnspec.codegen.cpp.language import CPP
 from rnnspec.codegen.cpp.task import task_context, variable_names
 from rnnspec.diagnostics import render_text
 from rnnspec.program.expression_nodes import Expression
-from rnnspec.program.functions import CALLABLE
+from rnnspec.program.functions import CALLABLE, FUNCTIONS
 from rnnspec.program.nodes import Program
 from rnnspec.program.operators import OPERATORS
 
 SHIPPED = sorted(SPECS.glob("*.yaml"))
+
+EXAMPLES = [function.example for function in FUNCTIONS.values() if function.value is not None]
 
 #: Every function of the language, as numbers, vectors and truth values.
 LANGUAGE = """
@@ -78,7 +80,7 @@ task:
         go: white(0.2) + 2 * white(a) * sin(t) - white(1)
         pair: pick(side, onehot(side), -1, 2 * onehot(1 - side)) * exp(a / 9) + t
         stimulus: where(flag, white(0.1), 0.5) * ring(a + b, 0.5 + level)
-      target: {choice: "where(flag, onehot(2), onehot(integral))", saccade: "-ring(exp(a)) ** 2 + t"}
+      target: {choice: "where(flag, onehot(2), onehot(one - 3))", saccade: "-ring(exp(a)) ** 2 + t"}
       weight: 2 * (t < 0.02) + a
       correct: angle(saccade) > pi or argmax(where(flag, choice, -choice)) == 1 and fixation - t < level
       read:
@@ -89,8 +91,9 @@ task:
       input: {pair: white(0.5), stimulus: "abs(sin(b)) * max(ring(a), ring(b, 1), 0.1)", go: places}
       correct: not (fixation > 0.5) and where(flag, fixation < 0.7, distance(angle(saccade), a) < 1)
       read: {answered: argmax(choice)}
-    response: {input: {go: spread, pair: "min(onehot(0), answered)"}, weight: 1 + right}
+    response: {input: {go: EXAMPLES, pair: "min(onehot(0), answered)"}, weight: 1 + right}
 """
+LANGUAGE = LANGUAGE.replace("EXAMPLES", f'"{" + ".join(["spread", *EXAMPLES])}"')
 given_a, given_b = given_variable("a"), given_variable("b")
 HOSTILE = '*/\n#include "/dev/null"\nint system(); // \\\n??/\n{{ 1 }} """'
 
@@ -98,8 +101,7 @@ WORDS = ("double", "NAN", "EOF", "now", "place", "u", "y", "i", "at", "White", "
 
 
 def language() -> Program:
-    text = LANGUAGE.replace("onehot(integral)", "onehot(one - 3)")
-    return program(text)
+    return program(LANGUAGE)
 
 
 def named_like_words(independent: bool = False) -> Program:
