@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shipped import SPECS
 
 from rnnspec.catalogue import minimal
 from rnnspec.check.examine import examine
@@ -22,7 +21,7 @@ from rnnspec.spec.activations import ACTIVATIONS, ActivationFunction
 from rnnspec.spec.schema import json_schema
 from rnnspec.syntax.compose import compose
 
-PAGE = SPECS.parent / "docs" / "language.md"
+PAGE = Path(__file__).parents[1] / "docs" / "language.md"
 LANGUAGE = PAGE.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", LANGUAGE, flags=re.DOTALL | re.MULTILINE)
 

@@ -225,6 +225,23 @@ task:
         "training: {penalty: {rate_l1: 0.1, rate_l2: 0.2, w_rec_l1: 0.1, w_in_l2: 0.3, w_out_l1: 0.4}}",
     ),
     "functions: an example of each": (EXAMPLES,),
+    "atan2": (
+        """
+network:
+  outputs: {gaze: {from: output, size: 2}}
+task:
+  draw:
+    turned: atan2(sin(direction), cos(direction))
+    axes: atan2(-0, -1) + atan2(0, -1) + atan2(0, 0 * turned) + atan2(direction - direction, -0)
+  input: {cue: "atan2(turned, axes)"}
+  epochs:
+    stimulus:
+      input: {stimulus: "atan2(ring(direction) - 0.5, onehot(3) - t)"}
+      target: {gaze: "atan2(-0.5, onehot(1) - 0.5)"}
+      correct: distance(atan2(fixation - 0.5, argmax(atan2(gaze, 0.1 - gaze)) - 0.5), turned) < 1
+    response: {read: {looked: "atan2(fixation, angle(saccade) - pi)"}}
+""",
+    ),
     "functions": (
         """
 task:

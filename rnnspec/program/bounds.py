@@ -109,6 +109,14 @@ def power(arguments: Sequence[Interval]) -> Interval:
     return (0.0 if most >= 0 and exponent % 2 == 0 else low), high
 
 
+def direction(arguments: Sequence[Interval]) -> Interval:
+    """Return the bounds of atan2(y, x)."""
+    (y, top), (x, _) = arguments
+    # The angle jumps by 2 pi across the negative x axis, and has any value at the origin; elsewhere a
+    # rectangle extends from the angle of one of its corners to that of another.
+    return corners(math.atan2)(arguments) if y > 0 or top < 0 or x > 0 else (-math.pi, math.pi)
+
+
 def exponential(value: float) -> float:
     """Return exp(x), infinite where it overflows."""
     try:

@@ -218,6 +218,17 @@ _OF_DIRECTIONS = {
         bounds.fixed(0.0, math.pi),
         value=arithmetic.distance,
     ),
+    "atan2": Function(
+        "atan2(y, x)",
+        "the direction of the vector (x, y), in (-pi, pi]; 0 for (0, 0). Zeros have signs, as in C: "
+        "atan2(-0, -1) is -pi",
+        "atan2(1 + sin(direction), cos(direction))",
+        ("numeric",),
+        (2, 2),
+        "same",
+        bounds.direction,
+        value=math.atan2,
+    ),
 }
 
 #: The functions a spec may call, besides the random ones and those in time.

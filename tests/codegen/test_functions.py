@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -12,8 +13,10 @@ from codegen.cpp_tasks import load_library
 from runtime.programs import apply, variable
 from torch import Tensor
 
+from rnnspec.codegen.constants import value_of
 from rnnspec.codegen.cpp.expressions import CppWriter
 from rnnspec.codegen.cpp.language import CPP
+from rnnspec.codegen.expressions import ExpressionWriter
 from rnnspec.codegen.language import Language
 from rnnspec.codegen.render import render
 from rnnspec.codegen.torch.expressions import TorchWriter
@@ -23,6 +26,8 @@ from rnnspec.program.functions import CALLABLE, FUNCTIONS, RANDOM
 from rnnspec.program.types import APPLIED
 from rnnspec.runtime.reference import functions as reference
 from rnnspec.runtime.reference.interpret import Environment, evaluate
+
+Atan2 = Callable[[list[float], list[float]], list[float]]
 
 #: A call of each function of numbers, of the variables a, b and c.
 CALLS = {
@@ -127,6 +132,48 @@ def test_cpp(name: str, library: ctypes.CDLL) -> None:
     found = (ctypes.c_double * SAMPLES)()
     getattr(library, name)(trials, found)
     assert_close(list(found), expected(CALLS[name], values), values)
+
+
+@pytest.fixture(scope="module")
+def atan2_of_all_targets(library: ctypes.CDLL, module: dict[str, object]) -> dict[str, Atan2]:
+    """atan2 of two lists of numbers, by target."""
+    call = CALLS["atan2_2"]
+
+    def by_reference(y: list[float], x: list[float]) -> list[float]:
+        values = {"a": torch.tensor([y], dtype=torch.float64), "b": torch.tensor([x], dtype=torch.float64)}
+        return evaluate(call, Environment(torch.device("cpu"), values))[0].tolist()
+
+    def by_torch(y: list[float], x: list[float]) -> list[float]:
+        values = {"a": torch.tensor(y, dtype=torch.float64), "b": torch.tensor(x, dtype=torch.float64)}
+        return eval(TorchWriter().number(call).text, module, values).tolist()
+
+    def by_cpp(y: list[float], x: list[float]) -> list[float]:
+        points = [v for point in zip(y, x, strict=True) for v in (*point, 0.0)]
+        found = (ctypes.c_double * SAMPLES)()
+        library.atan2_2((ctypes.c_double * (3 * SAMPLES))(*points), found)
+        return list(found)[: len(y)]
+
+    return {"reference": by_reference, "torch": by_torch, "cpp": by_cpp}
+
+
+@pytest.mark.parametrize("target", ["reference", "torch", "cpp"])
+def test_atan2_at_the_axes_and_of_signed_zeros(target: str, atan2_of_all_targets: dict[str, Atan2]) -> None:
+    """Bit by bit that of `math`; at the axes there is nothing to round."""
+    places = (0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e300, math.inf, -math.inf)
+    y, x = [y for y in places for _ in places], [x for _ in places for x in places]
+    found = atan2_of_all_targets[target](y, x)
+    for one, (a, b) in zip(found, zip(y, x, strict=True), strict=True):
+        wanted = math.atan2(a, b)
+        assert (one, math.copysign(1, one)) == (wanted, math.copysign(1, wanted)), (a, b)
+    assert atan2_of_all_targets[target]([0.0, 0.0, -0.0], [0.0, -1.0, -1.0]) == [0.0, math.pi, -math.pi]
+
+
+@pytest.mark.parametrize("writer", [TorchWriter(), CppWriter()], ids=["torch", "cpp"])
+def test_a_zero_keeps_its_sign(writer: ExpressionWriter) -> None:
+    negative = apply("neg", 0)
+    assert "-0.0" in writer.number(apply("atan2", negative, variable("a"))).text
+    assert writer.number(apply("atan2", negative, -1)).literal
+    assert value_of(apply("atan2", negative, -1)) == -math.pi
 
 
 def test_functions_of_vectors_and_random_calls_are_compared_elsewhere() -> None:

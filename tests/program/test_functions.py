@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from support import problems, program
@@ -13,7 +14,7 @@ from rnnspec.program.bounds import Interval
 from rnnspec.program.expression_nodes import Apply, Expression, Random, walk
 from rnnspec.program.functions import CALLABLE, GROUPS, IN_TIME, MANY, RANDOM, Function
 from rnnspec.program.nodes import Program
-from rnnspec.program.types import APPLIED
+from rnnspec.program.types import APPLIED, CONSTANT, result_type
 
 #: Functions of numbers.
 NUMERIC = {name: function for name, function in APPLIED.items() if function.value is not None}
@@ -73,6 +74,16 @@ def test_previous_takes_the_name_of_a_variable() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["atan2", "min"])
+def test_vectors_of_two_sizes_cannot_be_combined(name: str) -> None:
+    network = "network: {outputs: {gaze: {from: output, size: 2}}}"
+    (found,) = problems(
+        network, f'task: {{epochs: {{response: {{read: {{x: "argmax({name}(gaze, saccade))"}}}}}}}}'
+    )
+    assert (found.code, found.message) == ("RS205", "a vector of 2 and a vector of 8 cannot be combined")
+    assert found.expected == "vectors of the same size"
+
+
 def test_groups_share_no_function() -> None:
     assert len(CALLABLE) == sum(map(len, GROUPS.values()))
     assert not CALLABLE.keys() & {"pi", "t"}
@@ -111,6 +122,26 @@ def test_a_value_lies_within_its_bounds(name: str) -> None:
             value = function.of(*arguments)
             slack = 1e-12 * max(1.0, abs(value)) if math.isfinite(value) else 0.0
             assert low - slack <= value <= high + slack, (intervals, arguments)
+
+
+@pytest.mark.parametrize(
+    ("y", "x", "low", "high"),
+    [
+        ((1, 2), (-1, 1), math.pi / 4, math.pi * 3 / 4),
+        ((-2, -1), (-1, 1), -math.pi * 3 / 4, -math.pi / 4),
+        ((-1, 1), (1, 2), -math.pi / 4, math.pi / 4),
+        ((-1, 1), (0, 2), -math.pi, math.pi),
+        ((0, 1), (-1, 1), -math.pi, math.pi),
+        ((0, 0), (-1, -1), -math.pi, math.pi),
+        ((3, 3), (-math.inf, math.inf), 0, math.pi),
+        ((math.nan, math.nan), (1, 2), math.nan, math.nan),
+    ],
+)
+def test_bounds_of_atan2(y: Interval, x: Interval, low: float, high: float) -> None:
+    """An angle, unless it may be on the negative x axis, where it jumps, or at the origin."""
+    arguments = [replace(CONSTANT, low=bounds[0], high=bounds[1]) for bounds in (y, x)]
+    found = result_type(CALLABLE["atan2"], arguments, None)
+    assert (found.low, found.high) == pytest.approx((low, high), nan_ok=True)
 
 
 @pytest.mark.parametrize("name", NUMERIC)

@@ -44,6 +44,7 @@ CPP = Language(
         "angle": "angle",
         "argmax": "argmax",
         "distance": "distance",
+        "atan2": "std::atan2",
         "uniform": "uniform",
         "normal": "normal",
         "choice": "choice",

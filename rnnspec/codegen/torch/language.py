@@ -47,6 +47,7 @@ TORCH = Language(
         "angle": "angle",
         "argmax": "argmax",
         "distance": "distance",
+        "atan2": "torch.atan2",
         "uniform": "uniform",
         "normal": "normal",
         "choice": "choice",

@@ -71,6 +71,7 @@ ELEMENTWISE: dict[str, Callable[..., Tensor]] = {
     "floor": torch.floor,
     "sign": torch.sign,
     "distance": _distance,
+    "atan2": torch.atan2,
 }
 
 # --- vectors -----------------------------------------------------------------------------------------
