@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rnnspec.codegen.code import Code, Level
 from rnnspec.codegen.expressions import ExpressionWriter, Kind, Leaf
 from rnnspec.codegen.torch.language import TORCH
-from rnnspec.program.nodes import Random, Variable
+from rnnspec.program.expression_nodes import Random, Variable
 from rnnspec.program.types import APPLIED
 
 _OPERATORS = {
