@@ -132,7 +132,11 @@ def _check_room(out: Path, simulation: Simulation) -> None:
     """Raise before hours of training what would be raised after them."""
     # Twice: of weights with a sign, the file also holds the raw ones.  A checkpoint has the raw weights, and
     # up to three numbers of the optimiser for each; three checkpoints exist while one is written.
-    needed = (2 + 3 * 4) * sum(p.numel() * p.element_size() for p in simulation.parameters()) + _MARGIN
+    weights, masks = (
+        sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        for tensors in (simulation.parameters(), simulation.buffers())
+    )
+    needed = (2 + 3 * 4) * weights + (1 + 3) * masks + _MARGIN
     free = shutil.disk_usage(out).free
     if free < needed:
         raise RequestError(

@@ -4,15 +4,16 @@
     w_out/exc->choice   (K, units of choice, units of exc)
     bias/exc   (K, units of exc)                           readout_bias/choice   (K, units of choice)
 
-These are the weights that the network computes with.  Where a connection has a sign (Dale's law), what is
-trained is another number, from which training would go on: it stands under `raw/w_rec/exc->inh`.  A
-connection that does not exist has no tensor.
+These are the effective weights.  Where a connection has a sign (Dale's law), the raw weights, which training
+changes, are there too, as `raw/w_rec/exc->inh`.  Where it has a density, `mask/w_rec/exc->inh` (bool) says
+which units are connected.  A connection that the spec excludes has no tensor.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import safetensors.torch
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Network
+from rnnspec.runs.record import RESTORE
 from rnnspec.runs.tensors import NotSafetensors, parse_tensors
 from rnnspec.runtime.simulation import Simulation
 
@@ -41,17 +43,22 @@ def weights_to_bytes(simulation: Simulation) -> bytes:
         used = simulation.weights()
     raw = dict(simulation.named_parameters())
     tensors: dict[str, Tensor] = {}
-    for parameter, name, place, signed in _blocks(simulation.program.network):
-        tensors[f"{parameter}/{name}"] = _cut(used[parameter], place)
-        if signed:
-            tensors[f"raw/{parameter}/{name}"] = _cut(raw[parameter], place)
+    for block in _blocks(simulation.program.network):
+        tensors[block.key] = _cut(used[block.parameter], block.place)
+        if block.signed:
+            tensors[f"raw/{block.key}"] = _cut(raw[block.parameter], block.place)
+        if block.sparse:
+            tensors[f"mask/{block.key}"] = _cut(simulation.mask.full(block.parameter), block.place)
     # One entry: safetensors writes several in an order that differs between processes.
-    about = json.dumps({"format": 1, "axes": AXES}, sort_keys=True)
+    about = json.dumps({"format": 2, "axes": AXES}, sort_keys=True)
     return safetensors.torch.save(tensors, {"rnnspec": about})
 
 
 def load_weights(simulation: Simulation, data: bytes, name: str) -> None:
-    """Give an ensemble the weights of a file.  name: of the file, for messages."""
+    """Load the weights of a file into an ensemble of the same spec and seed.  name: that of the file.
+
+    Raises RequestError for tensors of another spec, and for masks that the spec and the seed do not give.
+    """
     try:
         tensors = parse_tensors(data)
     except NotSafetensors as error:
@@ -59,38 +66,79 @@ def load_weights(simulation: Simulation, data: bytes, name: str) -> None:
             f"{name} is not a safetensors file: {error}.", "Restore the file from a copy."
         ) from None
     raw = dict(simulation.named_parameters())
+    blocks = list(_blocks(simulation.program.network))
+    for block in blocks:
+        _check(tensors, block.trained_key, raw[block.parameter][block.place], name)
+        if block.sparse:
+            own = simulation.mask.full(block.parameter)[block.place]
+            _check(tensors, f"mask/{block.key}", own, name)
+            _check_mask(block, tensors[f"mask/{block.key}"], own, name)
     with torch.no_grad():
-        for parameter, block, place, signed in _blocks(simulation.program.network):
-            key = f"raw/{parameter}/{block}" if signed else f"{parameter}/{block}"
-            target = raw[parameter][place]
-            _check(tensors, key, target, name)
-            target.copy_(tensors[key])
+        for block in blocks:
+            raw[block.parameter][block.place].copy_(tensors[block.trained_key])
 
 
-def _blocks(network: Network) -> Iterator[tuple[str, str, Slices, bool]]:
-    """Yield the parameter, the name and the place of every block, and whether its weights have a sign."""
+@dataclass(frozen=True)
+class _Block:
+    """One tensor of the file.
+
+    parameter, place: where it lies in the ensemble.  name: of the connection or population.  signed: whether
+    its weights have a fixed sign.  sparse: whether it has a density below 1.
+    """
+
+    parameter: str
+    name: str
+    place: Slices
+    signed: bool = False
+    sparse: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.parameter}/{self.name.replace(' ', '')}"
+
+    @property
+    def trained_key(self) -> str:
+        """The key of the tensor that training changes."""
+        return f"raw/{self.key}" if self.signed else self.key
+
+
+def _blocks(network: Network) -> Iterator[_Block]:
     everyone = slice(None)
     for matrix in (network.w_rec, network.w_in, network.w_out):
         for block in matrix.blocks:
             if block.present:
                 place = (everyone, slice(*block.rows), slice(*block.columns))
-                yield matrix.name, block.name.replace(" ", ""), place, block.sign is not None
+                yield _Block(matrix.name, block.name, place, block.sign is not None, block.density < 1)
     for population in network.populations:
-        yield "bias", population.name, (everyone, slice(population.start, population.stop)), False
+        yield _Block("bias", population.name, (everyone, slice(population.start, population.stop)))
     if network.readout_bias:
         for output in network.outputs:
-            yield "readout_bias", output.name, (everyone, slice(output.start, output.stop)), False
+            yield _Block("readout_bias", output.name, (everyone, slice(output.start, output.stop)))
 
 
 def _cut(tensor: Tensor, place: Slices) -> Tensor:
     return tensor.detach()[place].cpu().contiguous()
 
 
-def _check(tensors: Mapping[str, Tensor], key: str, target: Tensor, name: str) -> None:
+def _check(tensors: Mapping[str, Tensor], key: str, like: Tensor, name: str) -> None:
+    """Refuse a file without a tensor of some shape and type of number."""
     found = tensors.get(key)
-    if found is None or found.shape != target.shape:
-        what = "has no" if found is None else f"has a tensor of another shape, {tuple(found.shape)}, for"
+    if found is None:
+        what = "has no"
+    elif found.shape != like.shape:
+        what = f"has a tensor of another shape, {tuple(found.shape)}, for"
+    elif found.dtype != like.dtype:
+        what = f"has numbers of another type, {str(found.dtype).removeprefix('torch.')}, for"
+    else:
+        return
+    raise RequestError(f"{name} {what} {key}: it does not belong to the spec beside it.", RESTORE)
+
+
+def _check_mask(block: _Block, found: Tensor, own: Tensor, name: str) -> None:
+    count = int((found != own).sum())
+    if count:
         raise RequestError(
-            f"{name} {what} {key}: it does not belong to the spec beside it.",
-            "Restore the run folder from a copy, or train again.",
+            f"{name}: the connection '{block.name}' has another mask than the spec and its seed give: "
+            f"{count:,} of {own.numel():,} entries differ.",
+            RESTORE,
         )

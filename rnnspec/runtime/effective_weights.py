@@ -91,13 +91,24 @@ def _effective(weights: Tensor, matrix: MatrixStructure, dale: Literal["relu", "
 
 def connections(matrix: Matrix, seed: int, number: int) -> Tensor:
     """Return which connections of a matrix exist in one network: (R, C) bool."""
+    probability = _probability(matrix)
+    if bool(((probability == 0) | (probability >= 1)).all()):
+        return probability > 0
+    return WeightDraws(seed, number, matrix.name, matrix.rows, matrix.columns, MASKS).uniforms < probability
+
+
+def permitted(matrix: Matrix) -> Tensor:
+    """Return which connections of a matrix may exist in a network: (R, C) bool."""
+    return _probability(matrix) > 0
+
+
+def _probability(matrix: Matrix) -> Tensor:
+    """Return the probability with which each connection exists: (R, C) float64."""
     probability = _paint(matrix, [b.density if b.present else 0.0 for b in matrix.blocks], torch.float64)
     if matrix.name == "w_rec":
         isolated = _paint(matrix, [not b.self_connections for b in matrix.blocks], torch.bool)
         probability[isolated & torch.eye(matrix.rows, dtype=torch.bool)] = 0.0
-    if bool(((probability == 0) | (probability >= 1)).all()):
-        return probability > 0
-    return WeightDraws(seed, number, matrix.name, matrix.rows, matrix.columns, MASKS).uniforms < probability
+    return probability
 
 
 def signs(matrix: Matrix) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +14,9 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.arguments import choice, whole_number
 from rnnspec.runtime.batch import PURPOSES, Batch, BatchPurpose, Outcome, Stage
 from rnnspec.runtime.device import DTYPES, REALS
-from rnnspec.runtime.effective_weights import effective, structure
+from rnnspec.runtime.effective_weights import Structure, effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
+from rnnspec.runtime.masks import MASK_CHOICES, MaskChoice, Masks, masks_of, require_same
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.targets import TARGETS, Target, choose_target, make_engine
 
@@ -27,8 +30,8 @@ class Simulation(nn.Module):
     """K networks of one program, with trainable raw weights.
 
     w_rec: (K, N, N), from the second unit to the first.  w_in: (K, N, C_in).  w_out: (K, C_out, N).
-    bias: (K, N).  readout_bias: (K, C_out), only if the program has one.  Masks, signs and frozen
-    connections are applied by `weights()`.
+    bias: (K, N).  readout_bias: (K, C_out), only if the program has one.  mask: which connections
+    exist, saved with the weights.  `weights()` applies masks, signs and frozen connections.
     """
 
     w_rec: nn.Parameter
@@ -70,16 +73,57 @@ class Simulation(nn.Module):
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
         for name, value in drawn.items():
             self.register_parameter(name, nn.Parameter(value.to(device)))
-        self.structure = structure(program, self.networks, self.seed, first_network).to(device)
+        self._structure = structure(program, self.networks, self.seed, first_network).to(device)
+        masks = {name: matrix.mask for name, matrix in self._structure.matrices.items()}
+        self.mask = Masks(program, self.networks, masks)
 
     @property
     def kernel(self) -> str | None:
         """The name of the compiled kernel: another may round otherwise.  None where nothing is compiled."""
         return self.engine.fingerprint(next(self.parameters()).dtype)
 
+    @property
+    def structure(self) -> Structure:
+        """Which connections exist, are frozen or have a fixed sign."""
+        masks, device = self.mask.by_name(), self.bias.device
+        return Structure(
+            {
+                name: replace(matrix.to(device), mask=masks.get(name))
+                for name, matrix in self._structure.matrices.items()
+            }
+        )
+
     def weights(self) -> dict[str, Tensor]:
         """Return the effective weights by name: masked, signed, frozen ones detached."""
         return effective(dict(self.named_parameters()), self.structure, self.program.network.dale)
+
+    def load_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        strict: bool = True,
+        assign: bool = False,
+        *,
+        masks: MaskChoice = "check",
+    ) -> Any:
+        """Load raw weights and masks, as `torch.nn.Module.load_state_dict` does.
+
+        masks: what to do if the masks of the state differ from those of this ensemble.  `check`: raise
+        RuntimeError, which names the connections, and load nothing.  `loaded`: take the masks of the state;
+        ValueError if they have connections that the spec does not have.  `own`: keep the masks of this
+        ensemble; connections that exist only in them keep their weights, and the other weights are dropped.
+        """
+        choice("masks", masks, MASK_CHOICES)
+        before = dict(self.mask._buffers)
+        if masks == "loaded":
+            self.mask.take(masks_of(state_dict), self.bias.device)
+        elif masks == "own":
+            state_dict = self.mask.fitted(state_dict, dict(self.named_parameters()))
+        try:
+            require_same(self.mask, state_dict)
+            return super().load_state_dict(state_dict, strict, assign)
+        except BaseException:
+            self.mask._buffers.update(before)
+            raise
 
     def forward(
         self,

@@ -66,17 +66,21 @@ class Updater:
         return new
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that updates go on from, by name: raw weights, state of the optimiser, who is alive."""
+        """Return all that further updates depend on: raw weights, masks, state of the optimiser, `alive`."""
         found = {f"weights/{name}": p.detach() for name, p in zip(self.names, self.parameters, strict=True)}
         for name, parameter in zip(self.names, self.parameters, strict=True):
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     found[f"optimizer/{name}/{key}"] = value
         found["alive"] = self.alive
+        found |= {f"mask/{name}": mask for name, mask in self.simulation.mask.by_name().items()}
         return {name: value.cpu().contiguous() for name, value in found.items()}
 
     def restore(self, state: Mapping[str, Tensor], diverged: Iterable[Divergence]) -> None:
         """Go back to a state.  Raises ValueError if it is not one of this ensemble and optimiser."""
+        masks = {k.removeprefix("mask/"): v for k, v in state.items() if k.startswith("mask/")}
+        if differences := self.simulation.mask.differences(masks):
+            raise ValueError("; ".join(differences))
         needed = _state_names(self.simulation.program.training.optimizer)
         for name, parameter in zip(self.names, self.parameters, strict=True):
             if not _is_like(state.get(f"weights/{name}"), parameter):
