@@ -10,6 +10,7 @@ from typing import Literal
 from rnnspec.codegen.code import WIDTH
 from rnnspec.codegen.constants import literal
 from rnnspec.codegen.cpp.task import task_context
+from rnnspec.codegen.cpu import arguments
 from rnnspec.codegen.cpu.activations import VectorFunction, vector_function
 from rnnspec.codegen.documentation import title
 from rnnspec.codegen.render import checked, render
@@ -73,6 +74,9 @@ def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, obje
         "rectified": _bool(ACTIVATIONS[network.activation.name].rectified),
         "switched": _bool(ACTIVATIONS[network.activation.name].switch),
         "noise": _noise(network),
+        "arguments": arguments.ARGUMENTS,
+        "records": arguments.RECORDS,
+        "layout": arguments.layout(),
         "penalised": any(p.quantity == "rate" for p in program.training.penalties),
         "rate_l1": _penalty(program, "l1"),
         "rate_l2": _penalty(program, "l2"),

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
+from rnnspec.codegen.cpu.arguments import RECORDS, Type
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
 from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
 from rnnspec.runtime.cpu.kernel import Arguments, Kernel, load_kernel
-from rnnspec.runtime.cpu.operator import WEIGHTS, check_weights, simulate
+from rnnspec.runtime.cpu.operator import RESULTS, WEIGHTS, check_arrays, simulate
 from rnnspec.runtime.cpu.tiles import Tile
 from rnnspec.runtime.device import REALS
 from rnnspec.runtime.noise import Stream, jitter, key
@@ -65,46 +66,42 @@ class CpuEngine:
         tables = self._timetables(kernel, batch)
         longest = max(table.steps for table in tables)
         repeated = batch.sequences if len(tables) == 1 else 1
-        # Here too: of tensors without numbers the operator would only make more such.
-        check_weights(kernel, weights)
-        given = [weights[name] for name in WEIGHTS if name in weights]
+        network, theta, networks = program.network, batch.stage.theta, len(weights["w_rec"])
+        # Checked here too: on meta tensors the operator does not run.
+        check_arrays(kernel, weights, {"networks": networks})
         unpack: Any = unpack_dual
-        if any(unpack(weight).tangent is not None for weight in given):
+        if any(unpack(weight).tangent is not None for weight in weights.values()):
             raise RuntimeError("The target cpu has no forward mode; the targets torch and reference do.")
+        alpha, noise_gain = self._per_unit(theta)
+        learned = repeated * sum(s.steps for t in tables for s in t.segments if s.gradient)
         results = simulate(
-            kernel.name,
-            given,
-            [
-                *(_tensor(values, dtype) for values in self._per_unit(batch.stage.theta)),
-                _clock(program, batch.stage.theta, longest),
-                _tensor(batch.stage.betas, torch.float64),
-            ],
-            _pack(tables),
-            [
-                float(program.network.dt * batch.stage.theta),
-                program.network.noise.scale,
-                _keep(program, batch.stage.theta),
-                float(
-                    repeated
-                    * sum(s.steps for t in tables for s in t.segments if s.gradient)
-                    * program.network.units
-                ),
-            ],
-            [
-                batch.first_network,
-                batch.sequences,
-                torch.get_num_threads(),
-                batch.seed,
-                *(key(batch, purpose)[1] for purpose in (Stream.NOISE, Stream.WHITE, Stream.DRAWS)),
-                longest,
-            ],
-            self._forced(kernel, forced_reads or {}),
-            None,
-            None,
-            torch.is_grad_enabled() and any(weight.requires_grad for weight in given),
-            record,
+            kernel=kernel.name,
+            networks=networks,
+            sequences=batch.sequences,
+            longest=longest,
+            threads=torch.get_num_threads(),
+            first_network=batch.first_network,
+            seed=batch.seed,
+            noise_key=key(batch, Stream.NOISE)[1],
+            white_key=key(batch, Stream.WHITE)[1],
+            draws_key=key(batch, Stream.DRAWS)[1],
+            dt=float(network.dt * theta),
+            alpha=_tensor(alpha, dtype),
+            noise_start=network.noise.scale,
+            noise_keep=_keep(program, theta),
+            noise_gain=_tensor(noise_gain, dtype),
+            clock=_clock(program, theta, longest),
+            betas=_tensor(batch.stage.betas, torch.float64),
+            rate_points=float(learned * network.units),
+            **_packed(tables),
+            **{name: weights.get(name) for name in WEIGHTS},
+            scale=None,
+            of_rates=None,
+            forced=self._forced(kernel, forced_reads or {}),
+            gradient=torch.is_grad_enabled() and any(weight.requires_grad for weight in weights.values()),
+            record=record,
         )
-        return self._outcome(kernel, weights, tables, results, record)
+        return self._outcome(kernel, weights, tables, dict(zip(RESULTS, results, strict=True)), record)
 
     # --- what goes in ----------------------------------------------------------------------------------
 
@@ -148,33 +145,33 @@ class CpuEngine:
         kernel: Kernel,
         weights: Mapping[str, Tensor],
         tables: Sequence[Timetable],
-        results: Sequence[Tensor],
+        results: Mapping[str, Tensor],
         record: bool,
     ) -> Outcome:
         timeline, program = self.program.timeline, self.program
-        loss, mean_rate, right, points, steps, success, scored, variables, rates, inputs = results[:10]
-        dtype = loss.dtype
-        fractions = torch.where(scored[..., None] != 0, right.to(dtype) / points, torch.nan)
-        share = torch.where(fractions.isnan(), 0.0, steps.to(dtype))
+        dtype, scored, variables = results["loss"].dtype, results["scored"], results["variables"]
+        correct = results["right"].to(dtype) / results["points"]
+        fractions = torch.where(scored[..., None] != 0, correct, torch.nan)
+        share = torch.where(fractions.isnan(), 0.0, results["steps"].to(dtype))
         trials = (fractions.nan_to_num() * share).sum(-1) / share.sum(-1)
         if timeline.success is not None:
-            trials = torch.where(scored != 0, success.to(dtype), torch.nan)
+            trials = torch.where(scored != 0, results["success"].to(dtype), torch.nan)
         judged = {epoch.phase for epoch in timeline.epochs if epoch.correct is not None}
         lengths = _tensor([table.steps for table in tables], torch.int64)
         outcome = {}
         if record:
-            alive = torch.arange(rates.shape[2], device="cpu") < lengths[:, None]
-            rates = torch.where(alive[..., None], rates, torch.nan)
-            inputs = torch.where(alive[..., None], inputs.detach(), torch.nan)
+            alive = torch.arange(results["rates"].shape[2], device="cpu") < lengths[:, None]
+            rates = torch.where(alive[..., None], results["rates"], torch.nan)
+            inputs = torch.where(alive[..., None], results["inputs"].detach(), torch.nan)
             outcome = {
                 "rates": rates,
                 "outputs": _outputs(program, weights, rates),
                 "inputs": inputs if inputs_differ(program) else inputs[:1],
             }
         return Outcome(
-            loss=loss,
+            loss=results["loss"],
             performance=trials.nanmean((1, 2)),
-            mean_rate=mean_rate.detach(),
+            mean_rate=results["mean_rate"].detach(),
             phase_performance={
                 phase: fractions[..., number].nanmean((1, 2))
                 for number, phase in enumerate(timeline.phases)
@@ -229,7 +226,8 @@ def _keep(program: Program, theta: Fraction) -> float:
 def _clock(program: Program, theta: Fraction, steps: int) -> Tensor:
     """Return the seconds after 0 .. `steps` steps, each rounded once."""
     step = program.network.dt * theta
-    return torch.arange(steps + 1, dtype=torch.float64, device="cpu") * step.numerator / step.denominator
+    # Quotients of integers of any size, which Python rounds once.
+    return _tensor([n * step.numerator / step.denominator for n in range(steps + 1)], torch.float64)
 
 
 def _tensor(values: Sequence[Any], dtype: torch.dtype) -> Tensor:
@@ -240,24 +238,36 @@ def _tensor(values: Sequence[Any], dtype: torch.dtype) -> Tensor:
     return torch.tensor(values, dtype=dtype, device="cpu")
 
 
+def _packed(tables: Sequence[Timetable]) -> dict[str, Any]:
+    """Return the arguments that say what happens when."""
+    packed = [_packed_one(table) for table in tables]
+    landings = [landing for _, found in packed for landing in found]
+    return {
+        "tables": len(tables),
+        "segments": len(packed[0][0]),
+        "segment": _tensor([segments for segments, _ in packed], torch.int32),
+        "landing_first": _tensor([0, *accumulate(len(found) for _, found in packed)], torch.int64),
+        "landing": _tensor(landings, torch.int32).view(-1, len(RECORDS["Landing"].fields)),
+    }
+
+
 @lru_cache(maxsize=64)
-def _pack_one(table: Timetable) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    segments: list[tuple[int, ...]] = [
-        (s.epoch, s.trial, s.start, s.steps, s.grace, s.gradient) for s in table.segments
-    ]
-    landings: list[tuple[int, ...]] = [
-        (x.state, x.source, -1 if x.increment_step is None else x.increment_step, x.edge)
+def _packed_one(table: Timetable) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the records of the segments and of the landings of a timetable."""
+    segments = [_record("Segment", **vars(segment)) for segment in table.segments]
+    landings = [
+        _record(
+            "Landing",
+            state=x.state,
+            source=x.source,
+            increment=-1 if x.increment_step is None else x.increment_step,
+            edge=x.edge,
+        )
         for x in table.landings
     ]
     return segments, landings
 
 
-def _pack(tables: Sequence[Timetable]) -> list[Tensor]:
-    """Return the segments, where the landings of each table begin, and the landings."""
-    packed = [_pack_one(table) for table in tables]
-    first = [0, *accumulate(len(landings) for _, landings in packed)]
-    return [
-        _tensor([segments for segments, _ in packed], torch.int32).view(len(packed), -1, 6),
-        _tensor(first, torch.int64),
-        _tensor([landing for _, landings in packed for landing in landings], torch.int32).view(-1, 4),
-    ]
+def _record(name: Type, **values: Any) -> list[int]:
+    """Return the values of a record in the order of the table."""
+    return [int(values[field]) for field in RECORDS[name].fields]

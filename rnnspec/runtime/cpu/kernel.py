@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from rnnspec.codegen.cpp.task import variable_names
+from rnnspec.codegen.cpu.arguments import ARGUMENTS, Argument, layout
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
@@ -20,26 +22,18 @@ from rnnspec.runtime.cpu.tiles import USUAL, Tile, fastest_tile
 #: What numbers are in C++.
 Real = Literal["float", "double"]
 
-_INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+_NUMBERS: dict[str, type[ctypes._SimpleCData[Any]]] = {"int64": ctypes.c_int64, "double": ctypes.c_double}
+
+
+def members(arguments: Sequence[Argument]) -> list[tuple[str, type[ctypes._SimpleCData[Any]]]]:
+    """Return the members of the C++ struct `Arguments` for ctypes."""
+    return [(a.name, _NUMBERS[a.type] if a.axes is None else ctypes.c_void_p) for a in arguments]
 
 
 class Arguments(ctypes.Structure):
-    """What `rnnspec_simulate` takes; `templates/cpu/arguments.cpp.j2` says what each is."""
+    """The arguments of a kernel; `codegen/cpu/arguments.py` says what each is."""
 
-    _fields_ = (
-        *((name, _INTEGER) for name in ("networks", "first_network", "sequences", "threads")),
-        *((name, _INTEGER) for name in ("seed", "noise_key", "white_key", "draws_key")),
-        *((name, _NUMBER) for name in ("dt", "noise_start", "noise_keep")),
-        *((name, _POINTER) for name in ("alpha", "noise_gain", "clock", "betas")),
-        ("rate_points", _NUMBER),
-        *((name, _INTEGER) for name in ("tables", "segments", "longest")),
-        *((name, _POINTER) for name in ("segment", "landing_first", "landing")),
-        *((name, _POINTER) for name in ("w_rec", "w_in", "w_out", "bias", "readout_bias")),
-        *((name, _POINTER) for name in ("scale", "of_rates", "forced", "loss", "mean_rate")),
-        *((name, _POINTER) for name in ("d_w_rec", "d_w_in", "d_w_out", "d_bias", "d_readout_bias")),
-        *((name, _POINTER) for name in ("right", "points", "steps", "success", "scored", "variables")),
-        *((name, _POINTER) for name in ("rates", "inputs")),
-    )
+    _fields_ = members(ARGUMENTS)
 
 
 @dataclass(frozen=True)
@@ -103,8 +97,8 @@ def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None
             f"The compiled kernel cannot be loaded: {error}.",
             "Try another compiler (set CXX to its command), or another cache folder (RNNSPEC_CACHE).",
         ) from None
-    functions.rnnspec_arguments.restype = ctypes.c_int64
-    if functions.rnnspec_arguments() != ctypes.sizeof(Arguments):
-        raise RuntimeError("the kernel and its caller disagree about their arguments")
+    functions.rnnspec_layout.restype = ctypes.c_char_p
+    if functions.rnnspec_layout() != layout().encode():
+        raise RuntimeError("the memory layout of the arguments of the kernel is not that of its caller")
     kernel = Kernel(program, real, tile, built, bits, functions, variable_names(program))
     return KERNELS.setdefault(built.fingerprint, kernel)

@@ -1,129 +1,131 @@
-"""The kernels of the cpu target as one differentiable torch operator, `rnnspec::simulate`.
+"""The kernels of the target cpu as one differentiable torch operator, `rnnspec::simulate`.
 
-Gradients are computed eagerly, together with the loss: autograd only scales them by what comes in.  Where
-something is asked of the rates themselves, the kernel runs once more, backwards from there; nothing random
-has to be stored for that.
+The kernel computes the gradient of the loss together with the loss; backward multiplies it by the incoming
+gradient.  If the rates have an incoming gradient too, backward runs the kernel once more.  That run draws the
+same random numbers again, so nothing of the first run has to be stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from rnnspec.codegen.cpu.arguments import ARGUMENTS, RECORDS, Argument, of_role
 from rnnspec.runtime.cpu.kernel import KERNELS, Arguments, Kernel
 
-#: The weights and their gradients, in order.
-WEIGHTS = ("w_rec", "w_in", "w_out", "bias", "readout_bias")
+#: The weights, in the order of the table.
+WEIGHTS = tuple(name.removeprefix("d_") for name in of_role("gradient"))
+#: What the operator returns, in order.
+RESULTS = of_role("result", "recorded", "gradient")
+#: What it takes, in order.
+GIVEN = ("kernel", *of_role("given", "optional"), "gradient", "record")
+
+_ARGUMENTS = {argument.name: argument for argument in ARGUMENTS}
+_DTYPES = {"double": torch.float64, "int64": torch.int64, "int32": torch.int32, "uint8": torch.uint8}
+_REALS = {"float": torch.float32, "double": torch.float64}
 
 
-@torch.library.custom_op("rnnspec::simulate", mutates_args=())
-def simulate(
-    kernel: str,
-    weights: Sequence[Tensor],
-    coefficients: Sequence[Tensor],
-    timetable: Sequence[Tensor],
-    numbers: Sequence[float],
-    counts: Sequence[int],
-    forced: Tensor | None,
-    scale: Tensor | None,
-    of_rates: Tensor | None,
-    gradient: bool,
-    record: bool,
-) -> list[Tensor]:
-    """Simulate one batch of the networks of a kernel; see `templates/cpu/arguments.cpp.j2`.
+def _schema() -> str:
+    """Return the signature of the operator in the notation of torch, made from the table."""
 
-    kernel: its name.  weights: effective, (K, ...), in the order of WEIGHTS.  coefficients: alpha (N),
-    noise_gain (N), clock (T + 1), betas.  timetable: segment (tables, segments, 6), landing_first,
-    landing (.., 4).  numbers: dt, noise_start, noise_keep, rate_points.  counts: those of COUNTS.
+    def declared(argument: Argument) -> str:
+        if argument.axes is not None:
+            return f"Tensor{'?' if argument.role == 'optional' else ''} {argument.name}"
+        return f"{'float' if argument.type == 'double' else 'SymInt'} {argument.name}"
 
-    Returns loss and mean_rate (K), right (K, B, trials, phases), points and steps (B, trials, phases),
-    success and scored (K, B, trials), variables (K, B, trials, V), rates (K, B, T, N), inputs (K, B, T, C),
-    and the gradient of each weight; what is not asked for is empty.
+    given = ", ".join(declared(_ARGUMENTS[name]) for name in of_role("given", "optional"))
+    results = ", ".join(f"Tensor {name}" for name in RESULTS)
+    return f"(str kernel, {given}, bool gradient, bool record) -> ({results})"
+
+
+def _simulate(*values: Any) -> tuple[Tensor, ...]:
+    """Simulate one batch of the networks of a kernel.
+
+    kernel: its name.  gradient, record: whether gradients and activity are wanted; the results that are not
+    wanted are empty.  All other arguments and results: `codegen/cpu/arguments.py`.
     """
-    found = _loaded(kernel)
-    check_weights(found, dict(zip(WEIGHTS, weights, strict=False)))
-    results = _results(kernel, weights, counts, gradient, record, torch.zeros)
-    named = dict(zip(_RESULTS, results, strict=False))
-    named |= {f"d_{name}": value for name, value in zip(WEIGHTS, results[len(_RESULTS) :], strict=False)}
-    kept = {name: value.contiguous() for name, value in zip(WEIGHTS, weights, strict=False)}
-    kept |= dict(zip(("alpha", "noise_gain", "clock", "betas"), coefficients, strict=True))
-    kept |= dict(zip(("segment", "landing_first", "landing"), timetable, strict=True))
-    kept |= {
-        name: value.contiguous()
-        for name, value in (("forced", forced), ("scale", scale), ("of_rates", of_rates))
-        if value is not None
-    }
-    arguments = Arguments(
-        networks=len(kept["bias"]),
-        **dict(zip(("dt", "noise_start", "noise_keep", "rate_points"), numbers, strict=True)),
-        **dict(zip(COUNTS, counts, strict=True)),
-        tables=timetable[0].shape[0],
-        segments=timetable[0].shape[1],
-        **{name: value.data_ptr() for name, value in (kept | named).items() if value.numel()},
-    )
-    found.simulate(arguments)
-    return results
+    given = dict(zip(GIVEN, values, strict=True))
+    kernel = _loaded(given["kernel"])
+    arrays = {name: value.contiguous() for name, value in given.items() if isinstance(value, Tensor)}
+    check_arrays(kernel, arrays, given)
+    results = _results(kernel, given, torch.zeros)
+    arrays |= results
+    numbers = {name: given[name] for name in GIVEN if name in _ARGUMENTS and _ARGUMENTS[name].axes is None}
+    pointers = {name: value.data_ptr() for name, value in arrays.items() if value.numel()}
+    kernel.simulate(Arguments(**numbers, **pointers))
+    return tuple(results.values())
 
 
-COUNTS = (
-    "first_network",
-    "sequences",
-    "threads",
-    "seed",
-    "noise_key",
-    "white_key",
-    "draws_key",
-    "longest",
-)
-_RESULTS = (
-    "loss",
-    "mean_rate",
-    "right",
-    "points",
-    "steps",
-    "success",
-    "scored",
-    "variables",
-    "rates",
-    "inputs",
-)
+simulate = torch.library.custom_op("rnnspec::simulate", _simulate, mutates_args=(), schema=_schema())
 
 
 @simulate.register_fake
-def _(kernel: str, weights: Sequence[Tensor], *others: Any) -> list[Tensor]:
-    _, _, _, counts, *_, gradient, record = others
-    return _results(kernel, weights, counts, gradient, record, torch.empty)
+def _(*values: Any) -> tuple[Tensor, ...]:
+    given = dict(zip(GIVEN, values, strict=True))
+    return tuple(_results(_loaded(given["kernel"]), given, torch.empty).values())
 
 
-def _results(
-    kernel: str, weights: Sequence[Tensor], counts: Sequence[int], gradient: bool, record: bool, make: Any
-) -> list[Tensor]:
-    """Make room for what comes back."""
-    program, like = _loaded(kernel).program, weights[0]
-    networks, sequences, steps = len(like), counts[COUNTS.index("sequences")], counts[COUNTS.index("longest")]
-    trials, phases = program.timeline.trials, len(program.timeline.phases)
-    recorded = (networks, sequences, steps) if record else (0, 0, 0)
+def _results(kernel: Kernel, given: Mapping[str, Any], make: Callable[..., Tensor]) -> dict[str, Tensor]:
+    """Return memory for the results; for those that are not wanted it is empty."""
+    lengths = axis_lengths(kernel, given)
+    wanted = {"result": True, "recorded": given["record"], "gradient": given["gradient"]}
+    found = {}
+    for name in RESULTS:
+        argument = _ARGUMENTS[name]
+        # Without a readout bias there is no gradient with respect to it.
+        absent = argument.role == "gradient" and given[name.removeprefix("d_")] is None
+        present = wanted[argument.role] and not absent
+        shape = [lengths[axis] if present else 0 for axis in argument.axes or ()]
+        found[name] = make(shape, dtype=_dtype(kernel, argument), device="cpu")
+    return found
 
-    def room(*shape: int, dtype: torch.dtype = like.dtype) -> Tensor:
-        room: Tensor = make(shape, dtype=dtype, device=like.device)
-        return room
 
-    return [
-        room(networks),
-        room(networks),
-        room(networks, sequences, trials, phases, dtype=torch.int32),
-        room(sequences, trials, phases, dtype=torch.int32),
-        room(sequences, trials, phases, dtype=torch.int32),
-        room(networks, sequences, trials, dtype=torch.uint8),
-        room(networks, sequences, trials, dtype=torch.uint8),
-        room(networks, sequences, trials, len(_loaded(kernel).variables), dtype=torch.float64),
-        room(*recorded, program.network.units),
-        room(*recorded, program.network.input_units),
-        *(room(*(weight.shape if gradient else (0,))) for weight in weights),
-    ]
+def axis_lengths(kernel: Kernel, numbers: Mapping[str, Any]) -> dict[str, int]:
+    """Return the length of each axis of the table that is known; numbers: of the table, by name."""
+    program, network, timeline = kernel.program, kernel.program.network, kernel.program.timeline
+    found = {
+        "N": network.units,
+        "C_in": network.input_units,
+        "C_out": network.output_units,
+        "trials": timeline.trials,
+        "phases": len(timeline.phases),
+        "variables": len(kernel.variables),
+        "skips": len(program.skips),
+    }
+    for argument in ARGUMENTS:
+        if argument.length_of is not None and argument.name in numbers:
+            found[argument.length_of] = numbers[argument.name]
+            found[f"{argument.length_of} + 1"] = numbers[argument.name] + 1
+    return found
+
+
+def check_arrays(kernel: Kernel, arrays: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Raise ValueError for arrays that the kernel would read as something else."""
+    lengths = axis_lengths(kernel, numbers)
+    for name, value in arrays.items():
+        argument = _ARGUMENTS[name]
+        axes = [lengths.get(axis) for axis in argument.axes or ()]
+        if argument.type in RECORDS:
+            axes.append(len(RECORDS[argument.type].fields))
+        fits = len(axes) == value.dim() and all(
+            a in (None, n) for a, n in zip(axes, value.shape, strict=True)
+        )
+        dtype = _dtype(kernel, argument)
+        if not fits or value.dtype != dtype or value.device.type != "cpu":
+            raise ValueError(
+                f"'{name}' is {tuple(value.shape)} of {value.dtype} on {value.device}, and the kernel "
+                f"takes {tuple(axes)} of {dtype} on the cpu."
+            )
+
+
+def _dtype(kernel: Kernel, argument: Argument) -> torch.dtype:
+    """Return the type of the numbers of an array."""
+    if argument.type == "real":
+        return _REALS[kernel.real]
+    return torch.int32 if argument.type in RECORDS else _DTYPES[argument.type]
 
 
 def _loaded(kernel: str) -> Kernel:
@@ -132,29 +134,8 @@ def _loaded(kernel: str) -> Kernel:
     return KERNELS[kernel]
 
 
-def check_weights(kernel: Kernel, weights: Mapping[str, Tensor]) -> None:
-    """Raise ValueError for weights that the kernel would take for something else."""
-    network, networks = kernel.program.network, len(weights["w_rec"])
-    units, inputs, outputs = network.units, network.input_units, network.output_units
-    shapes = {
-        "w_rec": (units, units),
-        "w_in": (units, inputs),
-        "w_out": (outputs, units),
-        "bias": (units,),
-        "readout_bias": (outputs,),
-    }
-    dtype = torch.float32 if kernel.real == "float" else torch.float64
-    for name, weight in weights.items():
-        wanted = (networks, *shapes[name])
-        if tuple(weight.shape) != wanted or weight.dtype != dtype or weight.device.type != "cpu":
-            raise ValueError(
-                f"'{name}' is {tuple(weight.shape)} of {weight.dtype} on {weight.device}, and the kernel "
-                f"takes {wanted} of {dtype} on the cpu."
-            )
-
-
 class _Once(torch.autograd.Function):
-    """A gradient as it is; what asks how it changes with the weights is told that nobody knows."""
+    """The identity; its backward says that there are no second derivatives."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, weight: Tensor) -> Tensor:
@@ -165,31 +146,34 @@ class _Once(torch.autograd.Function):
         raise RuntimeError("The target cpu has no second derivatives; the targets torch and reference do.")
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.set_materialize_grads(False)
-    # Detached, or results would hold the node of the graph that holds them, for ever.
-    ctx.gradients = [gradient.detach() for gradient in output[len(_RESULTS) :]]
-    kernel, weights, *others = inputs
-    # Told to autograd, which says so if one of them is changed before it is needed.
-    ctx.save_for_backward(*weights)
-    ctx.kernel, ctx.others = kernel, others
+    given, results = dict(zip(GIVEN, inputs, strict=True)), dict(zip(RESULTS, output, strict=True))
+    # Detached: a result with its graph would refer to the node that refers to it, and never be freed.
+    present = [name for name in WEIGHTS if given[name] is not None]
+    ctx.gradients = {name: results[f"d_{name}"].detach() for name in present}
+    # Saved by autograd, which raises an error if one of them is changed before backward.
+    ctx.save_for_backward(*(given.pop(name) for name in WEIGHTS))
+    ctx.others = given
 
 
-def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
-    loss, rates = grads[0], grads[_RESULTS.index("rates")]
-    if rates is None:
-        scaled = [None if loss is None else loss.view(-1, *(1,) * (g.dim() - 1)) * g for g in ctx.gradients]
-    else:
-        *same, _, _, _, _ = ctx.others
+def _backward(ctx: Any, *incoming: Tensor | None) -> tuple[Any, ...]:
+    """Scale the saved gradients, or run the kernel again if the rates have an incoming gradient."""
+    of = dict(zip(RESULTS, incoming, strict=True))
+    weights = dict(zip(WEIGHTS, ctx.saved_tensors, strict=True))
+    loss, rates = of["loss"], of["rates"]
+    gradients: dict[str, Tensor] = {}
+    if rates is not None:
         scale = torch.zeros_like(rates[:, 0, 0, 0]) if loss is None else loss
-        results = simulate(ctx.kernel, ctx.saved_tensors, *same, scale.detach(), rates.detach(), True, False)
-        scaled = list(results[len(_RESULTS) :])
+        again = {"scale": scale.detach(), "of_rates": rates.detach(), "gradient": True, "record": False}
+        results = dict(zip(RESULTS, simulate(**(ctx.others | weights | again)), strict=True))
+        gradients = {name: results[f"d_{name}"] for name in ctx.gradients}
+    elif loss is not None:
+        gradients = {name: loss.view(-1, *(1,) * (g.dim() - 1)) * g for name, g in ctx.gradients.items()}
     if torch.is_grad_enabled():
-        weights = ctx.saved_tensors
         once: Any = _Once.apply
-        scaled = [g if g is None else once(g, w) for g, w in zip(scaled, weights, strict=True)]
-    coefficients, timetable = ctx.others[:2]
-    return (None, scaled, [None] * len(coefficients), [None] * len(timetable), *(None,) * 7)
+        gradients = {name: once(gradient, weights[name]) for name, gradient in gradients.items()}
+    return tuple(gradients.get(name) for name in GIVEN)
 
 
-simulate.register_autograd(_backward, setup_context=_keep)
+simulate.register_autograd(_backward, setup_context=_save)

@@ -23,7 +23,6 @@ from rnnspec.runtime.cpu import engine as cpu_engine
 from rnnspec.runtime.cpu import kernel as cpu_kernel
 from rnnspec.runtime.cpu import operator as cpu_operator
 from rnnspec.runtime.cpu.engine import CpuEngine
-from rnnspec.runtime.cpu.operator import _RESULTS
 from rnnspec.runtime.cpu.tiles import TILES, USUAL, Tile
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
@@ -337,9 +336,10 @@ def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch: pytest.Mon
     asked = []
     simulate = cpu_operator.simulate
 
-    def watched(*arguments: Any) -> Any:
-        found = simulate(*arguments)
-        asked.append([value.numel() for value in found[len(_RESULTS) :]])
+    def watched(**arguments: Any) -> Any:
+        found = simulate(**arguments)
+        named = dict(zip(cpu_operator.RESULTS, found, strict=True))
+        asked.append([named[f"d_{name}"].numel() for name in weights])
         return found
 
     monkeypatch.setattr(cpu_engine, "simulate", watched)
@@ -361,14 +361,14 @@ def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch: pytest.Mon
 # --- the operator ------------------------------------------------------------------------------------------
 
 
-def arguments(found: Program, dtype: torch.dtype, record: bool) -> tuple[Any, ...]:
-    """Return what the engine hands to the operator for a batch."""
-    caught: list[tuple[Any, ...]] = []
+def arguments(found: Program, dtype: torch.dtype, record: bool) -> dict[str, Any]:
+    """Return the arguments of the operator, as the engine gives them for a batch."""
+    caught: list[dict[str, Any]] = []
     simulate = cpu_operator.simulate
 
-    def watched(*arguments: Any) -> Any:
+    def watched(**arguments: Any) -> Any:
         caught.append(arguments)
-        return simulate(*arguments)
+        return simulate(**arguments)
 
     batch = Batch(3, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)))
     with pytest.MonkeyPatch.context() as patch:
@@ -383,7 +383,7 @@ def test_the_operator_is_a_good_citizen(record: bool) -> None:
     given = arguments(program(*RICH), torch.float64, record)
     torch.library.opcheck(
         torch.ops.rnnspec.simulate.default,
-        given,
+        tuple(given[name] for name in cpu_operator.GIVEN),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
     )
 
@@ -391,22 +391,28 @@ def test_the_operator_is_a_good_citizen(record: bool) -> None:
 class Loss(torch.nn.Module):
     """The summed squared loss of networks, by way of the operator."""
 
-    def __init__(self, given: tuple[Any, ...]) -> None:
+    def __init__(self, given: dict[str, Any]) -> None:
         super().__init__()
-        self.kernel, _, *self.rest = given
+        self.given = given
 
-    def forward(self, weights: list[Tensor]) -> Tensor:
-        found: Tensor = torch.ops.rnnspec.simulate(self.kernel, weights, *self.rest)[0]
-        return (found**2).sum()
+    def forward(self, weights: dict[str, Tensor]) -> Tensor:
+        found = torch.ops.rnnspec.simulate(**{**self.given, **weights})
+        loss: Tensor = dict(zip(cpu_operator.RESULTS, found, strict=True))["loss"]
+        return (loss**2).sum()
+
+
+def trained(given: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the weights among the arguments."""
+    return {name: given[name] for name in cpu_operator.WEIGHTS if given[name] is not None}
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_torch_compile_takes_the_operator_whole() -> None:
     given = arguments(program(*RICH), torch.float64, False)
-    loss, weights = Loss(given), given[1]
-    wanted = torch.autograd.grad(loss(weights), weights)
+    loss, weights = Loss(given), trained(given)
+    wanted = torch.autograd.grad(loss(weights), list(weights.values()))
     compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
-    found = torch.autograd.grad(compiled(weights), weights)
+    found = torch.autograd.grad(compiled(weights), list(weights.values()))
     for a, b in zip(found, wanted, strict=True):
         assert torch.equal(a, b)
 
@@ -414,20 +420,21 @@ def test_torch_compile_takes_the_operator_whole() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_torch_export_takes_the_operator() -> None:
     given = arguments(program(*RICH), torch.float64, False)
-    loss, weights = Loss(given), [weight.detach() for weight in given[1]]
+    loss, weights = Loss(given), {name: weight.detach() for name, weight in trained(given).items()}
     exported = torch.export.export(loss, (weights,))
     assert "rnnspec.simulate" in str(exported.graph)
     assert torch.equal(exported.module()(weights), loss(weights))
 
 
 def test_not_enough_memory() -> None:
-    """A clock of 10^15 steps that no segment takes: there is no room for the activity."""
-    given = list(arguments(program(*RICH), torch.float32, False))
-    counts = list(given[5])
-    counts[-1] = 10**15
-    given[5] = counts
-    with pytest.raises(MemoryError, match="there is not enough memory for the activity of a few sequences"):
-        torch.ops.rnnspec.simulate(*given)
+    """A clock of 10^15 steps, which no segment uses: the activity does not fit into memory."""
+    given = arguments(program(*RICH), torch.float32, False)
+    given |= {"longest": 10**15, "clock": torch.zeros(1, dtype=torch.float64).expand(10**15 + 1)}
+    with pytest.MonkeyPatch.context() as patch:
+        # It would allocate the clock.
+        patch.setattr(Tensor, "contiguous", lambda tensor: tensor)
+        with pytest.raises(MemoryError, match="there is not enough memory for the activity of a few seq"):
+            torch.ops.rnnspec.simulate(**given)
 
 
 def test_normal_numbers_in_single_precision() -> None:

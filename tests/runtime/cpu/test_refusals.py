@@ -35,7 +35,7 @@ def small(*overlays: str, networks: int = 2, **options: Any) -> Simulation:
 @pytest.mark.parametrize("overlays", [(), (RAGGED,)], ids=["fixed durations", "drawn durations"])
 def test_an_export_leaves_nothing_behind(overlays: tuple[str, ...]) -> None:
     """Under export, tensors have no numbers; none of those may be kept for later."""
-    cpu_engine._pack_one.cache_clear()
+    cpu_engine._packed_one.cache_clear()
     simulation = small(NOISY, *overlays)
 
     class Loss(torch.nn.Module):
