@@ -84,8 +84,11 @@ def _results(kernel: Kernel, given: Mapping[str, Any], make: Callable[..., Tenso
 
 
 def axis_lengths(kernel: Kernel, numbers: Mapping[str, Any]) -> dict[str, int]:
-    """Return the length of each axis of the table that is known; numbers: of the table, by name."""
-    program, network, timeline = kernel.program, kernel.program.network, kernel.program.timeline
+    """Return the lengths of axes of the table; numbers: those of the table, by name.
+
+    The numbers of skips and landings are not known: programs that differ in skips alone share a kernel.
+    """
+    network, timeline = kernel.program.network, kernel.program.timeline
     found = {
         "N": network.units,
         "C_in": network.input_units,
@@ -93,7 +96,6 @@ def axis_lengths(kernel: Kernel, numbers: Mapping[str, Any]) -> dict[str, int]:
         "trials": timeline.trials,
         "phases": len(timeline.phases),
         "variables": len(kernel.variables),
-        "skips": len(program.skips),
     }
     for argument in ARGUMENTS:
         if argument.length_of is not None and argument.name in numbers:

@@ -76,6 +76,12 @@ def test_a_kernel_with_another_layout_is_refused(monkeypatch: pytest.MonkeyPatch
         load_kernel.__wrapped__(found)
 
 
+def test_programs_that_differ_in_skips_alone_share_a_kernel() -> None:
+    plain, skipping = program(NOISY), program(NOISY, SKIPS)
+    assert load_kernel(plain) is load_kernel(skipping)
+    run(skipping, CpuEngine(skipping))
+
+
 def test_the_structure_has_no_padding() -> None:
     assert ctypes.sizeof(cpu_kernel.Arguments) == 8 * len(ARGUMENTS)
     assert [getattr(cpu_kernel.Arguments, a.name).offset for a in ARGUMENTS] == [
