@@ -1,4 +1,4 @@
-"""Printing: results to stdout, everything else to stderr; colour only where someone looks."""
+"""Printing: results to stdout, everything else to stderr; colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CARET = re.compile(r"^( +\| *)(\^+)(.*)$")
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Return whether a person watches a stream on a terminal that can move its cursor."""
+    """Return whether a stream is a terminal that can move its cursor."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -27,13 +27,13 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def note(*lines: str) -> None:
-    """Print a remark, which is no result, to stderr; if that has gone, nobody misses it."""
+    """Print a remark to stderr; if stderr is closed, do nothing."""
     with contextlib.suppress(OSError):
         print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def complain(first: str, *more: str) -> None:
-    """Print why a command cannot go on to stderr."""
+    """Print to stderr why a command fails."""
     mark = f"{_RED}rnnspec:{_OFF}" if has_colour(sys.stderr) else "rnnspec:"
     note(f"{mark} {first}", *(f"  {line}" for line in more))
 

@@ -1,4 +1,4 @@
-"""What the user reads when a command fails, and the exit code it fails with."""
+"""The messages and exit codes of commands that fail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def reported(command: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command so that whatever it raises becomes a message and an exit code."""
+    """Wrap a command so that every exception becomes a message and an exit code."""
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -45,22 +45,22 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def stopped(name: str) -> str:
-    """Return what is said when a signal has ended a command."""
+    """Return the message of a command that was ended by a signal."""
     return f"Stopped by {'Ctrl-C' if name == 'SIGINT' else name}; there is no result."
 
 
 def code_of(diagnostics: Iterable[Diagnostic]) -> int:
-    """Return the exit code for the problems of specs: a path that cannot be read is wrong usage."""
+    """Return the exit code for problems of specs; wrong usage if all are paths that cannot be read."""
     codes = {problem.code for problem in diagnostics if problem.severity == "error"}
     return FINE if not codes else USAGE if codes == {"RS001"} else WRONG_SPEC
 
 
 def explain(error: Exception, fewer: str = "") -> int:
-    """Say on stderr what went wrong and what to do; return the exit code.
+    """Print to stderr what went wrong and what to do; return the exit code.
 
-    fewer: how the command is made to need less memory.
+    fewer: how the command can be made to need less memory.
     """
-    # Looked up by name: importing the class would import torch.
+    # By name, since importing the class may import torch.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, SpecError):
         show_diagnostics(error.diagnostics, sys.stderr)
@@ -71,11 +71,10 @@ def explain(error: Exception, fewer: str = "") -> int:
     if "RequestError" in kinds:
         complain(*str(error).split("\n"), *_notes(error))
     elif isinstance(error, BrokenPipeError):
-        # Python flushes stdout once more when it leaves, and must not fail again.
+        # Python flushes stdout again when it exits, which must not fail a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         complain("The program that reads this output has ended; the rest was not written.")
     elif isinstance(error, OSError):
-        # What was done about it, as training does.
         complain(*_system(error), *_notes(error))
     elif isinstance(error, MemoryError) or _out_of_memory(error):
         complain("There is not enough memory.", fewer or "Use a machine with more memory.", *_notes(error))
@@ -86,19 +85,19 @@ def explain(error: Exception, fewer: str = "") -> int:
 
 
 def _notes(error: BaseException) -> list[str]:
-    """Return what was done about an error, and is to be done."""
+    """Return the notes on an error: what was done about it, and what the user can do."""
     return list(getattr(error, "__notes__", ()))
 
 
 def _fewer(options: Mapping[str, Any]) -> str:
-    """Return how the options of a command make it need less memory."""
+    """Return how a command with these options can be made to need less memory."""
     if "settings" in options:
         return "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10."
     return "Use fewer sequences: --sequences 10." if "sequences" in options else ""
 
 
 def _system(error: OSError) -> tuple[str, str]:
-    """Return what the operating system refused, and the remedy."""
+    """Return what the operating system refused, and what to do."""
     name = f"'{error.filename}'" if error.filename is not None else "a file"
     here = f"Check the spelling; relative paths start in {os.getcwd()}."
     match error:
@@ -109,14 +108,14 @@ def _system(error: OSError) -> tuple[str, str]:
         case IsADirectoryError():
             return f"{name} is a folder.", "Give a file."
         case NotADirectoryError() | FileExistsError():
-            return f"{name} is in the way: it is not a folder.", "Choose another name, or move it away."
+            return f"{name} exists and is not a folder.", "Choose another name, or move it away."
     if error.errno in _FULL:
         return f"The disk is full: {name} could not be written.", "Make room, or choose a folder elsewhere."
     if error.errno == errno.EROFS:
         return f"{name} lies on a disk that is read-only.", "Choose another folder."
     if error.errno == errno.ENAMETOOLONG:
         return f"The name {name} is too long.", "Choose a shorter one."
-    return f"{name}: {error.strerror or error}.", "The system refused this; try another folder or disk."
+    return f"{name}: {error.strerror or error}.", "The operating system reports this error; try another folder or disk."
 
 
 def _out_of_memory(error: Exception) -> bool:

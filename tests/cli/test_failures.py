@@ -77,7 +77,7 @@ def test_a_file_where_the_runs_should_be(folder: Path) -> None:
     (folder / "runs").write_text("")
     answer = rnnspec("train", "tiny.yaml", "--target", TARGET)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("rnnspec: 'runs' is in the way: it is not a folder.\n")
+    assert answer.err.startswith("rnnspec: 'runs' exists and is not a folder.\n")
 
 
 def test_an_output_that_is_a_folder(folder: Path) -> None:
