@@ -115,7 +115,10 @@ def _system(error: OSError) -> tuple[str, str]:
         return f"{name} lies on a disk that is read-only.", "Choose another folder."
     if error.errno == errno.ENAMETOOLONG:
         return f"The name {name} is too long.", "Choose a shorter one."
-    return f"{name}: {error.strerror or error}.", "The operating system reports this error; try another folder or disk."
+    return (
+        f"{name}: {error.strerror or error}.",
+        "The operating system reports this error; try another folder or disk.",
+    )
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -28,7 +28,7 @@ from rnnspec.cli.options import (
 )
 from rnnspec.cli.supervise import leave_at_once, supervise, training_title
 from rnnspec.runs.layout import MANIFEST, resume_command
-from rnnspec.runs.lock import require_locks
+from rnnspec.runs.lock import RunInUseError, require_locks
 from rnnspec.training.interruption import listening
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from rnnspec.training.result import Result
 
 Out = Annotated[str, typer.Option("--out", metavar="RUNS", help="Make the run folder in this folder.")]
+Once = Annotated[
+    bool, typer.Option("--once", help="Resume an earlier run of the same networks, instead of a new run.")
+]
 Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="Numbers: float32 or float64.")]
 OnlyNetwork = Annotated[
     int | None,
@@ -66,6 +69,7 @@ def command(
     spec: SpecFile,
     overlays: With = None,
     settings: Set = None,
+    once: Once = False,
     out: Out = "runs",
     target: TargetName = None,
     device: Device = "cpu",
@@ -87,6 +91,10 @@ def command(
     current iteration and save it; a second Ctrl-C stops at once and keeps the last checkpoint. 'rnnspec
     resume RUN' continues it. A network that diverges is reported and trained no further; the others are not
     affected (exit code 4).
+
+    With --once, the same command can be repeated, as in a job array: a run of the same resolved spec and
+    version of rnnspec is resumed if it is not finished. If it is finished, its result is printed; if another
+    process is training it, nothing is done (exit code 0).
 
     \b
     Example:
@@ -111,6 +119,7 @@ def command(
             import torch
 
             from rnnspec.analysis.gradients import ITERATIONS
+            from rnnspec.cli.display.training_report import print_in_use
             from rnnspec.runtime.device import DTYPES
             from rnnspec.training.train import train
 
@@ -129,15 +138,22 @@ def command(
                 device=device,
                 dtype=number,
                 only_network=only_network,
+                once=once,
                 checkpoint_seconds=checkpoint_seconds,
                 checkpoint_iterations=checkpoint_iterations,
                 stop_on=signals,
                 diagnose_at=(diagnose_at or ITERATIONS) if diagnose else (),
                 observer=observer,
+                on_note=note,
             )
 
         title = training_title(specification.program.name, specification.methods)
-        supervise(title, begin, quiet=quiet, json=json)
+        try:
+            supervise(title, begin, quiet=quiet, json=json)
+        except RunInUseError as other:
+            if not once:
+                raise
+            print_in_use(title, specification.program.name, other, as_json=json)
 
 
 def _refuse_run_folder(spec: str) -> None:

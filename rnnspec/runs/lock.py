@@ -100,10 +100,12 @@ def lock_run(folder: Path, *, break_lock: bool = False) -> RunLock:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder of runs while a run is looked for and created in it; waits up to a minute.
+    """Lock a folder of runs, made if need be, while a run is looked for and created in it.
 
-    Raises RequestError if another process holds it longer, or if the system has no file locks.
+    Waits up to a minute.  Raises RequestError if another process holds it longer, or if the system has no
+    file locks.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FOLDER_LOCK
     taken = _take(path, tries=600)
     if isinstance(taken, Holder):

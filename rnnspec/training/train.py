@@ -1,8 +1,10 @@
-"""Train the networks of a spec and keep the run."""
+"""Train the networks of a spec and write a run folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,14 +13,17 @@ from rnnspec.check.examine import Specification, specification_of
 from rnnspec.errors import RequestError
 from rnnspec.runs.create import create_run
 from rnnspec.runs.layout import resume_command
-from rnnspec.runs.writer import checkpoint_interval
+from rnnspec.runs.lock import lock_folder
+from rnnspec.runs.writer import RunWriter, checkpoint_interval
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
 from rnnspec.training.events import Observer
-from rnnspec.training.interruption import STOPPING, listening
+from rnnspec.training.interruption import STOPPING, Interruption, listening
+from rnnspec.training.once import find_earlier, finish_earlier
 from rnnspec.training.result import Result
+from rnnspec.training.resume import resume
 from rnnspec.training.session import Session
 
 
@@ -34,42 +39,76 @@ def train(
     only_network: int | None = None,
     checkpoint_seconds: float | None = 60.0,
     checkpoint_iterations: int | None = None,
+    once: bool = False,
     stop_on: Iterable[str] = STOPPING,
     diagnose_at: Iterable[int] = (),
     observer: Observer | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Result:
-    """Train all networks of a spec side by side and return what came of it.
+    """Train all networks of a spec side by side and return the result.
 
     spec: a specification, or the path of one, with the overlays and settings of `rnnspec.load`.
-    out: the folder in which the run gets a folder of its own; None keeps nothing.
+    out: the folder in which the run folder is made; None writes nothing.
     only_network: train network k of the ensemble alone; its weights, trials and noise are the same.
-    checkpoint_seconds, checkpoint_iterations: write one when so much has gone by since the last; None: never
-    for that.
-    stop_on: the signals that end it.
-    diagnose_at: the iterations, counted from 1, in which to look at how gradients fade through time.
-    observer: is called with every event (`rnnspec.training.events`).  If it meets an OSError, because the
-    terminal or pipe it writes to has gone, it is called no more, and the training goes on.
+    checkpoint_seconds, checkpoint_iterations: write a checkpoint after so many since the last; None: do not
+    count these.
+    once: if `out` has a run of the same networks, made from the same resolved spec by the same version of
+    rnnspec, resume it, or return its result if it is finished.
+    stop_on: names of the signals that stop the training.
+    diagnose_at: the iterations, counted from 1, in which gradients through time are measured.
+    observer: is called with every event (`rnnspec.training.events`).  After an OSError in it, because its
+    terminal or pipe was closed, it is called no more, and the training continues.
+    on_note: is called with each remark on an earlier run, one line.
 
-    Ctrl-C or SIGTERM ends the training after the iteration at hand, and what has been trained is saved;
-    `resume` goes on from there.  Before there is a run, it raises KeyboardInterrupt.
+    Ctrl-C or SIGTERM ends the training after the current iteration, and the networks are saved; `resume`
+    continues from there.  Raises KeyboardInterrupt for a signal before there is a run, RequestError if the
+    spec cannot be trained here, and RunInUseError, with `once`, if another process trains the run.
     """
     specification = specification_of(spec, overlays, settings)
     require_loss(specification)
     interval = checkpoint_interval(checkpoint_seconds, checkpoint_iterations)
-    looked_at = sorted({whole_number("diagnose_at", number, 1) for number in diagnose_at})
-    with listening(stop_on) as interruption:
-        simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
-        interruption.begin()
+    measured = sorted({whole_number("diagnose_at", number, 1) for number in diagnose_at})
+    signals = tuple(stop_on)
+    if once and out is None:
+        raise ValueError("once looks for an earlier run in the folder out, which is None.")
+    with listening(signals) as interruption:
+        earlier = find_earlier(out, specification, only_network) if once and out else None
         run = None
-        if out is not None:
-            run = create_run(specification, simulation, Path(out), interval, looked_at)
-            interruption.on_give_up = run.lock.release
-            interruption.remedy = f"Resume it with: {resume_command(run.folder)}"
-        try:
-            return Session(simulation, run, interruption, observer).train()
-        finally:
-            if run:
-                run.lock.release()
+        if earlier is None:
+            simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
+            interruption.begin()
+            if out is not None:
+                # No other process may find no run either, and create a second one.
+                with lock_folder(Path(out)) if once else nullcontext():
+                    earlier = find_earlier(out, specification, only_network) if once else None
+                    if earlier is None:
+                        run = create_run(specification, simulation, Path(out), interval, measured)
+        if earlier is not None:
+            go_on = partial(
+                resume,
+                checkpoint_seconds=checkpoint_seconds,
+                checkpoint_iterations=checkpoint_iterations,
+                stop_on=signals,
+                observer=observer,
+                on_note=on_note,
+            )
+            return finish_earlier(earlier, go_on, on_note, target=target, dtype=dtype)
+        return _train_new(simulation, run, interruption, observer)
+
+
+def _train_new(
+    simulation: Simulation, run: RunWriter | None, interruption: Interruption, observer: Observer | None
+) -> Result:
+    """Train a new ensemble; run: its folder, None for none."""
+    session = Session(simulation, run, interruption, observer)
+    if run is None:
+        return session.train()
+    interruption.on_give_up = run.lock.release
+    interruption.remedy = f"Resume it with: {resume_command(run.folder)}"
+    try:
+        return session.train()
+    finally:
+        run.lock.release()
 
 
 def require_loss(specification: Specification) -> None:

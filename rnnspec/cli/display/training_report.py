@@ -10,6 +10,7 @@ from rnnspec.cli.failures import DIVERGED, FINE
 from rnnspec.files import to_json
 from rnnspec.program.nodes import Stop
 from rnnspec.runs.layout import resume_command
+from rnnspec.runs.lock import RunInUseError
 from rnnspec.training.interruption import EXIT_CODES
 from rnnspec.training.result import Result
 
@@ -30,6 +31,18 @@ def print_result(title: str, result: Result, *, as_json: bool) -> None:
         return
     print(f"{title} {_ending(result)}")
     for label, text in _facts(result):
+        print(f"  {label:<12} {text}")
+
+
+def print_in_use(title: str, name: str, other: RunInUseError, *, as_json: bool) -> None:
+    """Print to stdout that another process is training a run."""
+    process, host = other.holder.process, other.holder.host
+    if as_json:
+        row = {"name": name, "run": str(other.folder), "status": "running", "process": process, "host": host}
+        print(to_json(row, indent=2))
+        return
+    print(f"{title} is being trained by another process; nothing is done here.")
+    for label, text in (("process", str(other.holder)), ("run", str(other.folder))):
         print(f"  {label:<12} {text}")
 
 
