@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rnnspec.check.examine import Specification, load
     from rnnspec.diagnostics import SpecError
     from rnnspec.errors import RequestError
+    from rnnspec.runs.lock import RunInUseError
     from rnnspec.runs.reader import load_run
     from rnnspec.runtime.batch import Outcome, Stage
     from rnnspec.runtime.compile import compile
@@ -42,6 +43,7 @@ _HOMES = {
     "Recording": "rnnspec.analysis.recording",
     "RequestError": "rnnspec.errors",
     "Result": "rnnspec.training.result",
+    "RunInUseError": "rnnspec.runs.lock",
     "Simulation": "rnnspec.runtime.simulation",
     "SpecError": "rnnspec.diagnostics",
     "Specification": "rnnspec.check.examine",
@@ -63,6 +65,7 @@ __all__ = [
     "Recording",
     "RequestError",
     "Result",
+    "RunInUseError",
     "Simulation",
     "SpecError",
     "Specification",

@@ -108,13 +108,17 @@ class Resumption:
     def _update(self, **fields: object) -> None:
         self.manifest = self.manifest.model_copy(update=fields)
 
+    @property
+    def _allowed(self) -> str:
+        return f"{resume_command(self.folder)} --allow-drift"
+
     def _drift(self, changes: list[str], computes: bool) -> None:
         """Refuse to train to other bits, or record that it was allowed."""
         if not self.allow_drift:
             raise RequestError(
                 f"{self.folder} cannot be resumed to the same bits:\n"
                 + "\n".join(f"  {line}" for line in changes),
-                "Undo the change. Or add --allow-drift: then it is resumed, and the manifest records it.",
+                f"Undo the change. Or accept another result, which the manifest records: {self._allowed}",
             )
         drift = Drift(iteration=self._completed, changed=tuple(changes))
         # From now on this is the spec, and this the version.
@@ -202,7 +206,7 @@ class Resumption:
         if sha256(data) != expected.sha256:
             raise RequestError(
                 f"{file} is not what the training wrote.",
-                "Restore it from a copy; or move it away, and add --allow-drift to resume without it.",
+                f"Restore it from a copy. Or move it away and resume without it: {self._allowed}",
             )
         self.history = tuple(row.trimmed_mean for row in parse_lines(MetricsRow, data, file))
         return []

@@ -230,7 +230,7 @@ def test_what_cannot_be_resumed_is_refused(folder: Path) -> None:
         file.unlink()
     answer = rnnspec(*ONCE)
     assert answer.code == 2
-    assert "has no checkpoint to resume from" in answer.err
+    assert "has lost its checkpoints" in answer.err
 
 
 #: The command, with a pause before each iteration.
