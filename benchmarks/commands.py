@@ -1,10 +1,10 @@
-"""Time the commands that should answer at once, from start to end, imports included.
+"""Time the commands that should be quick, from start to end, imports included.
 
     python benchmarks/commands.py --repeats 5
 
-Shown is the processor time of each process: the least and the median, in seconds.  On a machine without other
-work, more than 0.6 s for one spec, 1.5 s for all of specs/ or 0.1 s for the import is too much: most often, a
-module that is not needed is imported.
+Prints the minimum and the median of the processor time of each command, in seconds.  On an idle machine, more
+than 0.6 s for one spec, 1.5 s for all of specs/ or 0.1 s for the import is too much.  The most likely cause
+is an import that is not needed.
 """
 
 from __future__ import annotations

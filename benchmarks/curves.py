@@ -2,10 +2,10 @@
 
     python benchmarks/curves.py --target cpu,torch --out docs/performance
 
-Each point is measured in a fresh process: the median of some iterations after warm-up, and the most memory
-that the process ever held, less what it held once everything was imported.  The numbers go to curves.json,
-the plots beside it; `--replot` draws them again from the numbers there.  A point that needs more memory
-than the machine has free is left out, and so is what comes after it.
+Each point is measured in a new process: the median time of some iterations after warm-up, and the peak memory
+of the process minus its memory after all imports.  The numbers and the plots are written to the same folder;
+`--replot` draws the plots again from its curves.json.  A point that needs more memory than is free is left
+out, and so are the larger points of its curve.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from rnnspec.runtime.targets import TARGETS, Target
 OUT = SPEC.parents[1] / "docs" / "performance"
 RULE_REVERSAL = SPEC.with_name("rule_reversal.yaml")
 
-#: Iterations timed, and seconds after which no more are begun.
+#: Iterations to time, and seconds after which no further iteration starts.
 REPEATS, PATIENCE = 3, 60.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement.  curve, x: where it is drawn.  evaluate: sequences to evaluate, 0 for training."""
+    """One measurement.  curve, x: its place in a plot.  evaluate: sequences to evaluate, 0 for training."""
 
     curve: str
     x: float
@@ -48,7 +48,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """A plot.  label: of its axis.  linear: what would double with x is drawn as a thin line."""
+    """A plot.  label: of the x axis.  linear: whether to draw a thin line of proportionality to x."""
 
     name: str
     title: str
@@ -84,7 +84,7 @@ def plan(target: Target, threads: int, *, quick: bool) -> Iterator[Point]:
         yield point("sequences", sequences, replace(few, sequences=sequences))
     for used in sorted({threads, *(2**i for i in range(threads.bit_length()))}):
         yield point("threads", used, base, used)
-    # No curves: what else people wait for.
+    # Shown in the table only: other work that users wait for.
     for spec in (SPEC, RULE_REVERSAL):
         settings = (f"training.networks={base.networks}",)
         yield Point(f"{spec.stem}, training", base.networks, str(spec), settings, target, threads)
@@ -119,7 +119,7 @@ def measure(point: Point) -> dict[str, Any]:
         else:
             trainee.iterate(iteration)
         seconds.append(time.perf_counter() - start)
-        # What takes minutes needs no warm-up.
+        # Iterations of minutes need no warm-up.
         if time.perf_counter() - begun > PATIENCE:
             break
     timed = seconds[WARM_UP:] or seconds[-1:]
@@ -132,7 +132,7 @@ def measure(point: Point) -> dict[str, Any]:
 
 
 def _use_optimizer() -> None:
-    """Make one update of one weight: what torch imports for it is no memory of the networks."""
+    """Update one weight: the modules that torch imports for it are not memory of the networks."""
     import torch
 
     weight = torch.zeros(1, requires_grad=True)
@@ -142,7 +142,7 @@ def _use_optimizer() -> None:
 
 
 def needed_bytes(point: Point) -> int:
-    """Return about how much memory a point needs, 0 where that is not known."""
+    """Return an estimate of the memory that a point needs, 0 if there is none."""
     import rnnspec
     from rnnspec.runtime.cost import iteration_cost
 
@@ -152,7 +152,7 @@ def needed_bytes(point: Point) -> int:
 
 
 def free_bytes() -> int:
-    """Return how much memory is free, 0 where that is not known."""
+    """Return the free memory in bytes, 0 if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -161,18 +161,18 @@ def free_bytes() -> int:
 
 
 def measure_all(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """Measure points in turn, each in a fresh process."""
+    """Measure points one after another, each in a new process."""
     rows: list[dict[str, Any]] = []
-    lost: set[tuple[str, str]] = set()
+    failed: set[tuple[str, str]] = set()
     for point in points:
         row: dict[str, Any] = {"curve": point.curve, "x": point.x, "target": point.target}
         needed, free = needed_bytes(point), free_bytes()
-        if (point.curve, point.target) in lost:
+        if (point.curve, point.target) in failed:
             continue
         if free and needed > 0.8 * free:
             row["failure"] = f"needs about {needed / 1e9:.1f} GB"
         else:
-            # The work in a process of its own, which reports on its last line.
+            # The process prints its result on the last line.
             words = [sys.executable, __file__, "--measure", json.dumps(asdict(point))]
             done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
             if done.returncode == 0:
@@ -180,7 +180,7 @@ def measure_all(points: Sequence[Point]) -> list[dict[str, Any]]:
             else:
                 row["failure"] = f"ended with code {done.returncode}"
         if "failure" in row:
-            lost.add((point.curve, point.target))
+            failed.add((point.curve, point.target))
         rows.append(row)
         shown = row.get("failure") or f"{row['median']:.3g} s, {row['peak_bytes'] / 1e9:.2f} GB"
         print(f"{point.target:<12} {point.curve} {point.x:g}: {shown}", file=sys.stderr, flush=True)
@@ -188,11 +188,11 @@ def measure_all(points: Sequence[Point]) -> list[dict[str, Any]]:
 
 
 def draw(result: dict[str, Any], out: Path) -> list[Path]:
-    """Draw all plots; return their files."""
+    """Draw all plots and return their files."""
     import matplotlib
 
     matplotlib.use("Agg")
-    # The same numbers give the same file.
+    # With a fixed salt, the same numbers give the same file.
     matplotlib.rcParams.update({"svg.hashsalt": "rnnspec", "font.size": 10, "svg.fonttype": "none"})
     rows = [row for row in result["rows"] if "failure" not in row]
     sizes = result["sizes"]
@@ -226,7 +226,7 @@ def _plot(
             continue
         xs, ys = zip(*own, strict=True)
         axes.plot(xs, ys, **style, label=target, linewidth=1.6, markersize=5, clip_on=False)
-        # Named at its end: no legend to look up.
+        # The label at the end of the curve replaces a legend.
         axes.annotate(
             target, (xs[-1], ys[-1]), (6, 0), textcoords="offset points", va="center", color=style["color"]
         )
@@ -239,7 +239,7 @@ def _plot(
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
     if high < 30 * low:
-        # Powers of ten alone would leave this axis with a number or none.
+        # With powers of ten alone, this axis would have at most one tick label.
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.set_xlabel(curve.label)
     axes.set_ylabel(label)
@@ -286,7 +286,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(drawn)
 
 
-#: What is smaller with --quick.
+#: The titles of plots whose sizes are smaller with --quick.
 QUICK_TITLES = {
     "steps": "10 networks, 20 sequences, 50 units",
     "units": "2 networks, 20 sequences, 700 steps",
@@ -297,12 +297,14 @@ QUICK_TITLES = {
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Plot the time of a training iteration, and its memory.")
-    parser.add_argument("--target", metavar="A,B", help="cpu, torch, torchscript; cpu and torch if there are")
-    parser.add_argument("--threads", type=int, metavar="N", help="at most; torch's own choice")
-    parser.add_argument("--curve", metavar="A,B", help="only curves whose names begin so")
-    parser.add_argument("--quick", action="store_true", help="fewer and smaller points: a look in a minute")
-    parser.add_argument("--out", default=str(OUT), metavar="DIR", help="for the plots and curves.json")
-    parser.add_argument("--replot", action="store_true", help="draw again from curves.json")
+    parser.add_argument("--target", metavar="A,B", help="of cpu, torch, torchscript; default: cpu,torch")
+    parser.add_argument("--threads", type=int, metavar="N", help="the most threads; default: torch's choice")
+    parser.add_argument("--curve", metavar="A,B", help="only curves whose names begin with A or B")
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller points, in about a minute")
+    parser.add_argument(
+        "--out", default=str(OUT), metavar="DIR", help="the folder of the plots and curves.json"
+    )
+    parser.add_argument("--replot", action="store_true", help="draw the plots again from curves.json")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     return parser.parse_args(words)
 

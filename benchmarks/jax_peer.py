@@ -26,7 +26,7 @@ Weights = dict[str, jax.Array]
 
 
 class JaxPeer:
-    """All networks batched in every operation."""
+    """The peer in JAX: every operation is batched over all networks."""
 
     def __init__(self, workload: Workload, weights: dict[str, np.ndarray]) -> None:
         self.workload = workload
@@ -37,7 +37,7 @@ class JaxPeer:
         self._differentiate = jax.jit(jax.grad(self._total, has_aux=True))
 
     def iterate(self, iteration: int) -> float:
-        """Make one update on fresh trials; return the mean loss."""
+        """Make one update on new trials; return the mean loss."""
         trials = draw_trials(self.workload, iteration)
         self.weights, self.moments, loss = self._update(
             self.weights, self.moments, iteration, trials.inputs, trials.targets
@@ -73,7 +73,7 @@ class JaxPeer:
         idle = work.units - work.populations[0]
         hold = respond = rates = jnp.zeros(work.networks)
         for epoch, (start, stop) in enumerate(work.segments()):
-            # The input is constant through an epoch, and so is its projection.
+            # The input is constant within an epoch, and so is its projection.
             projected = jnp.einsum("bc,knc->kbn", inputs[epoch], weights["w_in"])
             drive = weights["bias"][:, None] + jnp.pad(projected, ((0, 0), (0, 0), (0, idle)))
 

@@ -20,7 +20,7 @@ from workload import SPEC, Workload
 
 from rnnspec.runtime.targets import TARGETS, Target
 
-#: What each peer is.  The rnnspec targets follow from what there is.
+#: The peers and their descriptions.
 PEERS: dict[str, str] = {
     "torch": "plain torch loop, autograd",
     "torchscript": "the same, TorchScript",
@@ -29,16 +29,16 @@ PEERS: dict[str, str] = {
     **{f"rnnspec-{target}": f"rnnspec, target {target}" for target in TARGETS if target != "reference"},
 }
 
-#: No peer: one product of large float32 matrices.
+#: Not a peer: one product of large float32 matrices.
 MATRIX = "matrix"
 
-#: Iterations before the clock counts.  TorchScript optimises what it has seen twice.
+#: Iterations of warm-up, which are not timed.  TorchScript optimises code after its second execution.
 WARM_UP = 3
 
 
 class Peer(Protocol):
     def iterate(self, iteration: int) -> float:
-        """Make one update on fresh trials and noise; return the mean loss, computed."""
+        """Make one update on new trials and noise, wait for it, and return the mean loss."""
         ...
 
 
@@ -57,7 +57,7 @@ class RnnspecPeer:
 
 
 class MatrixProduct:
-    """The clock of the machine."""
+    """The matrix rate of the machine; `iterate` returns seconds."""
 
     def iterate(self, iteration: int) -> float:
         from rnnspec.training.bench import product_seconds
@@ -90,10 +90,10 @@ def available() -> list[str]:
 
 @dataclass
 class Worker:
-    """A peer in a process of its own: no peer shares its threads, caches or memory with another.
+    """A peer in its own process: peers share no threads, caches or memory.
 
     start: seconds from the first import of its library to the end of its first iteration.  seconds: of each
-    iteration timed.  memory: bytes, the most that the process ever held.  failure: why it cannot go on.
+    timed iteration.  memory: the peak memory of the process, in bytes.  failure: why it stopped, or None.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Worker:
         return statistics.median(self.seconds)
 
     def measure(self) -> None:
-        """Time one more iteration, after one that wakes the process up: its memory was idle meanwhile."""
+        """Time one more iteration, after an untimed one that brings the memory back into the caches."""
         self._advance()
         seconds = self._advance()
         if self.failure is None:
@@ -149,7 +149,7 @@ class Worker:
 
 
 def _work(connection: Connection, name: str, workload: Workload, threads: int) -> None:
-    """Answer each number of an iteration with (seconds, peak memory, failure)."""
+    """Run the iterations whose numbers arrive; answer each with (seconds, peak memory, failure)."""
     restrict(threads)
     peer: Peer | None = None
     while True:
@@ -176,13 +176,13 @@ def _work(connection: Connection, name: str, workload: Workload, threads: int) -
 
 
 def peak_memory() -> int:
-    """Return the most bytes this process has ever held."""
+    """Return the peak memory of this process in bytes."""
     # Linux counts kibibytes, macOS bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def restrict(threads: int) -> None:
-    """Keep this process to so many processors: some libraries take all that they are allowed."""
+    """Restrict this process to `threads` processors, because some libraries use all that they may."""
     if not hasattr(os, "sched_setaffinity"):
         return
     allowed = sorted(os.sched_getaffinity(0), key=_sibling)
@@ -191,7 +191,7 @@ def restrict(threads: int) -> None:
 
 
 def _sibling(processor: int) -> tuple[int, int]:
-    """Order processors so that each core comes once before any comes twice."""
+    """Return a sort key that takes one processor of every core before the second of any core."""
     path = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
     try:
         siblings = processors(path.read_text())
@@ -210,15 +210,15 @@ def processors(text: str) -> list[int]:
 
 
 def quiet_environment(threads: int) -> None:
-    """Set what libraries read when they are imported; the processes that are started inherit it."""
+    """Set the environment variables that libraries read at import; child processes inherit them."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    # As rnnspec itself does: threads that spin while they wait would slow the next peer.
+    # As rnnspec itself does: threads that spin while they wait would slow down the next peer.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
 def machine(threads: int, packages: Sequence[str] = ("torch", "jax", "jaxlib", "numpy")) -> dict[str, object]:
-    """Return what ran: the processor, the threads, and the versions."""
+    """Return the processor, the number of threads, and the versions of packages."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -245,7 +245,7 @@ def _processor() -> str:
 
 
 def default_threads() -> int:
-    """Return how many threads torch would use."""
+    """Return the number of threads that torch uses by default."""
     import torch
 
     return torch.get_num_threads()

@@ -1,7 +1,7 @@
-"""The workload in plain torch with autograd, as one would write it; scripted; and compiled.
+"""The workload in plain torch with autograd; with TorchScript; and with torch.compile.
 
-All three draw the noise of some steps at once, run them in `advance`, and judge an epoch as a whole.  They
-differ in what makes `advance` fast.
+All three draw the noise of some steps at once, run these steps in `advance`, and compute the loss of a whole
+epoch.  They differ only in the compilation of `advance`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from workload import (
     draw_trials,
 )
 
-#: Steps run by one call: what the compiled graph unrolls.
+#: Steps in one call of `advance`; the compiled graph unrolls them.
 CHUNK = 20
 
 
 def advance(
     rate: Tensor, noise: Tensor, drive: Tensor, w_rec_t: Tensor, fresh: Tensor, alpha: float, keep: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run some steps; return their states (T, K, B, N), the last one, and the noise behind it.
+    """Run T steps; return their states (T, K, B, N), the last state, and the noise after it.
 
-    rate, noise, drive: (K, B, N).  w_rec_t: (K, N, N), from-to.  fresh: (T, K, B, N), what joins the noise
-    after each step.
+    rate, noise, drive: (K, B, N).  w_rec_t: (K, N, N), from-to.  fresh: (T, K, B, N), the random increments
+    of the noise after each step.
     """
     states: list[Tensor] = []
     for now in fresh.unbind(0):
@@ -65,7 +65,7 @@ class TorchPeer:
         return advance
 
     def iterate(self, iteration: int) -> float:
-        """Make one update on fresh trials; return the mean loss."""
+        """Make one update on new trials; return the mean loss."""
         self.optimizer.zero_grad()
         loss = self.loss(draw_trials(self.workload, iteration), None)
         loss.sum().backward()
@@ -91,7 +91,7 @@ class TorchPeer:
         hold = respond = rates = torch.zeros(work.networks)
         for epoch, (start, stop) in enumerate(work.segments()):
             with torch.set_grad_enabled(epoch > 0):
-                # The input is constant through an epoch, and so is its projection.
+                # The input is constant within an epoch, and so is its projection.
                 projected = torch.from_numpy(trials.inputs[epoch]) @ weights["w_in"].mT
                 drive = weights["bias"][:, None] + torch.nn.functional.pad(projected, (0, idle))
                 path = []
@@ -129,7 +129,7 @@ class TorchPeer:
 
 
 class ScriptedPeer(TorchPeer):
-    """The same, its inner loop scripted by TorchScript."""
+    """The same, with the inner loop in TorchScript."""
 
     def make_advance(self) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         with warnings.catch_warnings():
@@ -138,7 +138,7 @@ class ScriptedPeer(TorchPeer):
 
 
 class CompiledPeer(TorchPeer):
-    """The same, chunks of the inner loop compiled by torch.compile."""
+    """The same, with chunks of the inner loop compiled by torch.compile."""
 
     def make_advance(self) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         return torch.compile(advance, dynamic=False, fullgraph=True)

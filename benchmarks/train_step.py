@@ -1,15 +1,15 @@
-"""Time one training iteration of rnnspec beside implementations that one would write by hand.
+"""Compare the time of a training iteration of rnnspec with hand-written implementations.
 
     python benchmarks/train_step.py --networks 100 --repeats 5 --json benchmark.json
 
-Every peer runs in a process of its own with as many threads.  They take turns, one iteration each after one
-that is not timed, so that a machine with other work slows all alike; what is shown is the median of the
-turns after warm-up.  What each computes is in workload.py, and that all compute the same is tested in
-tests/test_benchmarks.py.
+Every peer runs in its own process with the same number of threads.  After warm-up the peers take turns: one
+iteration without timing, then one with, so that other load on the machine slows all of them equally.  The
+table shows the median.  workload.py defines what each peer computes; tests/test_benchmarks.py checks that all
+compute the same.
 
-Operations are counted as rnnspec/runtime/cost.py says: 2 for each multiply-add of every matrix product,
-matrices taken as full.  The matrix rate is that of float32 products of size 2048 in torch, measured in turn
-with the peers; the arithmetic alone is the time that as many operations would take at that rate.
+Operations are counted as in rnnspec/runtime/cost.py: 2 for each multiply-add of every matrix product, with
+full matrices.  The matrix rate is that of float32 products of size 2048 in torch, measured in turn with the
+peers.  "The arithmetic alone" is the time of the same number of operations at that rate.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def report(workload: Workload, workers: Sequence[Worker], threads: int) -> dict[str, object]:
-    """Return all that was measured, and what follows from it."""
+    """Return all measurements and the quantities derived from them."""
     from rnnspec.check.examine import load
     from rnnspec.runtime.cost import iteration_cost
     from rnnspec.training.bench import PRODUCT_OPERATIONS
@@ -67,7 +67,7 @@ def report(workload: Workload, workers: Sequence[Worker], threads: int) -> dict[
             "fastest": min(peer.seconds),
             "slowest": max(peer.seconds),
             "seconds": peer.seconds,
-            # What it takes to begin, beyond an iteration: imports, compilation.
+            # The time of the first iteration beyond the median: imports and compilation.
             "start": max(peer.start - peer.median, 0.0),
             "peak_bytes": peer.memory,
             "operations_per_second": operations / peer.median,
@@ -120,11 +120,11 @@ def print_table(result: dict[str, Any]) -> None:
     print(f"large matrix products   {result['matrix_rate'] / 1e9:.0f} GFLOP/s")
     existing = result["operations_of_existing_connections"] / 1e9
     print(
-        f"operations              {result['operations'] / 1e9:.1f} GFLOP, matrices taken as full; "
+        f"operations              {result['operations'] / 1e9:.1f} GFLOP with full matrices; "
         f"{existing:.1f} GFLOP for the connections that exist"
     )
     print(f"the arithmetic alone    {result['arithmetic_seconds']:.3f} s")
-    # As wide as it needs to be, also in a file.
+    # In a file, the table is as wide as it needs to be.
     Console(width=160 if not sys.stdout.isatty() else None, highlight=False).print(table)
     for name, reason in result["failed"].items():
         print(f"{name} failed: {reason}")
@@ -137,19 +137,21 @@ def _chosen(names: str | None) -> list[str]:
     chosen = [name.strip() for name in names.split(",")]
     for name in chosen:
         if name not in known:
-            reason = "is not installed" if name in PEERS else "is no peer"
-            raise SystemExit(f"'{name}' {reason}; there are: {', '.join(known)}")
+            reason = "is not installed" if name in PEERS else "is not a peer"
+            raise SystemExit(f"'{name}' {reason}; choose from {', '.join(known)}")
     return chosen
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Time one training iteration of rnnspec beside implementations written by hand."
+        description="Compare the time of a training iteration of rnnspec with hand-written implementations."
     )
     parser.add_argument("--networks", type=int, default=100, metavar="K")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="iterations to time")
-    parser.add_argument("--threads", type=int, metavar="N", help="for all peers alike; torch's own choice")
-    parser.add_argument("--peers", metavar="A,B,...", help=f"of {', '.join(PEERS)}; all that there are")
+    parser.add_argument("--threads", type=int, metavar="N", help="of every peer; default: torch's choice")
+    parser.add_argument(
+        "--peers", metavar="A,B,...", help=f"of {', '.join(PEERS)}; default: all that are installed"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the numbers to this file")
     return parser.parse_args(words)
 

@@ -1,10 +1,9 @@
 """The workload of the benchmark: one training iteration of an ensemble on delayed_go.
 
-100 networks of 50 units; 20 trials of 700 steps, of which the first 200 carry no gradient; Ornstein-
-Uhlenbeck noise inside the activation; a sigmoid readout of 33 outputs; the squared error of two phases
-without their grace, two penalties; one update by Adam.  It is written down here independently of rnnspec,
-for the peers that are written by hand; `settings` asks rnnspec for the same, and tests/test_benchmarks.py
-compares them.
+100 networks of 50 units; 20 trials of 700 steps, the first 200 without gradient; Ornstein-Uhlenbeck noise
+inside the activation; a sigmoid readout of 33 outputs; the squared error of two phases after grace, and two
+penalties; one update by Adam.  It is implemented here independently of rnnspec, for the hand-written peers.
+`settings` gives rnnspec the same workload, and tests/test_benchmarks.py compares the two.
 
 Axes: networks K, sequences B, steps T, units N, channels C.
 """
@@ -34,7 +33,7 @@ NOISE_KEEP, NOISE_GAIN = 1 - ALPHA, math.sqrt(2 * ALPHA)
 RATE_PENALTY = WEIGHT_PENALTY = 1e-5
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 0.002, 0.9, 0.999, 1e-7
 
-#: The epochs of a trial; all but the first carry gradient and are judged.
+#: The epochs of a trial; all but the first carry gradient and have targets.
 EPOCHS = ("context", "fixation", "stimulus", "delay", "response")
 
 
@@ -42,7 +41,8 @@ EPOCHS = ("context", "fixation", "stimulus", "delay", "response")
 class Workload:
     """The sizes of the workload; tests use smaller ones.
 
-    populations: units that take the input, that are read out, and others.  steps, grace: of each epoch.
+    populations: the numbers of units with input, of units that are read out, and of other units.
+    steps, grace: of each epoch.
     """
 
     networks: int = 100
@@ -67,17 +67,17 @@ class Workload:
 
     @property
     def judged(self) -> tuple[int, int]:
-        """The judged steps of the hold phase and of the response."""
+        """The numbers of steps after grace in the hold phase and in the response."""
         each = [steps - grace for steps, grace in zip(self.steps, self.grace, strict=True)]
         return sum(each[1:4]), each[4]
 
     def segments(self) -> list[tuple[int, int]]:
-        """Return the first step of each epoch, and the one behind its last."""
+        """Return the first step of each epoch, and the first step after it."""
         edges = [sum(self.steps[:i]) for i in range(len(self.steps) + 1)]
         return list(pairwise(edges))
 
     def settings(self) -> list[str]:
-        """Return the settings that make the shipped spec this workload: fixed durations, these sizes."""
+        """Return the settings that turn the shipped spec into this workload: fixed durations, these sizes."""
         out = [f"training.networks={self.networks}", f"training.batch={self.sequences}"]
         names = ("input", "output", "auxiliary")
         for name, size in zip(names, self.populations, strict=True):
@@ -93,8 +93,8 @@ class Workload:
     def operations(self, *, full: bool = False) -> int:
         """Return the floating point operations of an iteration: 2 for each multiply-add of a matrix product.
 
-        Over the connections that exist, or, as rnnspec/runtime/cost.py counts, as if every unit took the
-        input and were read.
+        Counts only connections that exist.  full: count all units as input and output units, as
+        rnnspec/runtime/cost.py does.
         """
         taking, read = (self.units, self.units) if full else self.populations[:2]
         recurrent, projected = self.units**2, taking * INPUTS
@@ -104,7 +104,7 @@ class Workload:
         return 2 * self.networks * self.sequences * (forward + backward + 3 * readout)
 
     def scaled(self, factor: float) -> Workload:
-        """Return the workload with every epoch and grace that many times as long."""
+        """Return the workload with the steps of every epoch and grace multiplied by a factor."""
         return Workload(
             self.networks,
             self.sequences,
@@ -115,7 +115,7 @@ class Workload:
         )
 
     def with_units(self, units: int) -> Workload:
-        """Return the workload with so many units: 40 % take input, 40 % are read, as in the spec."""
+        """Return the workload with `units` units: 40 % with input, 40 % read out, as in the spec."""
         share = round(0.4 * units)
         return Workload(
             self.networks,
@@ -127,10 +127,10 @@ class Workload:
         )
 
     def initial_weights(self, seed: int = 0) -> dict[str, np.ndarray]:
-        """Draw weights as the spec does; only connections that exist are stored.
+        """Draw weights from the distributions of the spec; only connections that exist are stored.
 
-        w_rec (K, N, N), to-from.  w_in (K, N_in, C): to the units that take input.  w_out (K, C, N_out): from
-        the units that are read.  bias (K, N).
+        w_rec (K, N, N), to-from.  w_in (K, N_in, C): to the units with input.  w_out (K, C, N_out): from the
+        units that are read out.  bias (K, N).
         """
         random = np.random.default_rng(seed)
         size, (taking, read, _) = self.units, self.populations
@@ -159,7 +159,7 @@ class Trials:
     targets: tuple[np.ndarray, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        # What is constant through an epoch is worked out once for it.
+        # Inputs and targets are constant within an epoch, so each is computed once.
         empty = np.zeros((len(self.directions), INPUTS), np.float32)
         empty[:, 1 + 2 * RING + RULE] = 1
         fixating = empty.copy()

@@ -1,10 +1,10 @@
-"""What cannot be done for a reason that the user can change, and that is no mistake in a spec."""
+"""Errors outside of specs that the user can remedy."""
 
 from __future__ import annotations
 
 
 class RequestError(Exception):
-    """A request that cannot be met.  reason: one sentence.  remedy: what to do instead."""
+    """A request that cannot be carried out.  reason: one sentence.  remedy: what the user can do."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         self.reason = reason

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files that are written atomically: after a crash, a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rnnspec.errors import RequestError
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment either the old one or the new one is there, and whole.
+    """Replace a file atomically: at every moment, either the old or the new content is there, complete.
 
     A symbolic link is followed.  A device, a pipe or a folder is refused.
     """
@@ -39,7 +39,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; results are as readable as everything else the user makes.
+        # mkstemp makes private files; results get the default permissions of the user.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
@@ -50,7 +50,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def ordinary(path: Path) -> Path:
-    """Return where a file is or would be, without links; refuse what a rename would destroy."""
+    """Return the real path of a file, without links.
+
+    Raises IsADirectoryError for a folder, and RequestError for a device or pipe: a rename would destroy it.
+    """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
@@ -59,9 +62,9 @@ def ordinary(path: Path) -> Path:
 
 
 def check_output(path: Path | str, suffix: str) -> Path:
-    """Return the path of a result that is to be written, before the work for it begins.
+    """Return the path of a result file; RequestError if it cannot be written.  Call before long work.
 
-    suffix: what its name must end in, so that no file of another kind is written over.
+    suffix: the required suffix, so that no file of another kind is overwritten.
     """
     path = Path(path)
     folder = ordinary(path).parent
@@ -72,14 +75,16 @@ def check_output(path: Path | str, suffix: str) -> Path:
     if folder.is_file():
         raise RequestError(f"{folder} is a file, not a folder for {path.name}.", "Choose a folder.")
     if not folder.is_dir():
-        raise RequestError(f"There is no folder {folder} for {path.name}.", "Make it, or choose another one.")
+        raise RequestError(
+            f"There is no folder {folder} for {path.name}.", "Create it, or choose another one."
+        )
     if not os.access(folder, os.W_OK):
-        raise RequestError(f"You may not write into {folder}.", "Choose another folder.")
+        raise RequestError(f"You have no permission to write into {folder}.", "Choose another folder.")
     return path
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed in a folder survive a power cut, where the system can."""
+    """Sync a folder, so that renames in it survive a power cut; systems that cannot do it are ignored."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -93,7 +98,7 @@ def sha256(data: bytes) -> str:
 
 
 def to_json(value: Mapping[str, object], *, indent: int | None = None) -> str:
-    """Return JSON text that any reader takes: nan and infinity must have become None before."""
+    """Return standard JSON text; ValueError for NaN and infinity, which must be None."""
     return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
@@ -104,7 +109,7 @@ def _umask() -> int:
 
 
 def naming(error: OSError, path: Path) -> OSError:
-    """Return an error of writing that names the file the user knows, not the temporary one."""
+    """Return the same error, naming the user's file instead of the temporary one."""
     return OSError(error.errno, error.strerror, str(path))
 
 

@@ -198,7 +198,7 @@ def test_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_peers() -> None:
-    with pytest.raises(SystemExit, match="'tensorflow' is no peer"):
+    with pytest.raises(SystemExit, match="'tensorflow' is not a peer"):
         train_step.main(["--peers", "tensorflow"])
 
 

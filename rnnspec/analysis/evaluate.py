@@ -1,4 +1,4 @@
-"""Evaluate the networks of a run, as a user asks for it."""
+"""`rnnspec.evaluate`: evaluate the networks of a run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rnnspec.runtime.simulation import Simulation
 
 
 def evaluate(run: Simulation | StoredRun | Path | str, *, sequences: int | None = None) -> Evaluation:
-    """Evaluate an ensemble on fresh trials that training never showed, with the true dynamics.
+    """Evaluate an ensemble on new trials, not used in training, with the true dynamics.
 
-    run: a run folder, or a simulation.  sequences: B, as many as the evaluations of the spec's training
-    if not given.  RequestError if there is not enough memory for them.
+    run: a run folder, or a simulation.  sequences: B, by default training.evaluate.batch of the spec.
+    RequestError if they do not fit into memory.
     """
     run = ensemble_of(run)
     simulation = run if isinstance(run, Simulation) else run.simulation

@@ -1,4 +1,4 @@
-"""Evaluation: how well networks perform on fresh trials, with the true dynamics."""
+"""Evaluation: the performance of networks on new trials, with the true dynamics."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from rnnspec.runtime.memory import working_memory
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.simulation import Simulation
 
-#: The iterations whose random numbers evaluating and simulating a run use: training never gets there.
+#: The iterations whose random numbers `evaluate` and `simulate` use; training never reaches them.
 EVALUATION = LAST_ITERATION
 SIMULATION = LAST_ITERATION - 1
 
-#: Bytes that networks evaluated side by side may take.  No property of the machine: how networks are grouped
-#: may show in the last digit.
+#: Bytes for networks that are evaluated together.  The same on every machine, because the grouping of
+#: networks can change the last digit of results.
 TOGETHER = 2**30
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an ensemble is worth; a network that has diverged scores 0, nan is that no trial counted.
+    """The performance of an ensemble: 0 for a network that has diverged, NaN if no trial is scored.
 
-    sequences: B.  performance: of each network.  mean_rate: likewise, over units, steps and sequences.
-    phases: the performance in each phase of the trial.  trials: (K, B, trials) performance, nan where a
-    trial does not count.  variables: draws and reads by name, (K', B, trials), K' being K or 1.
+    sequences: B.  performance: of each network.  mean_rate: of each network, over units, steps and sequences.
+    phases: the performance in each phase of the trial.  trials: (K, B, trials) performance, NaN where a trial
+    is not scored.  variables: draws and reads by name, (K', B, trials), where K' is K or 1.
     """
 
     sequences: int
@@ -47,8 +47,8 @@ def evaluate_simulation(
 ) -> Evaluation:
     """Evaluate an ensemble with noise, without jitter, skips and coarsening.
 
-    iteration: picks the trials and the noise.  diverged: the networks that score 0, counted from 0 in
-    this ensemble.  Many sequences are evaluated a few networks at a time, so that memory does not run out.
+    iteration: selects the trials and the noise.  diverged: the networks that score 0, counted from 0 in
+    this ensemble.  To limit memory, networks are evaluated in groups.
     """
     each = sequences * working_memory(simulation.program, next(simulation.parameters()).element_size())
     step = max(1, TOGETHER // each)
@@ -78,7 +78,7 @@ def evaluate_simulation(
 
 
 def _joined(name: str, outcomes: Sequence[Outcome]) -> Tensor:
-    """Return a variable of all networks, (K', B, trials), from groups of them."""
+    """Return a variable of all networks, (K', B, trials), from the outcomes of groups of networks."""
     parts = [outcome.variables[name] for outcome in outcomes]
     if all(len(part) == 1 and torch.equal(part, parts[0]) for part in parts):
         return parts[0]
@@ -87,13 +87,13 @@ def _joined(name: str, outcomes: Sequence[Outcome]) -> Tensor:
 
 
 def is_scored(program: Program) -> bool:
-    """Return whether a task says what performance is; without, there are only losses."""
+    """Return whether a task defines a performance, by `success` or by `correct` in an epoch."""
     timeline = program.timeline
     return timeline.success is not None or any(epoch.correct is not None for epoch in timeline.epochs)
 
 
 def trimmed_mean(values: Sequence[float], trim: float) -> float:
-    """Return the mean of the values without the floor(trim K) smallest and largest; nan if one is nan."""
+    """Return the mean of K values without the floor(trim K) smallest and largest; NaN if a value is NaN."""
     dropped = trimmed_count(len(values), trim)
     kept = sorted(values)[dropped : len(values) - dropped]
     if not kept or any(math.isnan(value) for value in values):
@@ -102,6 +102,6 @@ def trimmed_mean(values: Sequence[float], trim: float) -> float:
 
 
 def trimmed_count(networks: int, trim: float) -> int:
-    """Return how many networks are left out at each end."""
-    # The decimals of `trim` are meant: in floats 0.29 * 100 is less than 29.
+    """Return the number of networks that a trimmed mean leaves out at each end: floor(trim K)."""
+    # Exact decimals: in floats, 0.29 * 100 is less than 29.
     return math.floor(Fraction(str(trim)) * networks)

@@ -1,4 +1,4 @@
-"""Recorded simulations: arrays whose axes have names."""
+"""Recordings of simulations: arrays with named axes."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ class NamedArray:
 
 @dataclass(frozen=True)
 class Recording(Mapping[str, NamedArray]):
-    """What a batch of trials did to an ensemble, by name.
+    """The recording of a batch of trials of an ensemble: arrays by name.
 
-    activity (network, sequence, step, unit), outputs (.., output) after each step; inputs (.., input)
-    during it.  performance (network, sequence, trial): nan where a trial does not count.
-    variable/NAME (network, sequence, trial): draws, and reads of the outputs.
-    epoch_start, epoch_stop (sequence, trial, epoch): first step, and first step that is no longer in it.
-    steps (sequence): the length of each sequence; what lies behind it in the arrays is nan.
+    activity (network, sequence, step, unit), outputs (.., output): after each step.
+    inputs (.., input): during each step.
+    performance (network, sequence, trial): NaN where a trial is not scored.
+    variable/NAME (network, sequence, trial): draws and reads.
+    epoch_start, epoch_stop (sequence, trial, epoch): the first step of an epoch, and the first step after it.
+    steps (sequence): the length of each sequence; the arrays are NaN after it.
     time (step): seconds from the start of the sequence to the end of a step.
-    network, unit, input, output, epoch: the names along those axes, such as the population of each unit.
+    network, unit, input, output, epoch: the labels along these axes, such as the population of each unit.
 
     The axis `network` or `sequence` has length 1 where all networks or sequences share the values.
     """
@@ -57,9 +58,9 @@ class Recording(Mapping[str, NamedArray]):
         return len(self.arrays)
 
     def save(self, path: Path | str) -> None:
-        """Write a compressed .npz file; the names of the axes of `X` are its array `X.axes`.
+        """Write a compressed .npz file; its array `X.axes` has the names of the axes of array `X`.
 
-        It needs no pickle: `numpy.load(path)` reads it as it is.
+        It contains no pickle: `numpy.load(path)` reads it without options.
         """
         arrays: dict[str, Array] = {}
         for name, array in self.arrays.items():
@@ -71,7 +72,7 @@ class Recording(Mapping[str, NamedArray]):
 
 
 def record(simulation: Simulation, batch: Batch, outcome: Outcome) -> Recording:
-    """Name what an engine has recorded of a batch."""
+    """Return the recording of a batch from the recorded outcome of an engine."""
     program, network = simulation.program, simulation.program.network
     assert outcome.rates is not None
     assert outcome.outputs is not None
@@ -105,7 +106,7 @@ def record(simulation: Simulation, batch: Batch, outcome: Outcome) -> Recording:
 
 
 def _epochs(program: Program, batch: Batch, simulation: Simulation) -> tuple[Array, Array]:
-    """Return the first step of each epoch and the step behind its last: (B or 1, trials, epochs)."""
+    """Return the first step of each epoch, and the first step after it: (B or 1, trials, epochs) each."""
     drawn = draw(program, batch, simulation.networks).durations or (None,)
     theta = batch.stage.theta
     lengths = np.array([epoch_steps(program, theta, None, sequence) for sequence in drawn])
@@ -115,7 +116,7 @@ def _epochs(program: Program, batch: Batch, simulation: Simulation) -> tuple[Arr
 
 
 def _names(parts: tuple[Population | InputChannel | OutputChannel, ...]) -> Array:
-    """Return the name of the part that each unit belongs to."""
+    """Return the name of the population or channel of each unit."""
     return np.array([part.name for part in parts for _ in range(part.start, part.stop)], dtype=np.str_)
 
 

@@ -1,4 +1,4 @@
-"""Simulate the networks of a run and record everything, as a user asks for it."""
+"""`rnnspec.simulate`: simulate the networks of a run and record their activity."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def simulate(
     iteration: int = SIMULATION,
     folder: Path | None = None,
 ) -> Recording:
-    """Simulate an ensemble on fresh trials and return its activity, inputs, outputs and trials.
+    """Simulate an ensemble on new trials and return its activity, inputs, outputs and trials.
 
-    run: a run folder, or a simulation.  dynamics: `true`, the base model; `stage`, with the skips and
-    coarsening of the last update (of the first, if the simulation comes from no run); or a Stage.
-    iteration: picks the trials and the noise, so other numbers give other trials.  folder: where the
-    recording is going to be saved.  RequestError if there is no memory, or no room in that folder, for it.
+    run: a run folder, or a simulation.  dynamics: `true` for the base model; `stage` for the skips and
+    coarsening of the last update (of the first, if the simulation does not come from a run); or a Stage.
+    iteration: selects the trials and the noise.  folder: where the recording will be saved.
+    RequestError if it does not fit into memory, or on the disk of that folder.
     """
     run = ensemble_of(run)
     sequences = whole_number("sequences", sequences, 1)

@@ -1,4 +1,4 @@
-"""Evaluations as tables."""
+"""Evaluations as tables: a summary by network, and a line for each trial."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnnspec.runtime.simulation import Simulation
 
 @dataclass(frozen=True)
 class Row:
-    """What one network, by its number in the whole ensemble, is worth."""
+    """The performance of one network.  network: its number in the whole ensemble."""
 
     network: int
     performance: float
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an ensemble is worth: each network, and the means over all of them."""
+    """The performance of each network of an ensemble, and the means over all networks."""
 
     sequences: int
     rows: tuple[Row, ...]
@@ -33,7 +33,7 @@ class Summary:
     phase_means: dict[str, float]
 
     def as_dict(self) -> dict[str, object]:
-        """Return the summary as JSON has it; what is not a number becomes None."""
+        """Return the summary as values for JSON; NaN becomes None."""
         return {
             "sequences": self.sequences,
             "mean": finite(self.mean),
@@ -53,7 +53,7 @@ class Summary:
 def evaluation_summary(
     simulation: Simulation, evaluation: Evaluation, diverged: Collection[int] = ()
 ) -> Summary:
-    """Return an evaluation by network.  diverged: counted from 0 in this simulation."""
+    """Return the summary of an evaluation.  diverged: networks, counted from 0 in this simulation."""
     rows = tuple(
         Row(
             simulation.first_network + k,
@@ -70,12 +70,13 @@ def evaluation_summary(
 def trial_table(simulation: Simulation, evaluation: Evaluation) -> str:
     """Return one line of CSV for each network, sequence and trial: draws, reads and performance.
 
-    A trial that does not count has no performance.  Numbers count from 0, networks as in the ensemble.
+    The performance of a trial that is not scored is empty.  Networks have their numbers in the whole
+    ensemble; sequences and trials count from 0.
     """
     fixed = ("network", "sequence", "trial", "performance")
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
-    # A draw may have the name of a column.
+    # A variable can have the name of a fixed column.
     table.writerow([*fixed, *(f"{name}_" if name in fixed else name for name in evaluation.variables)])
     networks, sequences, trials = evaluation.trials.shape
     columns = [

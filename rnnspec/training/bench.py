@@ -1,4 +1,4 @@
-"""Benchmarks: how long a training iteration takes on this machine, target by target."""
+"""Benchmarks: the time of a training iteration on this machine, for each target."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from rnnspec.training.loop import iterate
 from rnnspec.training.optimize import Updater
 from rnnspec.training.train import require_loss
 
-#: Those worth comparing: the reference is slow on purpose.
+#: The targets to compare; the reference is slow by design.
 CONTENDERS: tuple[Target, ...] = tuple(target for target in TARGETS if target != "reference")
 
-#: Iterations before the clock counts.  TorchScript optimises what it has seen twice.
+#: Iterations of warm-up, which are not timed.  TorchScript optimises code after its second execution.
 WARM_UP = 3
 
 _SIZE = 2048
@@ -30,7 +30,10 @@ _SIZE = 2048
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one target.  first: seconds of its start and first iteration.  seconds: of each iteration timed."""
+    """The times of one target.
+
+    first: seconds of its start and first iteration together.  seconds: of each timed iteration.
+    """
 
     target: Target
     first: float
@@ -43,11 +46,11 @@ class Timing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Targets side by side on one spec.
+    """The times of several targets on one spec.
 
     operations: of one iteration of all networks, as `runtime.cost` counts them.  matrix_rate: operations
-    per second of large float32 matrix products with as many threads.  left_out: the targets that this
-    machine or spec cannot use, and why.
+    per second of large float32 matrix products with the same number of threads.  left_out: the targets that
+    this machine or spec cannot use, with the reason.
     """
 
     operations: int
@@ -57,16 +60,16 @@ class Comparison:
     left_out: Mapping[Target, str]
 
     def ratio(self, timing: Timing) -> float:
-        """Return how many times as long as the fastest target one takes."""
+        """Return the time of a target divided by the time of the fastest one."""
         return timing.median / min(other.median for other in self.timings)
 
     def share(self, timing: Timing) -> float:
-        """Return which share of the matrix rate a target reaches."""
+        """Return the rate of operations of a target as a fraction of the matrix rate."""
         return self.operations / timing.median / self.matrix_rate
 
 
 class Trainee:
-    """An ensemble that is trained one iteration at a time, as a training does it."""
+    """An ensemble that is trained one iteration at a time, exactly as `rnnspec.train` does."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.updater = Updater(simulation)
@@ -84,8 +87,8 @@ def compare(
 ) -> Comparison:
     """Time training iterations of a spec on several targets.
 
-    They take turns, so that whatever else the machine does slows all of them.  progress: is told what is
-    being measured.
+    The targets take turns, so that other load on the machine slows all of them equally.  progress: called
+    with the name of what is measured next.
     """
     require_loss(specification)
     program = specification.program
@@ -129,8 +132,8 @@ PRODUCT_OPERATIONS = 2 * _SIZE**3
 
 
 def product_seconds() -> float:
-    """Return how long one product of large float32 matrices takes."""
-    # All three are written to beforehand: fresh memory costs time when it is first touched.
+    """Return the time of one product of large float32 matrices, in seconds."""
+    # All three matrices are written before: the first access to new memory takes additional time.
     a, b, out = (torch.ones(_SIZE, _SIZE) for _ in range(3))
     start = time.perf_counter()
     torch.mm(a, b, out=out)

@@ -1,4 +1,4 @@
-"""Updates of the weights of an ensemble, in which a network that diverges touches no other."""
+"""Updates of the weights of an ensemble; a network that diverges does not affect the others."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ class Updater:
         return _norms(parameter.detach() for parameter in self.parameters)
 
     def update(self, loss: Tensor, iteration: int) -> list[Divergence]:
-        """Take one step down the gradient of the loss of every network, (K,), and say which diverged in it.
+        """Make one update of every network from its loss, (K,), and return the networks that diverged in it.
 
-        A network whose loss, gradient or new weights are not finite gets its last finite weights, for good.
+        A network diverges if its loss, gradient or new weights are not finite.  It keeps its last finite
+        weights and is not trained further.
         """
         self.optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()  # type: ignore[no-untyped-call]
@@ -77,7 +78,7 @@ class Updater:
         return {name: value.cpu().contiguous() for name, value in found.items()}
 
     def restore(self, state: Mapping[str, Tensor], diverged: Iterable[Divergence]) -> None:
-        """Go back to a state.  Raises ValueError if it is not one of this ensemble and optimiser."""
+        """Restore a state.  Raises ValueError if it does not fit this ensemble and optimiser."""
         masks = {k.removeprefix("mask/"): v for k, v in state.items() if k.startswith("mask/")}
         if differences := self.simulation.mask.differences(masks):
             raise ValueError("; ".join(differences))
@@ -109,17 +110,17 @@ class Updater:
 
     @staticmethod
     def _placed(value: Tensor, parameter: Tensor) -> Tensor:
-        """Return a part of the optimiser's state where torch keeps it: counters of steps stay on the CPU."""
+        """Return a tensor of the optimiser's state where torch stores it: step counters on the CPU."""
         return value.clone() if value.dim() == 0 else value.to(parameter.device)
 
     def _lose(self, bad: Tensor, cause: str, causes: dict[int, str]) -> None:
-        """Count the networks that are bad, (K,) bool, as diverged if they were alive."""
+        """Mark the bad networks, (K,) bool, as diverged; record the cause for those that were alive."""
         for network in (bad & self.alive).nonzero().flatten().tolist():
             causes[network] = cause
         self.alive &= ~bad
 
     def _silence(self) -> None:
-        """Give networks that have diverged the gradient 0, so that no state of the optimiser is lost."""
+        """Set the gradient of diverged networks to 0, so that the optimiser's state stays finite."""
         if bool(self.alive.all()):
             return
         for parameter in self.parameters:
@@ -127,9 +128,9 @@ class Updater:
                 parameter.grad = torch.where(_like(self.alive, parameter), parameter.grad, 0.0)
 
     def _restore(self) -> None:
-        """Give networks that have diverged and frozen connections the weights of the last update back.
+        """Restore the previous weights of diverged networks and of frozen connections.
 
-        Their gradient is 0, but momentum and weight decay move weights without any.
+        Their gradient is 0, but momentum and weight decay change weights even then.
         """
         lost = not bool(self.alive.all())
         with torch.no_grad():
@@ -143,7 +144,7 @@ class Updater:
 
 
 def _state_names(optimizer: Optimizer) -> tuple[str, ...]:
-    """Return the names of what torch's optimiser keeps for each parameter, after the first update."""
+    """Return the names of the tensors that torch's optimiser stores for each parameter."""
     momentum = ("momentum_buffer",) if dict(optimizer.options).get("momentum") else ()
     match optimizer.kind:
         case "adam" | "adamw":
@@ -155,7 +156,7 @@ def _state_names(optimizer: Optimizer) -> tuple[str, ...]:
 
 
 def _is_like(given: Tensor | None, like: Tensor | None) -> bool:
-    """Whether a tensor has the shape and type of number of another one; None: of a counter of steps."""
+    """Whether a tensor has the shape and dtype of another one; like None: those of a step counter."""
     if given is None:
         return False
     if like is None:
@@ -164,7 +165,7 @@ def _is_like(given: Tensor | None, like: Tensor | None) -> bool:
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], optimizer: Optimizer) -> torch.optim.Optimizer:
-    """Return the optimiser that a program asks for; all of them treat every weight alone."""
+    """Return the optimiser of a program; each optimiser updates every weight independently of the others."""
     rate, options = optimizer.learning_rate, dict(optimizer.options)
     match optimizer.kind:
         case "adam" | "adamw":
@@ -193,7 +194,7 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], optimizer: Optimize
 def clip_per_network(parameters: Iterable[torch.nn.Parameter], limit: float) -> Tensor:
     """Scale the gradient of each network so that its norm over all parameters is at most `limit`.
 
-    Returns the norms before, (K,) float64: in float32 the squares of large gradients would overflow.
+    Returns the norms before clipping, (K,) float64; in float32, squares of large gradients would overflow.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = _norms(gradients)
@@ -204,19 +205,19 @@ def clip_per_network(parameters: Iterable[torch.nn.Parameter], limit: float) -> 
 
 
 def _norms(tensors: Iterable[Tensor | None]) -> Tensor:
-    """Return the norm of each network over some tensors (K, ...): (K,) float64."""
+    """Return the norm over all tensors (K, ...) of each network: (K,) float64."""
     squares = [t.double().flatten(1).square().sum(1) for t in tensors if t is not None]
     return torch.stack(squares).sum(0).sqrt()
 
 
 def _not_finite(tensor: Tensor) -> Tensor:
-    """Return which networks have a number that is none: (K, ...) to (K,) bool."""
-    # A sum is finite only if all that it is of is; most of the time this is all there is to do.
+    """Return which networks have NaN or infinity: (K, ...) to (K,) bool."""
+    # A finite sum means that all terms are finite, which is cheap to check and almost always true.
     if bool(torch.isfinite(tensor.sum())):
         return torch.zeros(len(tensor), dtype=torch.bool, device=tensor.device)
     return ~torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else ~torch.isfinite(tensor)
 
 
 def _like(per_network: Tensor, tensor: Tensor) -> Tensor:
-    """Give (K,) as many axes as a tensor (K, ...) has."""
+    """Reshape (K,) to broadcast with a tensor (K, ...)."""
     return per_network.view(-1, *(1 for _ in tensor.shape[1:]))

@@ -1,1 +1,1 @@
-"""The target reference: a slow, plain interpreter of the program, the oracle of the tests."""
+"""The target reference: a slow, simple interpreter of the program, against which the tests compare."""

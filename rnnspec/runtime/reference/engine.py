@@ -1,7 +1,7 @@
-"""The reference engine: slow, plain and obviously right, in any dtype; the oracle of the tests.
+"""The reference engine: slow, simple and easy to verify, in any dtype.  Tests compare other engines with it.
 
-It simulates each sequence by itself, in turn (`reference_sequence.py`), and then computes loss and score
-from the definitions (`reference_objective.py`).  Only the networks are vectorised.
+It simulates the sequences one by one (`sequence.py`), and then computes loss and score from the definitions
+(`objective.py`).  Only the networks are vectorised.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 
 
 class Reference:
-    """Interprets a program; autograd differentiates it."""
+    """Interprets a program; gradients come from autograd."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -56,11 +56,11 @@ class Reference:
         )
 
     def state_gradients(self, weights: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, list[Timetable]]:
-        """Return how the last answer of each network depends on its states, and each sequence's timetable.
+        """Return the norm of the gradient of the last error with respect to each state, and the timetables.
 
-        |dL/dr(t)| over the units, (K, B, T + 1), of state 0, 1, ...: along all paths that lead on from it,
-        skips too; L is the error of the last epoch that wants something.  0 where no gradient passes; nan
-        behind the end of a shorter sequence.
+        |dL/dr(t)| over the units, (K, B, T + 1), for states 0, 1, ..., along all paths, skips included.  L is
+        the error of the last epoch with a target.  0 where no gradient flows; NaN after the end of a shorter
+        sequence.  One timetable for each sequence.
         """
         trained = {name: value.detach().requires_grad_() for name, value in weights.items()}
         trajectories = self._simulate(trained, batch, {})
@@ -83,7 +83,7 @@ class Reference:
         bias = weights["bias"]
         drawn = draw(self.program, batch, bias.shape[0], device=bias.device)
         tables = self.timetables(batch, drawn)
-        # Drawn in float64 whatever the dtype of the weights, and rounded once.
+        # Drawn in float64 for every dtype of the weights, and rounded once.
         noise = process_noise(
             self.program, batch, max(table.steps for table in tables), bias.shape[0], device=bias.device
         )
@@ -125,7 +125,7 @@ def _inputs(trajectory: Trajectory) -> Tensor:
 
 
 def _recorded(trajectories: Sequence[Trajectory], values: Callable[[Trajectory], Tensor]) -> Tensor:
-    """Return what each sequence has at each of its steps, (K', B, T, ...); nan behind its end."""
+    """Return the values of all sequences at all steps, (K', B, T, ...); NaN after the end of a sequence."""
     recorded = [values(trajectory) for trajectory in trajectories]
     steps = max(len(value) for value in recorded)
     padded = [

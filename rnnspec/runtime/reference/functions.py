@@ -1,6 +1,6 @@
-"""What the functions of expressions compute, in torch: the tables behind `interpret.evaluate`.
+"""The functions of expressions in torch: the tables of `interpret.evaluate`.
 
-Numbers are (..., K', B), vectors have their units as a further axis, truth values are 1.0 and 0.0.
+Numbers are (..., K', B).  Vectors have their units as an additional last axis.  Truth values are 1.0 and 0.0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _test(comparison: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def pick(index: Tensor, *choices: Tensor) -> Tensor:
-    """Return the value with an index, counted from 0, and the last one for any other index."""
+    """Return the value at an index, counted from 0; the last value for any other index."""
     result = choices[-1]
     for place in reversed(range(len(choices) - 1)):
         result = torch.where(index == place, choices[place], result)

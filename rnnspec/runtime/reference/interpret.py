@@ -146,7 +146,7 @@ def settle(
     device: torch.device | str = "cpu",
     sequences: range | None = None,
 ) -> Tensor:
-    """Return the value of a draw in one trial, (K', B), from the variables it depends on.
+    """Return the value of a draw in one trial, (K', B), from the variables on which it depends.
 
     trials: the variables of each trial up to this one, as far as they are known.  networks: K.
     sequences: those that `trials` holds, all of the batch if None.
@@ -163,7 +163,7 @@ def settle(
     previous = trials[trial - 1] if trial > 0 else None
     environment = Environment(device, trials[trial], previous, words=words)
     if variable.patterns is not None:
-        # Pattern floor(b P / B) goes to sequence b.
+        # Of P patterns, sequence b has pattern floor(b P / B).
         index = (numbers * len(variable.patterns)) // batch.sequences
         values = [evaluate(pattern[trial], environment) for pattern in variable.patterns]
         value = pick(index.unsqueeze(0), *values)

@@ -1,4 +1,4 @@
-"""Loss, penalties and score in reference form: sums over trajectories, as their definitions read."""
+"""Loss, penalties and score in reference form: sums over trajectories, written as they are defined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rnnspec.runtime.schedule import Segment
 
 @dataclass(frozen=True)
 class Score:
-    """performance: (K,).  phases: (K,) by name.  trials: (K, B, trials), nan where not scored."""
+    """performance: (K,).  phases: (K,) by name.  trials: (K, B, trials), NaN where not scored."""
 
     performance: Tensor
     phases: dict[str, Tensor]
@@ -27,7 +27,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Objective:
-    """Judges the simulated sequences of one batch; weights are effective, by name."""
+    """Computes loss and score of the simulated sequences of one batch.  weights: effective, by name."""
 
     program: Program
     batch: Batch
@@ -50,7 +50,7 @@ class Objective:
         return total
 
     def last_error(self) -> Tensor:
-        """Return the error of the last epoch that has a target, the mean over points and sequences: (K,)."""
+        """Return the error of the last epoch with a target, averaged over points and sequences: (K,)."""
         total = self._zeros()
         for trajectory in self.trajectories:
             epochs = self.program.timeline.epochs
@@ -67,7 +67,7 @@ class Objective:
         return total / len(self.trajectories)
 
     def _phase_loss(self, phase: str, error: Error) -> Tensor:
-        """Mean over the trials and sequences that have any point of the mean over their points and units."""
+        """Return the mean over points and units, averaged over the trials and sequences with points: (K,)."""
         total, pairs = self._zeros(), self._zeros()
         for trajectory in self.trajectories:
             for trial in range(self.program.timeline.trials):
@@ -85,7 +85,7 @@ class Objective:
     def _target_error(
         self, trajectory: Trajectory, segment: Segment, epoch: Epoch, target: Target
     ) -> tuple[Tensor, Tensor]:
-        """Return the weighted error summed over points and units, and their number, (K,) each."""
+        """Return the weighted error summed over points and units, and the number of terms, (K,) each."""
         channel = next(c for c in self.program.network.outputs if c.name == target.channel)
         environment, readout = self._points(trajectory, segment)
         steps, networks = readout.shape[:2]
@@ -111,7 +111,7 @@ class Objective:
         return of_one_sequence(environment.outputs[channel.name], size if size > 1 else None)
 
     def mean_rate(self, power: int) -> Tensor:
-        """Mean of |r|^power over the states of epochs with gradient, sequences and units, (K,)."""
+        """Return the mean of |r|^power over the states of epochs with gradient, sequences and units, (K,)."""
         total, count = self._zeros(), 0
         for trajectory in self.trajectories:
             for segment in trajectory.table.segments:
@@ -125,7 +125,7 @@ class Objective:
 
     @torch.no_grad()
     def score(self) -> Score:
-        """Return how well each network answers; nan where nothing is scored."""
+        """Return the performance of each network; NaN where nothing is scored."""
         timeline = self.program.timeline
         names = dict.fromkeys(epoch.phase for epoch in timeline.epochs if epoch.correct is not None)
         shape = (len(self._zeros()), len(self.trajectories), timeline.trials)
@@ -151,7 +151,7 @@ class Objective:
         return Score(trials.nanmean((1, 2)), means, trials)
 
     def _phase_correctness(self, trajectory: Trajectory, trial: int, phase: str) -> tuple[Tensor | None, int]:
-        """Return the mean correctness of a phase of one trial, (K,), None without points, and its steps."""
+        """Return the mean correctness (K,) of a phase of one trial, or None without points, and its steps."""
         correct, points, steps = self._zeros(), 0, 0
         for segment, epoch in self._epochs(trajectory, trial):
             if epoch.phase == phase and epoch.correct is not None:
@@ -173,9 +173,9 @@ class Objective:
         ]
 
     def _points(self, trajectory: Trajectory, segment: Segment) -> tuple[Environment, Tensor]:
-        """Return what expressions about the states of an epoch see, and its readouts, (L, K, C_out).
+        """Return the environment of expressions at the points of a segment, and its readouts, (L, K, C_out).
 
-        Point k is the state that step k made, at t = (k + 1) dt theta.
+        Point k is the state after step k, at t = (k + 1) dt theta.
         """
         rates = torch.stack(trajectory.states[segment.start : segment.stop + 1])[1:]
         readout = readouts(self.weights, rates)

@@ -1,4 +1,4 @@
-"""Simulate one sequence in reference form: step by step, on its own clock, every state kept."""
+"""Simulate one sequence in reference form: step by step, all states stored."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from rnnspec.runtime.schedule import Segment, Timetable
 
 @dataclass
 class Trajectory:
-    """One sequence of a batch, as far as it has been simulated.
+    """The part of one sequence that has been simulated so far.
 
     number: b.  trials: the variables of each trial, (K', 1) by name.  states: r of state 0, 1, ..., after
-    landings, (K, N) each.  increments: F(r) - r of step 0, 1, ..., (K, N) each.  inputs: u of the steps of
+    landings, (K, N) each.  increments: F(r) - r of step 0, 1, ..., (K, N) each.  inputs: u in the L steps of
     each segment, (L, K', C_in) each.
     """
 
@@ -34,7 +34,7 @@ class Trajectory:
     inputs: list[Tensor]
 
     def environment(self, trial: int) -> Environment:
-        """Return what the expressions of a trial can see, but for outputs and the clock."""
+        """Return the environment of the expressions of a trial, without outputs and clock."""
         previous = self.trials[trial - 1] if trial > 0 else None
         return Environment(self.states[0].device, self.trials[trial], previous)
 
@@ -43,8 +43,8 @@ class Trajectory:
 class SequenceSimulation:
     """Simulates sequences of one batch.
 
-    weights: effective, by name.  noise: what noise adds inside f, (K, B, T, N), or None.  forced_reads:
-    (K, B, trials) by name.
+    weights: effective, by name.  noise: the noise term inside f, (K, B, T, N), or None.  forced_reads:
+    (K, B, trials) by name, used instead of the values read from the outputs.
     """
 
     program: Program
@@ -54,7 +54,7 @@ class SequenceSimulation:
     forced_reads: Mapping[str, Tensor]
 
     def simulate(self, number: int, table: Timetable, trials: list[dict[str, Tensor]]) -> Trajectory:
-        """Simulate sequence `number` from rate 0 on; `trials` are its draws that depend on no read."""
+        """Simulate sequence `number`, starting from rate 0.  trials: its draws that depend on no read."""
         start = torch.zeros_like(self.weights["bias"])
         trajectory = Trajectory(number, table, trials, [start], [], [])
         for segment in table.segments:
@@ -70,7 +70,7 @@ class SequenceSimulation:
         return trajectory
 
     def _step(self, trajectory: Trajectory, segment: Segment, u: Tensor) -> None:
-        """Make the next state: a base step, the landings on the new state, the cut of the gradient.
+        """Compute the next state: a base step, the landings on the new state, then detach without gradient.
 
         F(r) = r + alpha (-r + f(W_rec r + b + W_in u + noise))          Soo et al. 2023, eq. (5)
         """
@@ -80,7 +80,7 @@ class SequenceSimulation:
         if self.noise is not None:
             total = total + self.noise[:, trajectory.number, step]
         increment = self.alpha * (-rate + activate(self.program.network.activation, total))
-        # An epoch without gradient makes neither states nor increments that carry any.
+        # In an epoch without gradient, neither states nor increments carry gradient.
         trajectory.increments.append(increment if segment.gradient else increment.detach())
         rate = self._land(trajectory, step + 1, rate + increment)
         trajectory.states.append(rate if segment.gradient else rate.detach())
@@ -88,7 +88,8 @@ class SequenceSimulation:
     def _land(self, trajectory: Trajectory, state: int, rate: Tensor) -> Tensor:
         """Apply the landings on a new state, in order.
 
-        r <- (1 - beta) X + beta r, X = r(source), eq. (8), or r(source) + length (F - r), eq. (9)
+        r <- (1 - beta) X + beta r
+        sctt: X = r(source), eq. (8).  dasc: X = r(source) + length (F(r) - r), eq. (9).  Soo et al. 2023
         """
         for landing in trajectory.table.landings:
             if landing.state != state:
@@ -103,14 +104,14 @@ class SequenceSimulation:
 
     @cached_property
     def alpha(self) -> Tensor:
-        """alpha = dt theta / tau of each unit, (N,)."""
+        """The ratio alpha = dt theta / tau of each unit, (N,)."""
         network, bias = self.program.network, self.weights["bias"]
         step = network.dt * self.batch.stage.theta
         alpha = [float(step / p.tau) for p in network.populations for _ in range(p.start, p.stop)]
         return torch.tensor(alpha, dtype=bias.dtype, device=bias.device)
 
     def _inputs(self, trajectory: Trajectory, segment: Segment) -> Tensor:
-        """Return u of each step of a segment, (L, K', C_in), with t = k dt theta; 0 where nothing drives."""
+        """Return the input u at each step k of a segment, (L, K', C_in), at t = k dt theta; 0 by default."""
         network, bias = self.program.network, self.weights["bias"]
         networks = bias.shape[0] if inputs_differ(self.program) else 1
         u = torch.zeros(segment.steps, networks, network.input_units, dtype=bias.dtype, device=bias.device)
@@ -132,7 +133,7 @@ class SequenceSimulation:
         segment: Segment,
         environment: Environment,
     ) -> Tensor:
-        """Return what drives one channel in a segment, (K', C or 1) or (L, K', C or 1)."""
+        """Return the input of one channel in a segment, (K', C or 1) or (L, K', C or 1)."""
 
         def white(call: int) -> Tensor:
             networks = self.weights["bias"].shape[0] if self.program.training.independent_trials else None
@@ -147,7 +148,7 @@ class SequenceSimulation:
 
     @torch.no_grad()
     def _read(self, trajectory: Trajectory, segment: Segment) -> None:
-        """Take the reads of an epoch from the outputs of its last state."""
+        """Compute the reads of an epoch from the outputs at its last state."""
         reads = self.program.timeline.epochs[segment.epoch].reads
         state = trajectory.states[segment.stop]
         readout = readouts(self.weights, state).unsqueeze(1)
@@ -161,7 +162,7 @@ class SequenceSimulation:
             trajectory.trials[segment.trial][read.name] = value
 
     def _settle(self, trajectory: Trajectory, trial: int, known: int) -> None:
-        """Evaluate the draws that become known when `known` epochs of the trial are over."""
+        """Compute the draws that become known after `known` epochs of the trial."""
         bias = self.weights["bias"]
         own = range(trajectory.number, trajectory.number + 1)
         for draw in self.program.timeline.draws:
@@ -179,18 +180,18 @@ def clock(program: Program, batch: Batch, segment: Segment, first: int, device: 
 
 
 def of_one_sequence(value: Tensor, size: int | None) -> Tensor:
-    """Return a value of one sequence without its axis B, a number as a vector of one unit."""
+    """Return a value of one sequence without axis B; a number becomes a vector of one unit."""
     return (value.unsqueeze(-1) if size is None else value).squeeze(-2)
 
 
 def readouts(weights: Mapping[str, Tensor], rate: Tensor) -> Tensor:
-    """Return W_out r, and the bias of the readout if there is one: (..., K, N) to (..., K, C_out)."""
+    """Return W_out r plus the readout bias, if the program has one: (..., K, N) to (..., K, C_out)."""
     readout = _product(weights["w_out"], rate)
     return readout + weights["readout_bias"] if "readout_bias" in weights else readout
 
 
 def outputs(network: Network, readout: Tensor) -> dict[str, Tensor]:
-    """Return y = g(readout) of each channel, (..., C); (...) for a channel of one unit."""
+    """Return the outputs y = g(readout) of each channel, (..., C), or (...) for a channel of one unit."""
     values = {}
     for channel in network.outputs:
         value = activate(channel.activation, readout[..., channel.start : channel.stop])

@@ -1,8 +1,8 @@
-"""Alignment: the timetables of sequences that differ in their durations, laid over one another.
+"""Alignment: one timetable for sequences whose durations differ.
 
-Each segment lasts as long as in the longest sequence; the others are held at its end, and go on with
-the next segment together.  So a batch is simulated step by step, and every sequence still evolves exactly
-as on its own clock.
+Each segment has as many steps as in the longest sequence.  Shorter sequences wait at its end, so that all
+sequences begin the next segment together.  A waiting sequence does not change, so each sequence evolves
+exactly as it would alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rnnspec.runtime.schedule import Landing, Timetable
 class AlignedSegment:
     """A segment of all sequences.
 
-    start, steps: aligned, those of the longest.  clocks, lengths: each sequence's own start and steps.
+    start, steps: in aligned steps.  clocks, lengths: start and steps of each sequence, in its own steps.
     """
 
     epoch: int
@@ -32,7 +32,10 @@ class AlignedSegment:
 
 @dataclass(frozen=True)
 class AlignedLanding:
-    """A landing of some sequences; state, source and step are aligned, length is on their own clock."""
+    """A landing of some sequences.
+
+    state, source, increment_step: aligned.  length: in the sequences' own steps, without waiting.
+    """
 
     state: int
     source: int
@@ -46,7 +49,7 @@ class AlignedLanding:
 class Aligned:
     """Aligned timetables.
 
-    steps: for each sequence the aligned numbers of its own steps.  lengths: how many those are.
+    steps: for each sequence, the aligned numbers of its own steps.  lengths: the number of own steps of each.
     """
 
     segments: tuple[AlignedSegment, ...]
@@ -81,12 +84,12 @@ def align(tables: Sequence[Timetable]) -> Aligned:
 def _align_landings(
     tables: Sequence[Timetable], steps: Sequence[tuple[int, ...]]
 ) -> tuple[AlignedLanding, ...]:
-    """Gather landings that are the same in several sequences; each sequence keeps its own order."""
+    """Merge equal landings of several sequences; the order of landings in each sequence does not change."""
     shared: dict[tuple[int, int, AlignedLanding], list[int]] = {}
     for b, table in enumerate(tables):
         rank, last = 0, None
         for landing in table.landings:
-            # Of the landings on one state, the first is gathered with other sequences' first, and so on.
+            # Of the landings on one state, the first is merged with the first of other sequences, and so on.
             rank = rank + 1 if landing.state == last else 0
             last = landing.state
             aligned = _align_landing(landing, steps[b])
@@ -100,7 +103,7 @@ def _align_landings(
 
 def _align_landing(landing: Landing, steps: tuple[int, ...]) -> AlignedLanding:
     def state(number: int) -> int:
-        # A state is known by the step that made it.
+        # State s + 1 follows step s.
         return steps[number - 1] + 1 if number else 0
 
     increment = None if landing.increment_step is None else steps[landing.increment_step]

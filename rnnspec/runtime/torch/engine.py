@@ -24,7 +24,7 @@ from rnnspec.runtime.torch.alignment import Aligned, align
 class TorchEngine:
     """Runs the generated module of a program.
 
-    source: that of the module if it has been emitted already.  script: compile the inner loop with
+    source: the source of the module; by default it is generated.  script: compile the inner loop with
     TorchScript.
     """
 
@@ -35,7 +35,7 @@ class TorchEngine:
         self.module = load(self.source, script)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A module cannot be copied: the copy loads its own."""
+        """Copy without the module, which cannot be pickled; the copy loads it again."""
         return TorchEngine, (self.program, self.source, self.script)
 
     def fingerprint(self, dtype: torch.dtype) -> None:
@@ -71,7 +71,7 @@ class TorchEngine:
         )
         loss = module.loss(result, weights)
         if torch.is_grad_enabled() and not loss.requires_grad:
-            # No point is judged, as can be in a coarse stage; it is still a function of the weights.
+            # No point enters the loss, as can happen in a coarse stage; backward() still needs a graph.
             loss = loss + 0.0 * weights["bias"].sum(1)
         steps = [table.steps] if aligned is None else list(aligned.lengths)
         rates = outputs = inputs = None
@@ -95,7 +95,7 @@ class TorchEngine:
         )
 
     def _timetable(self, weights: Mapping[str, Tensor], batch: Batch) -> tuple[Timetable, Aligned | None]:
-        """Return the timetable of sequence 0, and if sequences differ that of all, aligned."""
+        """Return the timetable of sequence 0 and, if sequences differ, the aligned one of all."""
         program, stage = self.program, batch.stage
         extra = jitter(program, batch)
         drawn = self._drawn(weights, batch) if program.timeline.ragged else [None]
@@ -127,7 +127,7 @@ class TorchEngine:
 
 
 def load(source: str, script: bool = False) -> ModuleType:
-    """Execute a generated module, once per source."""
+    """Execute a generated module; each source is executed once and then cached."""
     return _load(source, script)
 
 
@@ -135,7 +135,7 @@ def load(source: str, script: bool = False) -> ModuleType:
 def _load(source: str, script: bool) -> ModuleType:
     name = f"rnnspec_graph_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     file = f"<{name}>"
-    # Tracebacks, and TorchScript, look up the lines of the source here.
+    # Tracebacks and TorchScript read the lines of the source from this cache.
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     module = ModuleType(name)
     module.__file__ = file
@@ -158,13 +158,13 @@ def _variables(trials: Sequence[Any], sequences: int) -> dict[str, Tensor]:
 
 
 def _joined(pieces: Sequence[Tensor]) -> Tensor:
-    """Join recorded inputs (K', B, T, C) in time; where networks differ in one piece, they do in all."""
+    """Join recorded inputs (K', B, T, C) along time; K' is the largest of all pieces."""
     networks = max(len(piece) for piece in pieces)
     return torch.cat([piece.expand(networks, -1, -1, -1) for piece in pieces], 2)
 
 
 def _own_clocks(recorded: Tensor, aligned: Aligned) -> Tensor:
-    """Put what was recorded on aligned steps onto each sequence's own: (K, B, T, ...), nan behind its end."""
+    """Convert a recording from aligned to each sequence's own steps: (K, B, T, ...), NaN after its end."""
     rows = []
     for b, steps in enumerate(aligned.steps):
         own = recorded[:, b, torch.tensor(steps, dtype=torch.int64, device=recorded.device)]
