@@ -10,12 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli.command import LIMIT, Child, process, rnnspec, start
 from cli.test_nothing_is_lost import has_begun, wait_until
+from rich.console import Console
 from training.samples import write_tiny
+
+from rnnspec.cli.display.status_table import distinct_settings, status_table
+from rnnspec.runs.status import run_status, run_statuses
 
 
 @pytest.fixture
@@ -221,7 +226,7 @@ def test_extending(folder: Path) -> None:
         (("status",), "There is no folder runs."),
         (("status", "methods"), "methods has no runs."),
         (("status", "methods", "--watch"), "methods has no runs."),
-        (("status", "--watch", "--json"), "It shows a table; --json is printed once."),
+        (("status", "--watch", "--json"), "--watch shows a table; --json is printed once."),
     ],
 )
 def test_misuse(folder: Path, words: tuple[str, ...], said: str) -> None:
@@ -243,7 +248,7 @@ def test_runs_that_cannot_be_read(folder: Path) -> None:
     assert rnnspec("resume", run.with_name("deep")).code == 2
     shown = rnnspec("status").out
     assert "made by another version of rnnspec" in shown
-    assert "damaged: its manifest cannot be read" in shown
+    assert "runs/torn/manifest.json is damaged" in shown
 
 
 def test_a_run_on_another_machine(folder: Path) -> None:
@@ -280,17 +285,12 @@ def test_time_goes_on(folder: Path) -> None:
 
 def test_names_of_runs_stay_whole(folder: Path) -> None:
     """They are what one needs to go on with a run, also on a narrow terminal."""
-    from rich.console import Console
-
-    from rnnspec.cli.status import table
-    from rnnspec.runs.status import run_statuses
-
     rnnspec("train", "tiny.yaml", "-q")
     (run,) = (folder / "runs").iterdir()
 
     def printed(width: int) -> str:
         text = io.StringIO()
-        Console(file=text, width=width).print(table(run_statuses(["runs"]), width))
+        Console(file=text, width=width).print(status_table(run_statuses(["runs"]), width))
         return text.getvalue()
 
     # 18 columns for the name, 9 for the iteration, 11, 4 and 8 for the rest, and 3 beside each.
@@ -304,6 +304,39 @@ def test_names_of_runs_stay_whole(folder: Path) -> None:
     rows = [line.split() for line in printed(25).splitlines()[2:]]
     assert "".join(row[0] for row in rows) == f"runs/{run.name}"
     assert "".join(row[1] for row in rows if len(row) > 1) == "finished"
+
+
+def test_what_tells_runs_apart(folder: Path) -> None:
+    """Settings that differ, by the last part of their key; overlays that the name of the folder lacks."""
+    rate, short = "training.optimizer.learning_rate=", "training.iterations=1"
+    for value in ("0.01", "0.02"):
+        words = ("--with", "fast", "--set", short, "--set", f"{rate}0.5", "--set", f"{rate}{value}")
+        assert rnnspec("train", "tiny.yaml", "-q", *words).code == 0
+    found = run_statuses(["runs"])
+    assert sorted(distinct_settings(found)) == ["learning_rate=0.01", "learning_rate=0.02"]
+    # Of one run alone, all are shown.
+    assert distinct_settings(found[:1])[0].startswith("iterations=1 learning_rate=0.0")
+    assert rnnspec("train", "tiny.yaml", "-q", "--set", short, "--set", "network.dt=10 ms").code == 0
+    (other,) = (folder / "runs").glob("tiny-[!f]*")
+    other.rename(folder / "runs" / "renamed")
+    found = run_statuses(["runs"])
+    by_name = dict(zip([status.folder.name for status in found], distinct_settings(found), strict=True))
+    assert by_name["renamed"] == "dt=10 ms"
+    fast = next(status.folder for status in found if status.methods)
+    fast.rename(folder / "runs" / "moved")
+    found = run_statuses(["runs"])
+    by_name = dict(zip([status.folder.name for status in found], distinct_settings(found), strict=True))
+    assert by_name["moved"].startswith("fast learning_rate=0.0")
+    rows = {row["run"]: row for row in json.loads(rnnspec("status", "--json").out)["runs"]}
+    assert rows["runs/moved"]["methods"] == ["fast"]
+    assert rows["runs/moved"]["settings"][:2] == [short, f"{rate}0.5"]
+    assert "set" in rnnspec("status").out.splitlines()[0].split()
+    # In 80 columns no line is longer, and what tells runs apart is there.
+    text = io.StringIO()
+    Console(file=text, width=80).print(status_table(found, 80))
+    assert max(map(len, text.getvalue().splitlines())) <= 80
+    for part in ("learning_rate=", "dt=10 ms", "fast"):
+        assert part in text.getvalue()
 
 
 def test_a_long_name_in_a_pipe(folder: Path) -> None:
@@ -376,10 +409,20 @@ def test_what_stopped_says_how_to_go_on(folder: Path) -> None:
 def test_status_needs_no_torch(folder: Path) -> None:
     rnnspec("train", "tiny.yaml", "-q")
     script = (
-        "import sys; from rnnspec.runs.status import run_statuses; "
+        "import sys; from rnnspec.runs.status import run_status, run_statuses; "
         "print([s.state for s in run_statuses(['runs'])], 'torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert done.stdout == "['finished'] False\n"
+
+
+def test_keys_that_end_alike_are_shown_in_full(folder: Path) -> None:
+    run = replace(damaged := run_status(folder), state="stopped")
+    assert damaged.state == "damaged"
+    runs = [
+        replace(run, settings=("network.noise.scale=1", "training.seed=1")),
+        replace(run, settings=("task.noise.scale=2", "training.seed=1")),
+    ]
+    assert distinct_settings(runs) == ["network.noise.scale=1", "task.noise.scale=2"]
