@@ -32,7 +32,7 @@ def run(
     marks = structure(program, networks, batch.seed, batch.first_network)
     weights = effective(raw, marks, program.network.dale)
     outcome = make_engine(program, target).run(weights, batch, record=True, forced_reads=forced_reads)
-    # A task without targets has a loss that no weight can change.
+    # The loss of a task without targets does not depend on any weight.
     found: Sequence[Tensor | None] = [None] * len(raw)
     if outcome.loss.requires_grad:
         found = torch.autograd.grad(outcome.loss.sum(), list(raw.values()), allow_unused=True)
@@ -49,7 +49,7 @@ def assert_agree(
     rtol: float = 1e-10,
     atol: float = 1e-10,
 ) -> None:
-    """Compare a target with the reference, reads forced: an answer near a tie may flip."""
+    """Compare a target with the reference.  Reads are forced: rounding could change a close decision."""
     wanted, wanted_gradients = run(program, "reference", batch, networks=networks)
     reads = [r.name for e in program.timeline.epochs for r in e.reads]
     forced = {n: wanted.variables[n].double().expand(networks, batch.sequences, -1) for n in reads}

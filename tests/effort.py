@@ -1,4 +1,4 @@
-"""How much work something is, measured so that no other process on the machine can change the answer."""
+"""A measure of work that does not depend on the load of the machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def calls_of(work: Callable[[], object], *, limit: int) -> int:
-    """Return how many function calls some work makes; AssertionError as soon as they exceed a limit."""
+    """Return the number of function calls in some work; AssertionError as soon as it exceeds a limit."""
     made = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:

@@ -1,7 +1,7 @@
 """A pytest plugin for `tests/emulate`: each call of a kernel is made by a program for another processor.
 
-The program is the kernel with `emulation.cpp` around it.  It finds the arguments and all that they point to
-in a file, and leaves there what has become of them.
+The program consists of the kernel and `emulation.cpp`.  It reads the arguments, with all the memory to which
+they point, from a file, and writes their new values to the same file.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _address = torch.Tensor.data_ptr
 
 
 def _remembered(tensor: torch.Tensor) -> int:
-    """Return where the numbers of a tensor are, and remember how many bytes that is."""
+    """Return the address of the data of a tensor, and store its size in bytes."""
     address = _address(tensor)
     _sizes[address] = tensor.numel() * tensor.element_size()
     return address
 
 
 def _program(kernel: Kernel) -> Path:
-    """Return the program of a kernel, compiled when it is first needed."""
+    """Return the program of a kernel, compiled at first use."""
     program = Path(_folder.name) / kernel.name
     if not program.exists():
         source = kernel.library.path.parent / SOURCE
@@ -59,13 +59,13 @@ def _simulate(kernel: Kernel, arguments: Arguments) -> None:
         _sizes[value] if field[1] is ctypes.c_void_p and value else -1
         for value, field in zip(values, Arguments._fields_, strict=True)
     ]
-    told = [(value, size) for value, size in zip(values, sizes, strict=True) if size >= 0]
+    arrays = [(value, size) for value, size in zip(values, sizes, strict=True) if size >= 0]
     file = Path(_folder.name) / "call"
     head = np.array([len(sizes), *sizes], dtype=np.int64).tobytes() + bytes(arguments)
-    file.write_bytes(head + b"".join(ctypes.string_at(*each) for each in told))
+    file.write_bytes(head + b"".join(ctypes.string_at(*each) for each in arrays))
     subprocess.run([*EMULATOR, str(_program(kernel)), str(file)], check=True)
     answer, place = file.read_bytes(), 0
-    for value, size in told:
+    for value, size in arrays:
         ctypes.memmove(value, answer[place : place + size], size)
         place += size
     assert place == len(answer)
@@ -83,5 +83,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     _folder.cleanup()
     if not _calls:
-        # As good as none: nothing was emulated.
+        # A test session without any emulated call must fail.
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED

@@ -1,4 +1,4 @@
-"""Typed expressions evaluated in plain Python, apart from the engines: vectors are lists."""
+"""Evaluation of typed expressions in plain Python, independent of the engines; vectors are lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from rnnspec.program.expression_nodes import Apply, Expression, Number, Output, Previous, Random, Variable
 
-#: Values by name; `previous x` is what x was in the trial before.
+#: Values by name; `previous x` is the value of x in the preceding trial.
 Values = dict[str, Any]
 
 _NUMBERS: dict[str, Callable[..., float]] = {

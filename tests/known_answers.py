@@ -1,4 +1,4 @@
-"""Published answers, which every implementation in the project is held to."""
+"""Published results that every implementation in the project must reproduce."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ draws = st.composite
 
 @draws
 def specs(draw: st.DrawFn) -> Node:
-    """A complete, valid document: at most 9 units, 2 trials, 3 epochs of at most 8 steps."""
+    """Draw a complete, valid document: at most 9 units, 2 trials, 3 epochs of at most 8 steps."""
     network = draw(networks())
     inputs, outputs = network["inputs"], network["outputs"]
     assert isinstance(inputs, dict)

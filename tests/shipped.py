@@ -1,4 +1,4 @@
-"""The specs that come with the project, and what docs/science.md says of them, written out by hand."""
+"""The specs in specs/, and the facts about them in docs/science.md, written out by hand."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ RULE_ORDER = [
 
 @cache
 def program(name: str, method: str | None = None) -> Program:
-    """Return a checked program; any diagnostic at all is a failure."""
+    """Return a checked program; any diagnostic fails the test."""
     problems = Problems()
     overlays = [SPECS / "methods" / f"{method}.yaml"] if method else []
     document = compose(SPECS / f"{name}.yaml", overlays, (), problems=problems)

@@ -22,7 +22,7 @@ def program(*overlays: str, base: str | None = None, settings: tuple[str, ...] =
 def problems(
     *overlays: str, base: str | None = None, settings: tuple[str, ...] = ()
 ) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of the same: errors, or the warnings of what has none."""
+    """Return the diagnostics of the same documents: the errors, or the warnings if there are no errors."""
     try:
         return _load(overlays, base, settings)[1]
     except SpecError as error:
@@ -30,7 +30,7 @@ def problems(
 
 
 def codes(*overlays: str, base: str | None = None) -> list[str]:
-    """Return the codes of the same."""
+    """Return the codes of these diagnostics."""
     return [d.code for d in problems(*overlays, base=base)]
 
 

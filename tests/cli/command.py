@@ -1,4 +1,4 @@
-"""The program as a user calls it: in this process, or in one of its own."""
+"""The command line, called in this process or in a process of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMIT = 200
 
 
 class Child(subprocess.Popen[Any]):
-    """A process that is killed if its test fails, so that no test waits for it for ever."""
+    """A process that is killed if its test fails, so that no test waits forever."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

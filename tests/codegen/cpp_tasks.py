@@ -78,13 +78,13 @@ class Place(ctypes.Structure):
 
 
 def source(program: Program) -> str:
-    """Return the task of a program as C++, without what a kernel has before and behind it."""
+    """Return the task of a program as C++, without the other parts of a kernel."""
     context = task_context(program)
     return render("cpp/language.cpp.j2", context) + render("cpp/task.cpp.j2", context)
 
 
 def unit(program: Program, name: str = "one", real: str = "double") -> str:
-    """Return the task in a namespace, with what must stand before it and functions to call it by."""
+    """Return the task in a namespace, with the declarations that it needs and functions that call it."""
     rows = " ".join(f"constexpr int {c.name}_ = {c.start + 3};" for c in program.network.outputs)
     return (
         f"namespace {name} {{\nusing real = {real};\nnamespace at {{ {rows} }}\n"
@@ -134,7 +134,7 @@ class Kernel:
 
 
 def assert_agrees(kernel: Kernel, theta: Fraction = Fraction(1), purpose: Any = "train") -> None:
-    """Compare everything a task says in a batch of 5 sequences and 2 networks."""
+    """Compare all values of a task in a batch of 5 sequences and 2 networks."""
     program = kernel.program
     batch = Batch(5, 7, 11, purpose, Stage(theta, ()), first_network=3)
     wanted = _Reference(program, batch, 2)
@@ -146,7 +146,7 @@ def assert_agrees(kernel: Kernel, theta: Fraction = Fraction(1), purpose: Any = 
 
 
 class _Reference:
-    """The trials of a batch by the interpreter: what every epoch says, for outputs drawn at random."""
+    """The trials of a batch by the interpreter: the values of every epoch, for random outputs."""
 
     def __init__(self, program: Program, batch: Batch, networks: int) -> None:
         self.program, self.batch, self.networks = program, batch, networks
@@ -167,7 +167,7 @@ class _Reference:
             ]
             for _ in self.trials
         ]
-        #: The variables as they are after so many epochs of a trial.
+        #: The variables after each number of epochs of a trial.
         self.known: list[list[dict[str, Tensor]]] = []
         for trial in range(len(self.trials)):
             self._settle(trial, 0)
@@ -221,7 +221,7 @@ class _Comparison:
     before: Any
 
     def run(self) -> Any:
-        """Compare everything and return the variables."""
+        """Compare all values and return the variables."""
         program, batch = self.kernel.program, self.wanted.batch
         names = variable_names(program)
         now = (ctypes.c_double * max(1, len(names)))(*[math.nan] * len(names))
@@ -276,7 +276,7 @@ class _Comparison:
             epoch.correct is not None,
             bool(epoch.reads),
         ]
-        # Inputs: what is constant and what varies are written to different rows.
+        # Constant and varying inputs are written to different rows.
         u = (ctypes.c_double * max(1, program.network.input_units))()
         varying = (ctypes.c_double * max(1, flags[7]))(*[math.nan] * flags[7])
         kernel.call("input", number, *given, u)
@@ -325,7 +325,7 @@ class _Comparison:
         return (ctypes.c_double * (len(y) + 3))(0.0, 0.0, 0.0, *y)
 
     def _of(self, value: Tensor, size: int | None) -> list[float]:
-        """Return what a value is for this network and sequence, a vector as its units."""
+        """Return a value for this network and sequence; a vector as a list of its units."""
         if size is None:
             value = value.unsqueeze(-1)
         value = value.reshape(-1, *value.shape[-3:])[0]

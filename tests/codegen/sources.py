@@ -1,4 +1,4 @@
-"""A program that has nearly everything, for the tests of this folder."""
+"""A program that uses nearly all features, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from support import program
 
 from rnnspec.program.nodes import Program
 
-#: A task of two trials in which everything may differ between sequences and networks.
+#: A task of two trials in which all that can differ between sequences and networks does.
 RAGGED = """
 network:
   activation: {kind: power, exponent: 1.5}

@@ -37,7 +37,7 @@ def ms(time: float | str | Fraction) -> Fraction:
 
 
 def epoch(name: str, duration: float | str | None, **changes: Any) -> Epoch:
-    """Return an epoch; duration None: drawn, between 0 s and 0.4 s."""
+    """Return an epoch.  duration: None for one that is drawn, between 0 s and 0.4 s."""
     if duration is None:
         drawn = Variable(Type("number", None, Rate.TRIAL, False, True, 0.0, 0.4), "wait")
         length = Duration((), None, drawn)
@@ -71,13 +71,13 @@ def block(rows: tuple[int, int], columns: tuple[int, int], **changes: Any) -> Bl
 
 
 def matrix(name: Any, rows: int, columns: int, init: Distribution, *blocks: Block, **changes: Any) -> Matrix:
-    """Return a matrix; without blocks, of one that covers it."""
+    """Return a matrix; by default, one block covers it."""
     whole = blocks or (block((0, rows), (0, columns)),)
     return replace(Matrix((), name, rows, columns, init, None, whole), **changes)
 
 
 def network(units: int = 4, **changes: Any) -> Network:
-    """Return a network of dt 5 ms and one population of tau 100 ms, without noise or inputs."""
+    """Return a network with dt 5 ms and one population with tau 100 ms, without noise or inputs."""
     one = distribution("normal", 0.0, 1.0)
     linear = Activation((), "linear", ())
     plain = Network(

@@ -1,4 +1,4 @@
-"""One network and one sequence in plain numpy, and what the reference engine is run on beside it."""
+"""A simulation of one network and one sequence in plain numpy, and the tasks on which tests compare it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def relu(x: Array) -> Array:
 
 
 def normals(step: int, units: int, sequence: int, network: int, purpose: int = 0, base: int = 0) -> Array:
-    """Return the standard normals of some units (or input columns) at one step, from their counters."""
+    """Return the standard normal numbers of some units (or input columns) at one step."""
     values = []
     for unit in range(units):
         words = philox((step, base + unit // 4, sequence, network), (7, 8 * 11 + purpose))
@@ -93,7 +93,7 @@ def steps_of(
 
 
 def judged(softmax: Error = "cross_entropy", **changes: Any) -> Program:
-    """Return a task of two trials with two phases, weights, grace, and some error of its softmax output."""
+    """Return a task with two trials, two phases, weights, grace, and a given error of a softmax output."""
     cue = (target("y", apply("mul", variable("x"), time())),)
     bump = apply("ring", variable("x"), 0.5, size=3)
     choice = (target("z", apply("onehot", variable("k"), size=2), softmax), target("v", bump))

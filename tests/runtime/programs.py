@@ -47,7 +47,7 @@ def white(scale: Expression | float, size: int | None = None, call: int = 0) -> 
 
 
 def apply(function: str, *arguments: Expression | float, size: int | None = None) -> expression_nodes.Apply:
-    """Return a call; size: of the channel that it feeds."""
+    """Return a call of a function.  size: of the channel that takes its value."""
     lifted = tuple(_lift(argument) for argument in arguments)
     type = result_type(APPLIED[function], [argument.type for argument in lifted], size)
     return expression_nodes.Apply(type, function, lifted)
@@ -65,7 +65,7 @@ def random(
 
 
 def draw(name: str, *values: Expression | float, **changes: Any) -> Draw:
-    """Return a variable drawn once per trial and known from the start, unless changed."""
+    """Return a variable; by default it is drawn once per trial and known before the simulation."""
     lifted = tuple(_lift(value) for value in values)
     return replace(Draw((), name, "trial", lifted, None, kind(), None), **changes)
 
@@ -129,7 +129,7 @@ def task(
 def random_weights(
     program: Program, networks: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> dict[str, Tensor]:
-    """Return effective weights of a size at which small networks stay alive."""
+    """Return effective weights with which the rates of small networks neither vanish nor explode."""
     net, generator = program.network, torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:

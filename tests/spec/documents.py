@@ -112,7 +112,7 @@ training:
 
 
 def spec_of(text: str) -> Spec:
-    """Return the models of a text that is right and complete."""
+    """Return the models of a valid, complete text."""
     problems = Problems()
     document = compose_text(text, "spec.yaml", problems)
     assert document is not None
@@ -123,7 +123,7 @@ def spec_of(text: str) -> Spec:
 
 
 def complaints(text: str, *, fragment: bool | None = None) -> list[str]:
-    """Return what is wrong with a text, sorted by place, each in one line."""
+    """Return the problems of a text, sorted by place, on one line each."""
     problems = Problems()
     document = compose_text(text, "spec.yaml", problems)
     assert document is not None
@@ -133,7 +133,7 @@ def complaints(text: str, *, fragment: bool | None = None) -> list[str]:
 
 
 def complaint(text: str, *, fragment: bool | None = None) -> str:
-    """Return the one thing that is wrong with a text."""
+    """Return the only problem of a text."""
     (found,) = complaints(text, fragment=fragment)
     return found
 

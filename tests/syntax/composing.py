@@ -1,4 +1,4 @@
-"""Compositions for tests: what came of them, and what is wrong with it, each on one line."""
+"""Composition for tests: the value of the composed document, and its problems on one line each."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def composed(
     problems = Problems()
     document = compose(path, overlays, settings, problems=problems)
     assert document is not None or problems.failed
-    return ... if document is None else document.value, told(problems)
+    return ... if document is None else document.value, formatted(problems)
 
 
-def told(problems: Problems) -> list[str]:
+def formatted(problems: Problems) -> list[str]:
     lines = []
     for d in problems.sorted():
         text = f"{d.span.source.name}:{d.span.line}:{d.span.column} {d.code} {d.message}"

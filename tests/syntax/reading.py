@@ -1,4 +1,4 @@
-"""Texts read for tests: their value, and what is wrong with them, each on one line."""
+"""Reading for tests: the value of a text, and its problems on one line each."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def read(text: str | bytes) -> tuple[object, list[str]]:
     problems = Problems()
     node = read_text(text, "spec.yaml", problems)
     assert node is not None or problems.failed
-    return ... if node is None else plain_value(node), told(problems)
+    return ... if node is None else plain_value(node), formatted(problems)
 
 
-def told(problems: Problems) -> list[str]:
+def formatted(problems: Problems) -> list[str]:
     """Return `line:column code message; expected ...; help`, sorted."""
     lines = []
     for d in problems.sorted():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syntax.composing import Write, composed, merged, reread, told
+from syntax.composing import Write, composed, formatted, merged, reread
 
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.syntax.compose import Document, compose, compose_text, dump
@@ -399,7 +399,7 @@ def test_a_text_without_a_file(write: Write) -> None:
     assert document.value == {"a": 1, "b": 2}
     assert document.span(["b"]).source.name == "<text>"
     assert compose_text("- a", "<text>", problems) is None
-    assert told(problems) == [
+    assert formatted(problems) == [
         "<text>:1:1 RS009 the document is a list; expected a mapping: keys and values; a spec starts with "
         "'rnnspec: 1'"
     ]

@@ -59,9 +59,9 @@ def refusal(text: str) -> str:
         parse(text)
     error = caught.value
     assert str(error) == error.message
-    told = f"{error.start}:{error.end} {error.message}"
-    told += f"; expected {error.expected}" if error.expected else ""
-    return told + (f"; {error.help}" if error.help else "")
+    message = f"{error.start}:{error.end} {error.message}"
+    message += f"; expected {error.expected}" if error.expected else ""
+    return message + (f"; {error.help}" if error.help else "")
 
 
 # --- trees -------------------------------------------------------------------------------------------
@@ -247,9 +247,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), REFUSED.items(), ids=[repr(text)[:30] for text in REFUSED])
-def test_refused_in_these_words(text: str, told: str) -> None:
-    assert refusal(text) == told
+@pytest.mark.parametrize(("text", "message"), REFUSED.items(), ids=[repr(text)[:30] for text in REFUSED])
+def test_refused_in_these_words(text: str, message: str) -> None:
+    assert refusal(text) == message
 
 
 @pytest.mark.parametrize(

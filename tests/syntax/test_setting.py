@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from syntax.composing import Write, composed, told
+from syntax.composing import Write, composed, formatted
 
 from rnnspec.diagnostics import Problems, render_text
 from rnnspec.syntax.compose import compose
@@ -116,7 +116,7 @@ def test_removing_what_is_not_there_is_worth_a_warning(write: Write) -> None:
     document = compose("spec.yaml", settings=["training.stpo=null", "trainin.stop=null"], problems=problems)
     assert document is not None
     assert not problems.failed
-    assert told(problems) == [
+    assert formatted(problems) == [
         "--set:1:1 RS018 there is no key 'trainin' to remove; did you mean 'training'?",
         "--set:1:10 RS018 there is no key 'stpo' to remove; did you mean 'stop'?",
     ]

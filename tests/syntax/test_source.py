@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from syntax.reading import read, told, walk
+from syntax.reading import formatted, read, walk
 
 from rnnspec.diagnostics import Problems, Source, Span, render_text
 from rnnspec.syntax import source as source_room
@@ -295,7 +295,7 @@ def test_refused_in_these_words(text: str, problem: str) -> None:
     assert read(text) == (..., [problem])
 
 
-#: Texts whose rest is used, so that all other problems of the document are told in the same run.
+#: Texts whose rest is used, so that all other problems of the document are reported in the same run.
 REPAIRED: dict[str, tuple[object, list[str]]] = {
     "a: 1\nb: 2\na: 3\n": (
         {"a": 1, "b": 2},
@@ -426,7 +426,7 @@ def refused_file(path: Path | str) -> list[str]:
     problems = Problems()
     assert read_file(path, problems) is None
     assert {d.span.source.name for d in problems.found} == {str(path)}
-    return told(problems)
+    return formatted(problems)
 
 
 def test_files(tmp_path: Path) -> None:

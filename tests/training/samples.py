@@ -1,4 +1,4 @@
-"""A task so small that a training of it takes a second."""
+"""A task that is small enough to train in a second."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ skips:
   edges: {regular: {kind: dasc, every: 2 steps}}
 """
 
-#: What trains in tests: the target that users get.
+#: The target of trainings in tests, which is the default of users.
 TARGET: Target = "torch"
 
 

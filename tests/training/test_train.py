@@ -201,7 +201,7 @@ def test_no_network_left(tmp_path: Path) -> None:
                 event.simulation.bias.fill_(torch.nan)
 
     result = train(tmp_path, observer=spoil)
-    # They never had finite weights to go back to, but that is still told in order.
+    # They never had finite weights to restore, but the divergences are still reported in order.
     assert (result.status, result.iterations, len(result.diverged)) == ("diverged", 1, 3)
 
 
