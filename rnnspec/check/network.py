@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnspec.check.growth import activity_stays
-from rnnspec.check.task import MAX_STEPS
+from rnnspec.check.task import MAX_STEPS, SHORTEST_DT
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Network, Program
 from rnnspec.program.printer import print_time
@@ -28,6 +28,19 @@ def dt_within_tau(program: Program, document: Document, problems: Problems) -> N
             f"a tau of {print_time(network.noise.tau)} is shorter than dt",
             document.span((*network.noise.path, "tau")),
             expected=f"at least dt, {print_time(network.dt)}",
+        )
+
+
+def dt_within_reach(program: Program, document: Document, problems: Problems) -> None:
+    """RS109: a step far below every time scale of a firing rate."""
+    network = program.network
+    if network.dt < SHORTEST_DT:
+        problems.error(
+            "RS109",
+            "a simulation step below 1 ns",
+            document.span((*network.path, "dt")),
+            expected="at least 0.001 us",
+            help="steps of 1 ms to 20 ms are usual",
         )
 
 
@@ -82,7 +95,7 @@ def tau_within_reach(program: Program, document: Document, problems: Problems) -
         (*network.noise.path, "tau"): network.noise.tau
     }
     for path, tau in taus.items():
-        if tau / network.dt > MAX_STEPS:
+        if tau / network.dt > MAX_STEPS and network.dt >= SHORTEST_DT:
             problems.error(
                 "RS222",
                 f"a tau of {print_time(tau)} is more than {MAX_STEPS:,} steps of {print_time(network.dt)}",
@@ -91,4 +104,4 @@ def tau_within_reach(program: Program, document: Document, problems: Problems) -
             )
 
 
-RULES = (dt_within_tau, tau_within_reach, inputs_reach, outputs_influenced, activity_stays)
+RULES = (dt_within_tau, dt_within_reach, tau_within_reach, inputs_reach, outputs_influenced, activity_stays)

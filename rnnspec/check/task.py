@@ -14,6 +14,9 @@ from rnnspec.syntax.quantity import decimal
 #: The most steps of a sequence and of a time constant.  In float32, smaller changes of a rate are lost.
 MAX_STEPS = 10_000_000
 
+#: The shortest step of a simulation, in seconds: firing rates change within milliseconds.
+SHORTEST_DT = Fraction(1, 10**9)
+
 
 def longest(epoch: Epoch) -> Fraction:
     """Return the longest duration of an epoch, without jitter, in seconds."""
@@ -70,7 +73,8 @@ def sequence_can_be_simulated(program: Program, document: Document, problems: Pr
     for epoch in timeline.epochs:
         parts[epoch.duration.path] = (longest(epoch) + epoch.jitter) * timeline.trials
     steps = sum(parts.values(), Fraction(0)) / dt
-    if steps > MAX_STEPS:
+    # Of a shorter step, RS109 says all.
+    if steps > MAX_STEPS and dt >= SHORTEST_DT:
         worst = max(parts, key=lambda path: parts[path])
         problems.error(
             "RS222",
