@@ -1,4 +1,4 @@
-"""What training tells those who watch it."""
+"""The events of a training, which its observer receives."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rnnspec.training.interruption import StopStatus
 
 @dataclass(frozen=True)
 class Started:
-    """Training is about to begin, or to go on.
+    """Training is about to begin, or to be resumed.
 
-    folder: where the run is kept, None if it is not.  iterations: after how many it ends at the latest.
-    completed: the updates made before.  history: the trimmed means of the evaluations before.
+    folder: the run folder, None without one.  iterations: updates after which training ends at the latest.
+    completed: updates made before.  history: trimmed means of the evaluations before.
     """
 
     simulation: Simulation
@@ -31,7 +31,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Updated:
-    """An update has been made.  completed: iterations so far.  loss: of each network, before the update."""
+    """An update was made.  completed: updates so far.  loss: of each network, before the update."""
 
     completed: int
     annealing: AnnealingStage
@@ -40,17 +40,17 @@ class Updated:
 
 @dataclass(frozen=True)
 class Diverged:
-    """Networks have diverged and stay as they are from now on."""
+    """Networks have diverged; they are not trained further."""
 
     networks: tuple[Divergence, ...]
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The ensemble has been evaluated.
+    """The ensemble was evaluated.
 
-    loss, gradient_norm: of each network in the last update, before it; weight_norm: after it; nan for those
-    that have diverged.  diverged: the networks that have diverged so far.
+    completed: updates so far.  loss, gradient_norm: of each network, before the last update.  weight_norm:
+    after it.  All three are nan for networks that have diverged.  diverged: all networks that have diverged.
     """
 
     completed: int
@@ -65,32 +65,32 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Stopping:
-    """A signal has come: the iteration is finished first.  May come amid another event: do not print."""
+    """A signal came; the current iteration ends first.  May come during another event, so do not print."""
 
     status: StopStatus
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Something beside the training could not be done; it goes on."""
+    """Something that the training does not depend on has failed; the training continues."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A checkpoint has been written, from which training can go on."""
+class Checkpointed:
+    """A checkpoint was written, from which training can be resumed."""
 
     completed: int
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over; the weights are not saved yet."""
+    """Training has ended; the weights are not saved yet."""
 
     status: Ending
     completed: int
 
 
-Event = Started | Updated | Diverged | Evaluated | Kept | Warned | Stopping | Finished
+Event = Started | Updated | Diverged | Evaluated | Checkpointed | Warned | Stopping | Finished
 Observer = Callable[[Event], None]

@@ -23,9 +23,10 @@ from rnnspec.training.optimize import Updater
 
 
 def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, tuple[float, ...], list[Divergence]]:
-    """Make the iteration after `completed` others: fresh trials in the stage that it is in, and an update.
+    """Make one iteration after `completed` others: simulate new trials and update the networks.
 
-    Returns the stage, the loss of every network before the update, and the networks that diverged in it.
+    Returns the stage of the annealing, the loss of each network before the update, and the networks that
+    diverged in it.
     """
     simulation = updater.simulation
     training, annealing = simulation.program.training, stage_at(simulation.program, completed)
@@ -65,7 +66,7 @@ class Loop:
 
     @property
     def performance(self) -> tuple[float, ...]:
-        """Of each network in the latest evaluation, 0 if it has diverged; empty before the first."""
+        """The performance of each network in the latest evaluation; 0 if it has diverged, empty before."""
         if self.latest is None:
             return ()
         alive = self.updater.alive.tolist()
@@ -75,39 +76,39 @@ class Loop:
         self,
         interruption: Interruption,
         before: Callable[[Loop], None] = lambda loop: None,
-        keep: Callable[[Loop], None] = lambda loop: None,
+        after: Callable[[Loop], None] = lambda loop: None,
     ) -> Ending:
         """Train until the criterion is reached, the iterations are used up, or a signal comes.
 
-        before: is called before every iteration.  keep: is called after it and its evaluation.
+        before: is called before every iteration.  after: is called after it and its evaluation.
         """
         while (status := self._end(interruption)) is None:
             before(self)
             self._advance()
-            keep(self)
+            after(self)
         self._observer(Finished(status, self.completed))
         return status
 
     def state(self) -> TrainingState:
-        """Return all that training is resumed from."""
+        """Return everything that further training depends on."""
         return TrainingState(self.completed, self.updater.state(), self.latest, tuple(self.updater.diverged))
 
     def _advance(self) -> None:
-        """Make one update, and evaluate if it is time to."""
+        """Make one iteration, and evaluate if an evaluation is due."""
         annealing, loss, lost = iterate(self.updater, self.completed)
         self.completed += 1
         if lost:
             self._observer(Diverged(tuple(lost)))
         self._observer(Updated(self.completed, annealing, loss))
         every = self.training.evaluate_every
-        # The last weights are evaluated too, or the end of a training would not be known.
+        # The last weights are always evaluated.
         if every and (self.completed % every == 0 or self.completed == self.iterations):
             self._evaluate(annealing, loss)
 
     def _evaluate(self, annealing: AnnealingStage, loss: tuple[float, ...]) -> None:
-        dead = (~self.updater.alive).nonzero().flatten().tolist()
+        diverged = (~self.updater.alive).nonzero().flatten().tolist()
         evaluation = evaluate_simulation(
-            self.simulation, self.training.evaluate_batch, self.completed, frozenset(dead)
+            self.simulation, self.training.evaluate_batch, self.completed, frozenset(diverged)
         )
         trim = self.training.stop.trim if self.training.stop else 0.0
         mean = trimmed_mean(evaluation.performance, trim)
@@ -115,16 +116,16 @@ class Loop:
             iteration=self.completed, performance=evaluation.performance, trimmed_mean=mean
         )
 
-        def of_living(values: Iterable[float]) -> tuple[float, ...]:
-            return tuple(math.nan if k in dead else value for k, value in enumerate(values))
+        def of_trained(values: Iterable[float]) -> tuple[float, ...]:
+            return tuple(math.nan if k in diverged else value for k, value in enumerate(values))
 
         self._observer(
             Evaluated(
                 self.completed,
                 annealing,
-                of_living(loss),
-                of_living(self.updater.gradient_norms.tolist()),
-                of_living(self.updater.weight_norms.tolist()),
+                of_trained(loss),
+                of_trained(self.updater.gradient_norms.tolist()),
+                of_trained(self.updater.weight_norms.tolist()),
                 evaluation,
                 mean,
                 tuple(self.updater.diverged),
@@ -132,7 +133,7 @@ class Loop:
         )
 
     def _end(self, interruption: Interruption) -> Ending | None:
-        """Return why training is over, None if it is not.  What has been reached counts before a signal."""
+        """Return why training ends, None if it continues.  The criterion takes precedence over a signal."""
         stop, last = self.training.stop, self.latest
         fresh = last is not None and last.iteration == self.completed
         if self.for_criterion and stop and last and fresh and last.trimmed_mean >= stop.performance:

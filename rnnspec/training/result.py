@@ -1,4 +1,4 @@
-"""What a training came to."""
+"""The result of a training."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rnnspec.runtime.simulation import Simulation
 class Result:
     """A trained ensemble.
 
-    simulation: its networks, ready to be simulated.  status: why training ended.  iterations: updates
-    made.  evaluated: after how many of them `performance` was measured, None if it never was.
-    performance: of each network on the true dynamics (0 if it diverged, nan if no trial counted).
-    folder: of the run, None if it was not kept.  signal: the name of the one that ended the training.
-    for_criterion: whether the criterion could have ended it.
+    simulation: the trained networks.  status: why training ended.  iterations: updates made.  evaluated:
+    updates after which `performance` was measured, None if it never was.  performance: of each network with
+    its true dynamics; 0 if it diverged, nan if no trial counted.  folder: the run folder, None without one.
+    signal: the name of the signal that ended the training.  for_criterion: whether training would have ended
+    at the criterion.
     """
 
     simulation: Simulation
@@ -35,7 +35,7 @@ class Result:
 
     @property
     def trimmed_mean(self) -> float | None:
-        """The performance that the criterion looks at; None if there was no evaluation."""
+        """The performance that is compared with the criterion; None if there was no evaluation."""
         stop = self.simulation.program.training.stop
         if self.evaluated is None:
             return None
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def reached(self) -> tuple[int, ...] | None:
-        """The networks that are at the criterion themselves, numbered as in the whole ensemble.
+        """The networks whose own performance is at the criterion, numbered as in the whole ensemble.
 
         None if there is no criterion or no evaluation.
         """
@@ -54,7 +54,7 @@ class Result:
         return tuple(first + k for k, p in enumerate(self.performance) if p >= stop.performance)
 
     def summary(self) -> Summary:
-        """Return the result as the manifest has it."""
+        """Return the result as it is written to the manifest."""
         return Summary(
             status=self.status,
             signal=self.signal,

@@ -11,7 +11,7 @@ from rnnspec.runs.manifest import Ending
 from rnnspec.runs.weights import weights_to_bytes
 from rnnspec.runs.writer import RunWriter
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.events import Evaluated, Event, Kept, Observer, Started, Stopping, Warned
+from rnnspec.training.events import Checkpointed, Evaluated, Event, Observer, Started, Stopping, Warned
 from rnnspec.training.interruption import Interruption, Stopped
 from rnnspec.training.loop import Loop
 from rnnspec.training.metrics import metrics_row
@@ -103,7 +103,7 @@ class Session:
         """Write a checkpoint if one is due."""
         if self.run and self.run.is_due(loop.completed):
             self.run.checkpoint(loop.state())
-            self.tell(Kept(loop.completed))
+            self.tell(Checkpointed(loop.completed))
 
     def _result(self, status: Ending) -> Result:
         loop = self.loop

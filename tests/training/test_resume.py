@@ -18,7 +18,7 @@ from training.samples import write_tiny
 
 import rnnspec
 from rnnspec.errors import RequestError
-from rnnspec.training.events import Event, Kept, Started, Updated
+from rnnspec.training.events import Event, Checkpointed, Started, Updated
 from rnnspec.training.result import Result
 from rnnspec.training.resume import extend, resume
 
@@ -231,7 +231,7 @@ def test_two_generations_are_kept(spec: Path) -> None:
     kept: list[int] = []
 
     def observe(event: Event) -> None:
-        if isinstance(event, Kept):
+        if isinstance(event, Checkpointed):
             kept.append(event.completed)
 
     run = folder_of(train(spec, checkpoint_iterations=2, observer=observe))
@@ -243,13 +243,13 @@ def test_two_generations_are_kept(spec: Path) -> None:
 def test_checkpoints_by_time(spec: Path) -> None:
     kept: list[Event] = []
     train(spec, checkpoint_seconds=0.0, observer=kept.append)
-    assert [event.completed for event in kept if isinstance(event, Kept)] == [1, 2, 3, 4, 5, 6]
+    assert [event.completed for event in kept if isinstance(event, Checkpointed)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_no_checkpoint_is_written_for_its_own_sake(spec: Path) -> None:
     kept: list[Event] = []
     train(spec, checkpoint_seconds=None, observer=kept.append)
-    assert not any(isinstance(event, Kept) for event in kept)
+    assert not any(isinstance(event, Checkpointed) for event in kept)
 
 
 def test_what_is_shown_goes_on(spec: Path) -> None:
