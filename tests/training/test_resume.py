@@ -18,7 +18,7 @@ from training.samples import write_tiny
 
 import rnnspec
 from rnnspec.errors import RequestError
-from rnnspec.training.events import Event, Checkpointed, Started, Updated
+from rnnspec.training.events import Checkpointed, Event, Started, Updated
 from rnnspec.training.result import Result
 from rnnspec.training.resume import extend, resume
 
@@ -598,7 +598,7 @@ def test_networks_that_diverged_stay_so(spec: Path) -> None:
 def test_arguments(spec: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="checkpoint_seconds takes seconds"):
         train(spec, checkpoint_seconds=-1.0)
-    with pytest.raises(RequestError, match="'KILL' is no signal that can stop a training"):
+    with pytest.raises(RequestError, match="'KILL' is not a signal that can stop a training"):
         train(spec, stop_on=["KILL"])
     with pytest.raises(RequestError, match="There is no run folder"):
         resume(tmp_path / "none")
