@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy
 import torch
 
-from rnnspec.runs.manifest import Circumstances, Versions
+from rnnspec.runs.manifest import Circumstances, KernelRecord, Versions
 from rnnspec.runs.version import package_version
 from rnnspec.runtime.compiled.toolchain import processor
 from rnnspec.runtime.simulation import Simulation
@@ -26,7 +28,7 @@ def circumstances(simulation: Simulation) -> Circumstances:
             numpy=numpy.__version__,
         ),
         target=simulation.target,
-        kernel=simulation.kernel,
+        kernel=KernelRecord(**asdict(kernel)) if (kernel := simulation.kernel) else None,
         dtype="float64" if weight.dtype == torch.float64 else "float32",
         device=str(weight.device),
         hardware=_hardware(weight.device),
@@ -34,26 +36,39 @@ def circumstances(simulation: Simulation) -> Circumstances:
     )
 
 
-def changes_between(before: Circumstances, now: Circumstances) -> list[str]:
-    """Return each change between two circumstances that would change the bits of a training, a line each."""
-    changes = []
-    for name in ("rnnspec", "torch"):
-        old, new = getattr(before.versions, name), getattr(now.versions, name)
-        if old != new:
-            changes.append(f"{name} was {old}, and is {new} now")
-    for name in ("target", "device"):
-        old, new = getattr(before, name), getattr(now, name)
-        if old != new:
-            changes.append(f"the {name} was {old}, and is {new} now")
-    if before.target == now.target and before.kernel != now.kernel:
-        changes.append("the kernel was compiled for another processor, or by another compiler")
+def changes_between(before: Circumstances, now: Circumstances, *, edited: bool = False) -> list[str]:
+    """Return each change between two circumstances that would change the bits of a training, a line each.
+
+    edited: the spec has changed as well, so that another kernel is no news.
+    """
+    changes = [
+        *_change("rnnspec", before.versions.rnnspec, now.versions.rnnspec),
+        *_change("torch", before.versions.torch, now.versions.torch),
+        *_change("the target", before.target, now.target),
+        *_change("the device", before.device, now.device),
+    ]
+    if before.kernel and now.kernel:
+        changes += _kernel_changes(before.kernel, now.kernel, edited)
     if now.target != "cpu":
         # The bits of the target cpu depend on neither, except through its kernel.
-        if before.hardware != now.hardware:
-            changes.append(f"the hardware was {before.hardware}, and is {now.hardware} now")
-        if before.threads != now.threads:
-            changes.append(f"it had {before.threads} threads, and has {now.threads} now")
+        changes += _change("the hardware", before.hardware, now.hardware)
+        changes += _change("the number of threads", before.threads, now.threads)
     return changes
+
+
+def _kernel_changes(before: KernelRecord, now: KernelRecord, edited: bool) -> Iterator[str]:
+    """Yield what has changed of a kernel, each cause by its name."""
+    yield from _change("the compiler", before.compiler, now.compiler)
+    if before.flags != now.flags:
+        yield f"the compiler flags were {' '.join(before.flags)}, and are {' '.join(now.flags)} now"
+    yield from _change("the processor", before.processor, now.processor)
+    if before.source != now.source and not edited:
+        yield "rnnspec generates another kernel for the same spec now: its templates have changed"
+
+
+def _change(what: str, before: object, now: object) -> Iterator[str]:
+    if before != now:
+        yield f"{what} was {before}, and is {now} now"
 
 
 def _hardware(device: torch.device) -> str:

@@ -72,14 +72,22 @@ class Versions(Record):
     numpy: str = Field(description="version of NumPy")
 
 
+class KernelRecord(Record):
+    """What the bits of a compiled kernel depend on."""
+
+    source: Sha256 = Field(description="SHA-256 of the C++ source that rnnspec generated for the spec")
+    compiler: str = Field(description="version, target and arguments of the compiler")
+    flags: tuple[str, ...] = Field(description="flags of the compiler")
+    processor: str = Field(description="hash of the instructions of the processor, and of the C library")
+
+
 class Circumstances(Record):
     """What computes: everything but the spec on which the bits of a training may depend."""
 
     versions: Versions
     target: str = Field(description="target, such as `cpu` or `torch`")
-    kernel: str | None = Field(
-        description="hash of what the bits of the compiled kernel depend on; null for targets that compile "
-        "nothing"
+    kernel: KernelRecord | None = Field(
+        description="what the bits of the compiled kernel depend on; null for targets that compile nothing"
     )
     dtype: Literal["float32", "float64"] = Field(description="type of the numbers")
     device: str = Field(description="device, as torch names it")

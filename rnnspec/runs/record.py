@@ -126,7 +126,7 @@ def _words(node: Mapping[str, Any]) -> str:
         case "integer" | "number" as kind:
             return ("a whole number" if kind == "integer" else "a number") + _bounds(node)
         case "string":
-            return "64 hexadecimal digits" if "pattern" in node else "a text"
+            return "64 hexadecimal digits" if "pattern" in node else "a string"
         case "boolean":
             return "true or false"
         case "array":

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from rnnspec.runtime.compiled.origin import KernelOrigin
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -91,8 +93,8 @@ def inputs_differ(program: Program) -> bool:
 class Engine(Protocol):
     """Simulates batches of one program."""
 
-    def fingerprint(self, dtype: torch.dtype) -> str | None:
-        """Return the name of the compiled kernel, None without one: the same name gives the same bits."""
+    def origin(self, dtype: torch.dtype) -> KernelOrigin | None:
+        """Return what the bits of its compiled kernel depend on; None if nothing is compiled."""
         ...
 
     def run(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.arguments import choice, whole_number
 from rnnspec.runtime.batch import PURPOSES, Batch, BatchPurpose, Outcome, Stage
+from rnnspec.runtime.compiled.origin import KernelOrigin
 from rnnspec.runtime.device import DTYPES, REALS
 from rnnspec.runtime.effective_weights import Structure, effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
@@ -78,9 +79,9 @@ class Simulation(nn.Module):
         self.mask = Masks(program, self.networks, masks)
 
     @property
-    def kernel(self) -> str | None:
-        """The name of the compiled kernel: another may round otherwise.  None where nothing is compiled."""
-        return self.engine.fingerprint(next(self.parameters()).dtype)
+    def kernel(self) -> KernelOrigin | None:
+        """What the bits of its compiled kernel depend on; None if nothing is compiled."""
+        return self.engine.origin(next(self.parameters()).dtype)
 
     @property
     def structure(self) -> Structure:

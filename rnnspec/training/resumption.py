@@ -69,7 +69,7 @@ class Resumption:
         computes = bool(edited) or not finished
         changes = [*edited]
         if computes:
-            changes += changes_between(manifest, circumstances(self.simulation))
+            changes += changes_between(manifest, circumstances(self.simulation), edited=bool(edited))
         changes += self._metrics_changed()
         if changes:
             self._drift(changes, computes)

@@ -375,17 +375,38 @@ def test_another_machine_for_a_target_without_kernels(spec: Path) -> None:
     drifted(run, f"the hardware was an abacus, and is {hardware} now")
 
 
-def test_another_processor(spec: Path) -> None:
+@pytest.mark.parametrize("what", ["source", "compiler", "flags", "processor"])
+def test_what_changed_of_a_kernel_is_named(spec: Path, what: str) -> None:
     run = folder_of(train(spec, target="cpu", observer=stop_at(3)))
-    rewritten(run, kernel="0" * 64)
-    drifted(run, "the kernel was compiled for another processor, or by another compiler")
+    kernel = json.loads((run / "manifest.json").read_text())["kernel"]
+    old = {"source": "0" * 64, "compiler": "cc 1; vax", "flags": ["-O1"], "processor": "abc"}[what]
+    rewritten(run, kernel={**kernel, what: old})
+    said = {
+        "source": "rnnspec generates another kernel for the same spec now: its templates have changed",
+        "compiler": f"the compiler was cc 1; vax, and is {kernel['compiler']} now",
+        "flags": f"the compiler flags were -O1, and are {' '.join(kernel['flags'])} now",
+        "processor": f"the processor was abc, and is {kernel['processor']} now",
+    }
+    drifted(run, said[what])
+
+
+def test_a_kernel_that_changes_with_the_spec_is_no_change_of_its_own(spec: Path) -> None:
+    """Neither compiler nor processor have changed, so none is blamed."""
+    run = folder_of(train(spec, target="cpu", observer=stop_at(3)))
+    text = (run / "spec.yaml").read_text()
+    (run / "spec.yaml").write_text(text.replace("correct: fixation > 0.5", "correct: fixation > 0.6"))
+    before = json.loads((run / "manifest.json").read_text())["kernel"]
+    drifted(run, "spec.yaml was edited after training had begun")
+    after = json.loads((run / "manifest.json").read_text())["kernel"]
+    assert after["source"] != before["source"]
+    assert {**after, "source": ""} == {**before, "source": ""}
 
 
 def test_another_number_of_threads(spec: Path) -> None:
     run = folder_of(train(spec, observer=stop_at(3)))
     threads = torch.get_num_threads()
     rewritten(run, threads=threads + 1)
-    drifted(run, f"it had {threads + 1} threads, and has {threads} now")
+    drifted(run, f"the number of threads was {threads + 1}, and is {threads} now")
 
 
 def test_threads_are_all_the_same_to_kernels(spec: Path) -> None:
@@ -450,12 +471,12 @@ def test_the_seed_is_that_of_the_spec(spec: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"threads": "two"}, "field 'threads' is the text 'two', expected a whole number of at least 1"),
+        ({"threads": "two"}, "field 'threads' is the string 'two', expected a whole number of at least 1"),
         ({"methods": None}, "field 'methods' is null, expected a list"),
-        ({"name": 3}, "field 'name' is the number 3, expected a text"),
+        ({"name": 3}, "field 'name' is the number 3, expected a string"),
         ({"result": True}, "field 'result' is true, expected an object, or null"),
         ({"target": "gpu"}, "field 'target' is 'gpu', expected one of: cpu, torch"),
-        ({"dtype": "float16"}, "field 'dtype' is the text 'float16', expected one of: float32, float64"),
+        ({"dtype": "float16"}, "field 'dtype' is the string 'float16', expected one of: float32, float64"),
     ],
     ids=str,
 )

@@ -17,6 +17,7 @@ from rnnspec.codegen.cpu.arguments import RECORDS, Type
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
 from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
+from rnnspec.runtime.compiled.origin import KernelOrigin
 from rnnspec.runtime.cpu.kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu.operator import RESULTS, WEIGHTS, check_arrays, simulate
 from rnnspec.runtime.cpu.tiles import Tile
@@ -48,9 +49,9 @@ class CpuEngine:
             self._kernels[dtype] = load_kernel(self.program, REALS[dtype], self.tile)
         return self._kernels[dtype]
 
-    def fingerprint(self, dtype: torch.dtype) -> str:
-        """Return a name of the kernel; see `batch.Engine`."""
-        return self.kernel(dtype).bits
+    def origin(self, dtype: torch.dtype) -> KernelOrigin:
+        """Return what the bits of the kernel depend on."""
+        return self.kernel(dtype).origin
 
     def run(
         self,

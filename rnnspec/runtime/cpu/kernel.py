@@ -13,9 +13,9 @@ from rnnspec.codegen.cpp.task import variable_names
 from rnnspec.codegen.cpu.arguments import ARGUMENTS, Argument, layout
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
-from rnnspec.files import sha256
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import Library, library
+from rnnspec.runtime.compiled.origin import KernelOrigin, kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
 from rnnspec.runtime.cpu.tiles import USUAL, Tile, fastest_tile
 
@@ -40,7 +40,7 @@ class Arguments(ctypes.Structure):
 class Kernel:
     """The loaded library of one program and type of number.
 
-    bits: a hash of what its results depend on to the last bit, which tiles are not.  variables: the draws and
+    origin: what its results depend on to the last bit; the tile is no part of it.  variables: the draws and
     reads, in the order of the kernel.
     """
 
@@ -48,7 +48,7 @@ class Kernel:
     real: Real
     tile: Tile
     library: Library
-    bits: str
+    origin: KernelOrigin
     functions: ctypes.CDLL
     variables: tuple[str, ...]
 
@@ -89,7 +89,7 @@ def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None
     source = emit_cpu(program, real)
     flags = users_flags()
     built = library(source, flags=(*tile.options, *flags), facts={"target": "cpu"})
-    bits = sha256("\0".join((find_compiler().identity, *flags, source)).encode())
+    origin = kernel_origin(source, find_compiler(), flags)
     try:
         functions = ctypes.CDLL(str(built.path))
     except OSError as error:
@@ -100,5 +100,5 @@ def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None
     functions.rnnspec_layout.restype = ctypes.c_char_p
     if functions.rnnspec_layout() != layout().encode():
         raise RuntimeError("the memory layout of the arguments of the kernel is not that of its caller")
-    kernel = Kernel(program, real, tile, built, bits, functions, variable_names(program))
+    kernel = Kernel(program, real, tile, built, origin, functions, variable_names(program))
     return KERNELS.setdefault(built.fingerprint, kernel)

@@ -26,8 +26,8 @@ class Reference:
     def __init__(self, program: Program) -> None:
         self.program = program
 
-    def fingerprint(self, dtype: torch.dtype) -> None:
-        """Nothing is compiled; see `batch.Engine`."""
+    def origin(self, dtype: torch.dtype) -> None:
+        """Return None: nothing is compiled."""
 
     def run(
         self,

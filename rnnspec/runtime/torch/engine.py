@@ -38,8 +38,8 @@ class TorchEngine:
         """Copy without the module, which cannot be pickled; the copy loads it again."""
         return TorchEngine, (self.program, self.source, self.script)
 
-    def fingerprint(self, dtype: torch.dtype) -> None:
-        """Nothing is compiled; see `batch.Engine`."""
+    def origin(self, dtype: torch.dtype) -> None:
+        """Return None: nothing is compiled."""
 
     def run(
         self,
