@@ -265,4 +265,5 @@ def _parse_facts(data: bytes, file: Path) -> CheckpointFacts | Damage:
 
 def _damage(file: Path, error: RequestError) -> Damage:
     """Return a damage from an error that begins with the name of the file."""
-    return Damage(file, error.reason.removeprefix(str(file)).removeprefix(":").strip().rstrip("."))
+    reason = error.reason.removeprefix(str(file)).rstrip(".")
+    return Damage(file, f"has a wrong value{reason}" if reason.startswith(":") else reason.strip())

@@ -138,7 +138,7 @@ class Drift(Record):
 class Manifest(Circumstances, Plan):
     """What `manifest.json` holds."""
 
-    status: Literal["running"] | Ending = Field(
+    status: Literal["running", Ending] = Field(
         description="`running`; `reached` the criterion; `finished` all iterations; `diverged`: no network "
         "is left; `interrupted` by Ctrl-C; `terminated` by another signal; `failed` with an error"
     )

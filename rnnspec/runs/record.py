@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -94,7 +95,7 @@ def _name(place: tuple[str | int, ...]) -> str:
 
 def _expected(model: type[Record], place: tuple[str | int, ...]) -> str:
     """Return what may stand at a place of a record, in words."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     node: Mapping[str, Any] = schema
     for part in place:
         node, _ = _bare(node, schema)
@@ -104,6 +105,11 @@ def _expected(model: type[Record], place: tuple[str | int, ...]) -> str:
             node = node.get("properties", {}).get(part) or node["additionalProperties"]
     node, nullable = _bare(node, schema)
     return _words(node) + (", or null" if nullable else "")
+
+
+@cache
+def _schema(model: type[Record]) -> Mapping[str, Any]:
+    return model.model_json_schema()
 
 
 def _bare(node: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:

@@ -67,6 +67,19 @@ def test_a_skip_carries_it_back() -> None:
     assert plain[2] / plain[10] == pytest.approx(0.8**8)
 
 
+def test_the_error_is_that_of_the_last_epoch_with_a_target() -> None:
+    """An earlier target adds nothing, and the gradient reaches back through its epoch."""
+    report = LINEAR.replace(
+        "    answer:", "    report: {duration: 30 ms, target: {answer: 0.5}}\n    answer:"
+    )
+    found, without = gradients(report, ()), gradients(report.replace(", target: {answer: 0.5}", ""), ())
+    assert found == pytest.approx(without)
+    assert len(found) == 15
+    assert found[-1] > 0
+    for earlier, later in pairwise(found[1:]):
+        assert earlier == pytest.approx(0.8 * later)
+
+
 def lines(run: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (run / "gradients.jsonl").read_text().splitlines()]
 

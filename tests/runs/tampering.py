@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+from rnnspec.diagnostics import SpecError
+from rnnspec.errors import RequestError
 from rnnspec.files import sha256, to_json
 
 
@@ -40,3 +43,12 @@ def replace_weights(run: Path, data: bytes) -> None:
     (run / "weights.safetensors").write_bytes(data)
     result = json.loads((run / "manifest.json").read_text())["result"]
     rewrite_manifest(run, result=result | {"weights_sha256": sha256(data)})
+
+
+def refused(action: Callable[..., object], *arguments: object, **options: object) -> str:
+    """Return the message with which a call is refused, or nothing; other errors are bugs."""
+    try:
+        action(*arguments, **options)
+    except (RequestError, SpecError, OSError) as error:
+        return str(error)
+    return ""
