@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,10 @@ def test_sizes() -> None:
     assert peers.processors("0-2,8\n") == [0, 1, 2, 8]
 
 
-def test_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_step, "Workload", partial(replace, SMALL))
     file = tmp_path / "numbers.json"
     words = ["--networks", "1", "--repeats", "1", "--threads", "1", "--peers", "torch,rnnspec-torch"]
     train_step.main([*words, "--json", str(file)])

@@ -46,8 +46,8 @@ def block(word: str) -> str:
 )
 def test_the_mean_field_is_that_of_the_weights(overlays: tuple[str, ...]) -> None:
     found = program(*overlays)
-    raw = initial_weights(found, 200, 0, dtype=torch.float64)
-    drawn = effective(raw, structure(found, 200, 0), found.network.dale)["w_rec"]
+    raw = initial_weights(found, 50, 0, dtype=torch.float64)
+    drawn = effective(raw, structure(found, 50, 0), found.network.dale)["w_rec"]
     # Entries of an orthogonal matrix are only nearly normal.
     margin = 0.02 if any("orthogonal" in overlay for overlay in overlays) else 1e-9
     for part in found.network.w_rec.blocks:

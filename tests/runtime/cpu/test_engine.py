@@ -174,14 +174,17 @@ def test_a_network_alone_is_the_network_of_an_ensemble(count: int, threads: Call
         assert_same_bits(bits(alone), bits(many, slice(k, k + 1)))
 
 
-@pytest.mark.parametrize("units", [7, 33])
-def test_all_tiles_give_the_same_bits(units: int) -> None:
-    """Units that fill no vector, and inputs and outputs that touch some of them."""
+WIDEST = max(TILES, key=lambda tile: tile.lanes)
+
+
+@pytest.mark.parametrize(("units", "tiles"), [(33, TILES), (7, (WIDEST,))], ids=["33", "7"])
+def test_all_tiles_give_the_same_bits(units: int, tiles: Sequence[Tile]) -> None:
+    """Units that fill no vector, or not even one, and inputs and outputs that touch some of them."""
     sizes = f"network: {{populations: {{input: {{size: {units}}}, output: {{size: {units // 2}}}}}}}"
     found = program(*RICH, sizes)
     batch = Batch(5, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)))
     usual = bits(results(found, batch, tile=USUAL))
-    for tile in TILES:
+    for tile in tiles:
         if tile != USUAL:
             assert_same_bits(usual, bits(results(found, batch, tile=tile)))
 

@@ -40,10 +40,17 @@ def test_results_are_given_back() -> None:
 PEAK = """
 import resource, sys, torch
 from rnnspec.check.examine import load
+from rnnspec.runtime.cpu import tiles
 from rnnspec.runtime.simulation import Simulation
 torch.set_num_threads(int(sys.argv[2]))
 settings = ["network.dt=100 ms", "network.populations.output.size=480", "training.networks=8"]
-simulation = Simulation(load(sys.argv[1], settings=[*settings, "training.batch=200"]).program, target="cpu")
+# Few steps: the gradients are as large, and take less time.
+for epoch in ("context", "fixation", "stimulus", "response"):
+    settings.append(f"task.epochs.{epoch}.duration=100 ms")
+settings += ["task.epochs.fixation.jitter=0 ms", "task.epochs.stimulus.jitter=0 ms"]
+settings += ["task.epochs.fixation.grace=0 ms", "task.epochs.response.grace=0 ms", "training.batch=200"]
+tiles.WORTH = sys.maxsize
+simulation = Simulation(load(sys.argv[1], settings=settings).program, target="cpu")
 simulation(purpose="train").loss.sum().backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
