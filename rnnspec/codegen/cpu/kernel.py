@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rnnspec.codegen.code import WIDTH
@@ -26,26 +26,6 @@ _GROUPS = ((128, 4), (256, 8), (1 << 30, 16))
 def emit_cpu(program: Program, real: Literal["float", "double"] = "float") -> str:
     """Return the source of `kernel.cpp`; the same program gives the same bytes."""
     return render("cpu/kernel.cpp.j2", {**_facts(program, real), **task_context(program)})
-
-
-def emit_probe(program: Program, tiles: Sequence[Mapping[str, int]]) -> str:
-    """Return the source of a library that measures some tiles on networks as large as a program's.
-
-    What it measures is the same for all programs with networks of that size, so it knows nothing else of one.
-    """
-    facts = _facts(program, "float")
-    activation = _activations(replace(program.network, outputs=()))
-    plain = {"title": "", "inputs": 1, "outputs": 1, "epochs": 1, "trials": 1, "phases": [], "fed": (0, 1)}
-    plain |= {"read": (0, 1), "bands": [Band(0, "", False, ["one"], [0], 1)], "activations": activation}
-    plain |= {
-        "channels": [],
-        "epoch_phases": [0],
-        "targeted": ["true"],
-        "aims": ["{1, 0}"],
-        "errors": ["{0}"],
-    }
-    plain |= {"aimed": [], "any_weighted": "false", "weights_read": "false", "tiles": tiles}
-    return render("cpu/probe.cpp.j2", {**facts, **plain})
 
 
 def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, object]:

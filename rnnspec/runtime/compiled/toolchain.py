@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,31 +16,23 @@ from pathlib import Path
 
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
-from rnnspec.runtime.compiled.entries import BrokenEntryError, cache_folder, discard, publish, read_entry
 
-#: Not -ffast-math: it may change the order of a sum, and takes nan for a number like any other.
+#: Not -ffast-math: it may change the order of sums, and assumes that there is no NaN.
 FLAGS = (
     *("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
     *("-shared", "-fPIC", "-pthread", "-fvisibility=hidden"),
 )
 NATIVE = "-march=native"
 
-#: Seconds that a compiler may take for a library, and to say who it is.
+#: Seconds that a compiler may take for a library, and to print its version.
 PATIENCE = 300.0
 ANSWER = 20.0
 
-#: Seconds above which the answer of a compiler is kept for the next process.
-SLOW = 0.01
-
 _NAMES = ("c++", "g++", "clang++")
-_IDENTITY = "identity.txt"
 _LAST_LINES = 12
 _LONGEST = 300
 
-#: What shared libraries begin with: those of Linux and the BSDs, those of macOS.
-_MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-
-#: The lines of /proc/cpuinfo that say which instructions a processor has, not how busy it is.
+#: The lines of /proc/cpuinfo that say which instructions a processor has.
 _PROCESSOR = (
     *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),
     *("cpu implementer", "cpu architecture", "cpu variant", "cpu part", "features", "isa", "uarch", "cpu"),
@@ -53,10 +44,10 @@ _USERS_FLAGS = "RNNSPEC_CXXFLAGS"
 
 @dataclass(frozen=True)
 class Compiler:
-    """A compiler that answers.
+    """A compiler that works.
 
     command: absolute, with the arguments that it always gets.  identity: its version, target and arguments,
-    and the processor that it compiles for.  The same identity makes the same code of the same source.
+    and the processor that it compiles for.  The same identity compiles the same source to the same code.
     """
 
     command: tuple[str, ...]
@@ -64,7 +55,7 @@ class Compiler:
 
 
 class NoCompiler(RequestError):  # noqa: N818
-    """There is no C++ compiler.  tried: each name, and what came of it."""
+    """There is no C++ compiler.  tried: each name, and why it is not used."""
 
     def __init__(self, tried: Sequence[str]) -> None:
         self.tried = tuple(tried)
@@ -76,21 +67,20 @@ class NoCompiler(RequestError):  # noqa: N818
 
 
 class CompilationFailed(RequestError):  # noqa: N818
-    """A compiler made no library.  output: all that it said.  source: the file, kept for a report."""
+    """A compiler wrote no library.  output: all that it printed.  source: the file, for a report."""
 
     def __init__(self, what: str, output: str, source: Path) -> None:
-        self.what = what
         self.output = output
         self.source = source
         lines = [_printable(line) for line in output.strip().splitlines()[-_LAST_LINES:]]
-        said = "".join(f"\n  {line}" for line in lines) or " It said nothing."
+        printed = "".join(f"\n  {line}" for line in lines) or " It printed nothing."
         super().__init__(
-            f"{what}{said}", f"If the compiler works otherwise, please report this with {source}."
+            f"{what}{printed}", f"If the compiler works otherwise, please report this with {source}."
         )
 
 
 def find_compiler() -> Compiler:
-    """Return the first of $CXX, c++, g++ and clang++ that answers; else NoCompiler."""
+    """Return the first of $CXX, c++, g++ and clang++ that works; else NoCompiler."""
     return _find(os.environ.get("CXX", ""), os.environ.get("PATH", os.defpath))
 
 
@@ -107,14 +97,14 @@ def _find(cxx: str, path: str) -> Compiler:
             words = []
         found = shutil.which(words[0], path=path) if words else None
         if found is None:
-            tried.append(f"{what} is not there")
+            tried.append(f"{what} is not installed")
             continue
         command = (os.path.abspath(found), *words[1:])
-        about = _remembered(command, path)
-        if about is None:
-            tried.append(f"{what} does not answer")
+        version = _version(command)
+        if version is None:
+            tried.append(f"{what} does not print its version")
             continue
-        return Compiler(command, "; ".join((about, *words[1:], processor())))
+        return Compiler(command, "; ".join((version, *words[1:], processor())))
     raise NoCompiler(tried)
 
 
@@ -124,14 +114,15 @@ def users_flags() -> tuple[str, ...]:
         return tuple(shlex.split(os.environ.get(_USERS_FLAGS, "")))
     except ValueError as error:
         raise RequestError(
-            f"{_USERS_FLAGS} cannot be read as flags: {str(error).lower()}.", f"Mend or unset {_USERS_FLAGS}."
+            f"{_USERS_FLAGS} cannot be read as flags: {str(error).lower()}.",
+            f"Correct or unset {_USERS_FLAGS}.",
         ) from None
 
 
 def compile_library(compiler: Compiler, source: str, target: Path, flags: Sequence[str] = ()) -> None:
-    """Compile a source to a shared library; the source is left beside it, with the suffix .cpp.
+    """Compile a source to a shared library; the source stays beside it, with the suffix .cpp.
 
-    flags: after those that all libraries get, so that they win.  Raises CompilationFailed.
+    flags: after those that all libraries get, so that they take precedence.  Raises CompilationFailed.
     """
     written = target.with_suffix(".cpp")
     written.write_text(source, encoding="utf-8")
@@ -139,61 +130,30 @@ def compile_library(compiler: Compiler, source: str, target: Path, flags: Sequen
     what = output = ""
     for native in ((NATIVE,), ()):
         target.unlink(missing_ok=True)
-        # Names without folders, so that none can reach the library.
+        # Names without folders: a folder's name cannot become a part of the library.
         files = (written.name, "-o", target.name)
         status, output = _run((*compiler.command, *FLAGS, *native, *files, *flags), PATIENCE, target.parent)
         if status is None:
             what = f"{name} did not compile a kernel within {PATIENCE:g} s."
             break
-        if status == 0 and _is_library(target):
+        if status == 0 and target.is_file():
             return
         what = f"{name} could not compile a kernel (exit status {status})."
         if status == 0:
-            what = f"{name} says that it compiled a kernel, but wrote no shared library."
-        # Some compilers refuse to be native, or know instructions that their assembler does not.
+            what = f"{name} reports success, but wrote no shared library."
+        # Some compilers have no -march=native, or use instructions that their assembler does not know.
         if not any(word in output for word in ("native", "instruction")):
             break
     raise CompilationFailed(what, output, written)
 
 
 def _printable(line: str) -> str:
-    """Return a line that does nothing to a terminal, and fits it more or less."""
+    """Return a line without control characters, cut to a reasonable length."""
     return "".join(c if c.isprintable() else "?" for c in line.expandtabs())[:_LONGEST]
 
 
-def _is_library(path: Path) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(4) in _MAGIC
-    return False
-
-
-def _remembered(command: tuple[str, ...], path: str) -> str | None:
-    """Return who a compiler is, from the cache if it takes long to say so; None if it does not answer."""
-    parts = [*command]
-    for word in command:
-        # Also what a launcher such as ccache is given to launch.
-        found = shutil.which(word, path=path)
-        if found is not None:
-            status = os.stat(found)
-            parts += [os.path.realpath(found), str(status.st_mtime_ns), str(status.st_size)]
-    name = sha256("\0".join(parts).encode())
-    # No cache, or a broken one: then the compiler is asked each time.
-    with contextlib.suppress(OSError, BrokenEntryError):
-        entry = read_entry(cache_folder("compilers"), name, [_IDENTITY])
-        if entry is not None:
-            return entry[_IDENTITY].decode()
-    started = time.perf_counter()
-    about = _ask(command)
-    if about is not None and time.perf_counter() - started > SLOW:
-        with contextlib.suppress(OSError):
-            folder = cache_folder("compilers")
-            discard(folder, name, [_IDENTITY])
-            publish(folder, name, {_IDENTITY: about.encode()})
-    return about
-
-
-def _ask(command: tuple[str, ...]) -> str | None:
-    """Return the version and the target of a compiler, or None if it does not answer."""
+def _version(command: tuple[str, ...]) -> str | None:
+    """Return the version and the target of a compiler, or None if it does not work."""
     status, version = _run((*command, "--version"), ANSWER)
     if status != 0 or not version.strip():
         return None
@@ -209,7 +169,7 @@ def processor() -> str:
     try:
         if sys.platform == "darwin":
             _, text = _run(("/usr/sbin/sysctl", "machdep.cpu", "hw.optional"), ANSWER)
-            # Intel's tells nothing of hw.optional.arm; either tells something.
+            # Each kind of processor has only some of these.
             facts.update(text.splitlines())
         else:
             text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
@@ -217,17 +177,17 @@ def processor() -> str:
             facts.update(line for line in lines if line.partition(":")[0].strip().lower() in _PROCESSOR)
             facts.add(os.confstr("CS_GNU_LIBC_VERSION") or "")
     except (OSError, ValueError):
-        # The machine stands for its processor.
+        # In place of its processor, the machine.
         facts.add(system.nodename)
     return f"processor {sha256(chr(10).join(sorted(facts)).encode())[:16]}"
 
 
 def _run(command: Sequence[str], seconds: float, folder: Path | None = None) -> tuple[int | None, str]:
-    """Run a command; return its exit status, None if it took too long, and all that it wrote."""
-    # Plain English: the last lines of it may end up in a report.
+    """Run a command; return its exit status, None if it took too long, and all that it printed."""
+    # In English, since the last lines may become part of a report.
     environment = {**os.environ, "LC_ALL": "C"}
     try:
-        # In a session of its own, so that what it starts can be stopped with it.
+        # In a session of its own, so that its child processes can be stopped with it.
         process = subprocess.Popen(
             command,
             cwd=folder,

@@ -88,7 +88,7 @@ def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None
         tile = fastest_tile(program).tile if real == "float" else USUAL
     source = emit_cpu(program, real)
     flags = users_flags()
-    built = library(source, flags=(*tile.options, *flags), facts={"target": "cpu"})
+    built = library(source, (*tile.options, *flags))
     origin = kernel_origin(source, find_compiler(), flags)
     try:
         functions = ctypes.CDLL(str(built.path))
