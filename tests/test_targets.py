@@ -137,6 +137,11 @@ skips:
         *edge("kind: dasc, every: 3 steps, per: sequence"),
         "task: {epochs: {stimulus: {gradient: false}}}",
     ),
+    # The source has gradient, the increment has none, and what they lead to has.
+    "dasc out of an epoch without gradient": (
+        *edge("kind: dasc, from: stimulus.start, to: response.start + 60 ms"),
+        "task: {epochs: {stimulus: {gradient: false}}}",
+    ),
     "coarsening": (*edge("kind: dasc, every: 8 steps"), "coarsening: {from: 2.5}"),
     "burn-in": (NOISY, "task: {burn_in: 200 ms}"),
     "penalty where nothing is learned": (

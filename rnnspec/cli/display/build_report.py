@@ -12,7 +12,7 @@ from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program
 from rnnspec.program.printer import print_time
 from rnnspec.runtime.compiled.toolchain import FLAGS, NATIVE, find_compiler
 from rnnspec.runtime.cost import iteration_cost, kernel_memory
-from rnnspec.runtime.cpu.tiles import TILES, fastest_tile
+from rnnspec.runtime.cpu.tiles import fastest_tile
 from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import SUMMARIES, TargetChoice
@@ -49,7 +49,7 @@ def describe_kernel(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
     yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *kernel.tile.options))
     yield "cached in", str(kernel.library.path.parent)
     found = fastest_tile(kernel.program).seconds
-    tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in zip(TILES, found, strict=False)]
+    tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in found.items()]
     yield (
         "tile",
         f"{kernel.tile}" + (f", the fastest on this machine of: {'; '.join(tiles)}" if tiles else ""),

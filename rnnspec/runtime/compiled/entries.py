@@ -1,8 +1,8 @@
 """Entries of the user's cache: folders of files, published whole or not at all.
 
 An entry is built in a temporary folder beside it and published by one rename.  Its manifest has the hash of
-every file, and no entry is used whose files differ from it.  The cache belongs to the user alone, so nobody else
-can put a library there that this user would load.
+every file, and no entry is used whose files differ from it.  The cache belongs to the user alone, so nobody
+else can put a library there that this user would load.
 
 Whatever is wrong with the cache as a whole, or with its disk, is an OSError that says what and where.
 """

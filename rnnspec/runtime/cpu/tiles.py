@@ -1,8 +1,8 @@
 """How the arithmetic of a kernel is divided into vectors: measured once for each number of units.
 
-No tile changes the order of any sum, so all of them give the same bits.  Which panel is faster depends on the
-processor and on the number of units: on one AVX2 processor, 4 vectors by a fifth with 50 units and 3 vectors by
-a tenth with 250.  Whether 16 lanes are faster than 8 depends on how the processor executes AVX-512.
+No tile changes the order of any sum, so all of them give the same bits.  On an AVX2 processor, panels of 3
+vectors are faster by 7 to 25 % than panels of 4, which do not fit into its 16 registers; processors with 32
+registers differ.  Whether 16 lanes are faster than 8 depends on how the processor executes AVX-512.
 """
 
 from __future__ import annotations

@@ -19,14 +19,11 @@ from runtime.compilers import ANSWERS, HAND_OVER, answer, needs_compiler, script
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
 from rnnspec.runtime.compiled import cache as kernel_cache
-from rnnspec.runtime.compiled import toolchain
 from rnnspec.runtime.compiled.cache import Library, fingerprint, library
-from rnnspec.runtime.compiled.entries import BrokenEntryError, cache_folder, read_entry
 from rnnspec.runtime.compiled.toolchain import CompilationFailed, Compiler, NoCompiler
 
 pytestmark = needs_compiler
 
-FACTS = {"network": "small", "dtype": "float32"}
 AGAIN = "every process compiles its kernels again."
 
 
@@ -42,8 +39,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kernel(value: int = 1) -> Library:
-    """Return the library of a source, and see that it is that one."""
-    made = library(source(value), facts=FACTS)
+    """Return the library of a source, after making sure that it is that one."""
+    made = library(source(value))
     assert answer(made.path) == value
     return made
 
@@ -75,88 +72,38 @@ def test_what_an_entry_is(cache: Path) -> None:
         name: sha256((entry / name).read_bytes()) for name in ("kernel.cpp", "kernel.so")
     }
     assert [mode(folder) for folder in (cache, cache / "kernels", entry)] == [0o700] * 3
-    assert [mode(file) for file in entry.iterdir()] == [0o600] * 3
 
 
 def test_the_fingerprint_covers_what_matters_and_nothing_else() -> None:
     compiler = Compiler(("/a/c++",), "c++ 1")
     marks = [
-        fingerprint("x", (), FACTS, compiler),
-        fingerprint("y", (), FACTS, compiler),
-        fingerprint("x", ("-DA",), FACTS, compiler),
-        fingerprint("x", ("-DA", "-DB"), FACTS, compiler),
-        fingerprint("x", ("-DA -DB",), FACTS, compiler),
-        fingerprint("x", (), FACTS | {"dtype": "float64"}, compiler),
-        fingerprint("x", (), {"dtype": "float32"}, compiler),
-        fingerprint("x", (), FACTS, Compiler(("/a/c++",), "c++ 2")),
+        fingerprint("x", (), compiler),
+        fingerprint("y", (), compiler),
+        fingerprint("x", ("-DA",), compiler),
+        fingerprint("x", ("-DA", "-DB"), compiler),
+        fingerprint("x", ("-DA -DB",), compiler),
+        fingerprint("x", (), Compiler(("/a/c++",), "c++ 2")),
     ]
     assert len(set(marks)) == len(marks)
-    turned = dict(reversed(FACTS.items()))
-    assert fingerprint("x", [], turned, Compiler(("/b/c++",), "c++ 1")) == marks[0]
+    assert fingerprint("x", [], Compiler(("/b/c++",), "c++ 1")) == marks[0]
 
 
-def test_facts_and_flags_make_other_libraries() -> None:
+def test_flags_make_other_libraries() -> None:
     text = source("VALUE")
-    made = [library(text, flags=[f"-DVALUE={value}"], facts=FACTS) for value in (1, 2)]
+    made = [library(text, [f"-DVALUE={value}"]) for value in (1, 2)]
     assert [answer(one.path) for one in made] == [1, 2]
-    assert library(text, flags=["-DVALUE=1"], facts={}).cached is False
-
-
-def test_a_cached_library_takes_no_time() -> None:
-    """Nor does a process that has asked no compiler yet; the best of some tries, as there is other work."""
-    kernel()
-    seconds = []
-    for _ in range(5):
-        toolchain._find.cache_clear()
-        toolchain.processor.cache_clear()
-        seconds.append(kernel().seconds)
-    assert min(seconds) < 0.05
 
 
 def test_no_compiler_is_said_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(NoCompiler):
-        library(source(1), facts=FACTS)
-
-
-def link_to_copy(path: Path) -> None:
-    """Put a link in the place of something, to the same thing elsewhere."""
-    elsewhere = path.parents[len(path.parts) - path.parts.index("cache") - 1] / f"elsewhere-{path.name}"
-    path.rename(elsewhere)
-    path.symlink_to(elsewhere)
-
-
-def into_pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def into_file(path: Path) -> None:
-    shutil.rmtree(path)
-    path.write_text("no folder")
+        library(source(1))
 
 
 def empty(path: Path) -> None:
     shutil.rmtree(path)
     path.mkdir()
-
-
-def other_name(path: Path) -> None:
-    """Let the manifest be whole, but that of another kernel."""
-    path.write_text(path.read_text().replace('"name": "', '"name": "0'))
-
-
-def other_files(path: Path) -> None:
-    manifest = json.loads(path.read_text())
-    del manifest["sha256"]["kernel.so"]
-    path.write_text(json.dumps(manifest))
-
-
-def other_hash(path: Path) -> None:
-    manifest = json.loads(path.read_text())
-    manifest["sha256"]["kernel.so"] = manifest["sha256"]["kernel.cpp"]
-    path.write_text(json.dumps(manifest))
 
 
 def change(path: Path) -> None:
@@ -170,38 +117,21 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "library changed": ("kernel.so", change, "its kernel.so was changed"),
     "library cut": ("kernel.so", lambda p: os.truncate(p, 100), "its kernel.so was changed"),
     "library gone": ("kernel.so", Path.unlink, "it has no kernel.so"),
-    "library a link": ("kernel.so", link_to_copy, "its kernel.so is not a file of this user"),
-    "library a pipe": ("kernel.so", into_pipe, "its kernel.so is not a file of this user"),
     "source changed": ("kernel.cpp", change, "its kernel.cpp was changed"),
     "manifest gone": ("manifest.json", Path.unlink, "it has no manifest.json"),
-    "manifest with another hash": ("manifest.json", other_hash, "its kernel.so was changed"),
-    "manifest no JSON": (
+    "manifest of zeros": (
         "manifest.json",
-        lambda p: p.write_bytes(b"\xff["),
-        "its manifest.json is not that of this entry",
+        lambda p: p.write_bytes(bytes(200)),
+        "its manifest.json cannot be read",
     ),
-    "manifest a list": (
-        "manifest.json",
-        lambda p: p.write_text("[]"),
-        "its manifest.json is not that of this entry",
-    ),
-    "manifest without an end": (
-        "manifest.json",
-        lambda p: p.write_text("[" * 200_000),
-        "its manifest.json is not that of this entry",
-    ),
-    "manifest of another": ("manifest.json", other_name, "its manifest.json is not that of this entry"),
-    "manifest of other files": ("manifest.json", other_files, "its manifest.json names other files"),
     "entry empty": ("", empty, "it has no manifest.json"),
-    "entry a file": ("", into_file, "it is not a folder of this user"),
-    "entry a link": ("", link_to_copy, "it is not a folder of this user"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_entry_is_built_again(damage: str, cache: Path, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_built_again(damage: str, cache: Path) -> None:
     # Not loaded before: a library that a process has loaded must not be cut short.
-    made = library(source(2), facts=FACTS)
+    made = library(source(2))
     entry = made.path.parent
     name, harm, why = DAMAGE[damage]
     harm(entry / name)
@@ -210,17 +140,14 @@ def test_a_damaged_entry_is_built_again(damage: str, cache: Path, tmp_path: Path
     start, _, reason = (again.note or "").partition(" was built again: ")
     assert start == f"The cached kernel {entry}"
     assert reason.removesuffix(".") == why
-    assert not entry.is_symlink()
     assert names(entry) == ["kernel.cpp", "kernel.so", "manifest.json"]
     assert names(cache / "kernels") == [entry.name]
-    # What a link led to is nobody's to remove.
-    assert not damage.endswith("a link") or len(list(tmp_path.glob("elsewhere-*"))) == 1
     last = kernel(2)
     assert (last.cached, last.note) == (True, None)
 
 
 def test_a_damaged_entry_that_cannot_be_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = library(source(2), facts=FACTS)
+    made = library(source(2))
     change(made.path)
     refuse(monkeypatch, "mkdir", errno.EROFS, made.path.parents[1])
     again = kernel(2)
@@ -250,7 +177,7 @@ def full(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
 
 
 def on_its_own(cache: Path, why: str) -> None:
-    """See that there is a library all the same, for this process alone, and one line that says why."""
+    """There is a library all the same, for this process alone, and one line that says why."""
     made = kernel(3)
     assert (made.cached, made.note) == (False, f"The kernel cache is not used ({why}): {AGAIN}")
     assert not made.path.is_relative_to(cache)
@@ -262,37 +189,17 @@ def on_its_own(cache: Path, why: str) -> None:
 
 
 def test_the_cache_is_a_link(cache: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
+    """Caches are often moved to a larger disk."""
+    (tmp_path / "elsewhere").mkdir(0o700)
     cache.symlink_to(tmp_path / "elsewhere")
-    on_its_own(cache, f"{cache}: it is a symbolic link")
-    assert names(tmp_path / "elsewhere") == []
-
-
-def test_the_cache_is_behind_a_link(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a cache is may be a matter of links, as in home folders; what is in it may not."""
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    monkeypatch.setenv("RNNSPEC_CACHE", str(tmp_path / "link/cache"))
     assert kernel().note is None
-
-
-def test_the_folder_of_kernels_is_a_link(cache: Path, tmp_path: Path) -> None:
-    cache.mkdir(0o700)
-    (tmp_path / "elsewhere").mkdir()
-    (cache / "kernels").symlink_to(tmp_path / "elsewhere")
-    on_its_own(cache / "kernels", f"{cache}/kernels: it is a symbolic link")
+    assert names(tmp_path / "elsewhere") == ["kernels"]
 
 
 def test_the_cache_is_a_file(cache: Path) -> None:
     cache.write_text("no folder")
-    on_its_own(cache, f"{cache}: it is not a folder")
+    on_its_own(cache, f"{cache}: File exists")
     assert cache.read_text() == "no folder"
-
-
-def test_the_cache_is_below_a_file(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.write_text("no folder")
-    monkeypatch.setenv("RNNSPEC_CACHE", str(cache / "deeper/down"))
-    on_its_own(cache, f"{cache}/deeper: Not a directory")
 
 
 def test_the_cache_of_another_user(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,16 +207,6 @@ def test_the_cache_of_another_user(cache: Path, monkeypatch: pytest.MonkeyPatch)
     own = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: own + 1)
     on_its_own(cache, f"{cache}: it belongs to another user")
-
-
-def test_an_entry_of_another_user(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not only are the folders looked at, but all that is read."""
-    entry = kernel().path.parent
-    own = os.getuid()
-    monkeypatch.setattr(cache_folder.__globals__["os"], "getuid", lambda: own + 1)
-    for name in ((), ("kernel.so", "kernel.cpp")):
-        with pytest.raises(BrokenEntryError, match="another user"):
-            read_entry(entry.parent, entry.name, name)
 
 
 @pytest.mark.parametrize("folder", ["", "kernels"])
@@ -320,11 +217,10 @@ def test_others_may_write_to_the_cache(cache: Path, folder: str) -> None:
 
 
 def test_others_may_read_the_cache(cache: Path) -> None:
-    """As after a copy of a home folder: nothing is lost by it."""
+    """As after a copy of a home folder."""
     made = kernel()
     (cache / "kernels").chmod(0o755)
     assert (kernel().path, kernel().cached) == (made.path, True)
-    assert mode(cache / "kernels") == 0o700
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
@@ -335,7 +231,7 @@ def test_the_cache_cannot_be_made(cache: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_read_only_cache_still_gives(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = kernel()
-    for function in ("mkdir", "rename", "unlink", "chmod"):
+    for function in ("mkdir", "rename", "unlink"):
         refuse(monkeypatch, function, errno.EROFS, cache)
     again = kernel()
     assert (again.path, again.cached, again.note) == (made.path, True, None)
@@ -365,50 +261,25 @@ def test_no_home(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nowhere_to_write_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(monkeypatch, "mkdir", errno.ENOSPC, tmp_path)
     with pytest.raises(RequestError) as caught:
-        library(source(1), facts=FACTS)
+        library(source(1))
     assert caught.value.reason.endswith("No space left on device.")
     assert caught.value.remedy == "Set TMPDIR to a folder that temporary files can be written to."
 
 
-def test_a_failure_keeps_its_source_once(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", str(script(tmp_path / "bad", ANSWERS, "echo no; exit 1")))
-    for _ in range(2):
-        with pytest.raises(CompilationFailed, match=r"exit status 1.*\n  no\n") as caught:
-            library(source(1), facts=FACTS)
-        assert caught.value.source.read_text() == source(1)
-        assert str(caught.value.source) in caught.value.remedy
-        assert caught.value.source.is_relative_to(cache)
-        assert len(names(cache / "kernels")) == 1
-        assert names(tmp_path / "temporary") == []
-
-
-def test_a_failure_without_a_cache_keeps_its_source(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache.write_text("no folder")
-    monkeypatch.setenv("CXX", str(script(tmp_path / "bad", ANSWERS, "exit 1")))
-    with pytest.raises(CompilationFailed) as caught:
-        library(source(1), facts=FACTS)
+    with pytest.raises(CompilationFailed, match=r"exit status 1.*\n  no\n") as caught:
+        library(source(1))
     kernel_cache._remove_folders()
     assert caught.value.source.read_text() == source(1)
+    assert str(caught.value.source) in caught.value.remedy
 
 
 def test_what_killed_processes_leave(cache: Path, tmp_path: Path) -> None:
     kernel()
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    dead = child.pid
     temporary = tmp_path / "temporary"
-    old = [cache / "kernels/.temporary-old", temporary / f"rnnspec-kernel-{dead}-old"]
-    new = [
-        cache / "kernels/.temporary-new",
-        temporary / f"rnnspec-kernel-{dead}-new",
-        temporary / f"rnnspec-kernel-{os.getpid()}-running",
-        temporary / "rnnspec-kernel-whose",
-        temporary / "other",
-    ]
+    old = [cache / "kernels/.temporary-old", temporary / "rnnspec-kernel-old"]
+    new = [cache / "kernels/.temporary-new", temporary / "rnnspec-kernel-new", temporary / "other"]
     yesterday = time.time() - 90_000
     for folder in (*old, *new):
         folder.mkdir()
@@ -428,7 +299,7 @@ folder, me, both = Path(sys.argv[1]), sys.argv[2], ["one", "two"]
 (folder / me).touch()
 while not all((folder / name).exists() for name in both):
     time.sleep(0.005)
-made = library(sys.argv[3], facts={})
+made = library(sys.argv[3])
 print(made.path, made.cached, made.note)
 """
 
@@ -443,7 +314,7 @@ def test_two_processes_at_once(
     both = ["sleep 0.4"] if damaged else [begin, wait]
     monkeypatch.setenv("CXX", str(script(tmp_path / "slow", ANSWERS, *both, HAND_OVER)))
     if damaged:
-        change(library(source(7), facts={}).path)
+        change(library(source(7)).path)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PROCESS, str(tmp_path), name, source(7)],
@@ -459,7 +330,7 @@ def test_two_processes_at_once(
     assert len(paths) == 1
     assert all(text.split()[1] == "False" for text, _ in said) or damaged
     assert names(cache / "kernels") == [Path(paths.pop()).parent.name]
-    made = library(source(7), facts={})
+    made = library(source(7))
     assert (made.cached, made.note, answer(made.path)) == (True, None, 7)
 
 

@@ -1,16 +1,14 @@
-"""Which compiler is found, and what comes of good and of broken ones."""
+"""Which compiler is found, and what good and broken ones lead to."""
 
 from __future__ import annotations
 
-import math
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from runtime.compilers import ANSWERS, HAND_OVER, answer, needs_compiler, script, source
+from runtime.compilers import HAND_OVER, answer, needs_compiler, script, source
 
 from rnnspec.runtime.compiled import toolchain
 from rnnspec.runtime.compiled.toolchain import (
@@ -23,16 +21,14 @@ from rnnspec.runtime.compiled.toolchain import (
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of one's own, and a process that knows no compiler yet."""
-    monkeypatch.setenv("RNNSPEC_CACHE", str(tmp_path / "cache"))
+def no_compiler_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that knows no compiler yet."""
     monkeypatch.delenv("CXX", raising=False)
     toolchain._find.cache_clear()
-    return tmp_path / "cache"
 
 
 def only(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> None:
-    """Let there be these compilers alone, each of which says its name and folder."""
+    """Install these compilers alone, each of which prints its name."""
     folder.mkdir()
     for name in names:
         script(folder / name, f'case "$*" in *--version) echo "{name} 1.0";; *) echo here;; esac')
@@ -51,7 +47,7 @@ def test_the_compiler_of_the_system(tmp_path: Path) -> None:
 
 @needs_compiler
 def test_sums_are_done_as_written(tmp_path: Path) -> None:
-    """No product is fused into a sum, no sum reordered, and nan is known."""
+    """No product is fused with a sum, no sum is reordered, and NaN is recognised."""
     body = """
     #ifdef __FAST_MATH__
     #error fast
@@ -98,8 +94,8 @@ def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoCompiler) as caught:
         find_compiler()
     assert caught.value.reason == (
-        "No C++ compiler was found: CXX=icpx is not there; c++ is not there; g++ does not answer; "
-        "clang++ is not there."
+        "No C++ compiler was found: CXX=icpx is not installed; c++ is not installed; g++ does not print its "
+        "version; clang++ is not installed."
     )
     assert caught.value.remedy == (
         "Install one (apt install g++; xcode-select --install on macOS; conda install cxx-compiler; "
@@ -107,42 +103,12 @@ def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_one_that_never_answers_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "ANSWER", 0.2)
     monkeypatch.setenv("CXX", str(script(tmp_path / "slow", "/bin/sleep 60")))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoCompiler, match="slow does not answer"):
+    with pytest.raises(NoCompiler, match="slow does not print its version"):
         find_compiler()
-
-
-def test_a_slow_answer_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    log = tmp_path / "log"
-    path = script(tmp_path / "slow", "sleep 0.03", f'echo "$1" >> {log}', ANSWERS)
-    monkeypatch.setenv("CXX", str(path))
-
-    def asked() -> int:
-        """Return how often the compiler was asked by a process that knows none."""
-        toolchain._find.cache_clear()
-        log.write_text("")
-        assert find_compiler().identity.startswith("Script 1.0; here; ")
-        return len(log.read_text().split())
-
-    assert [asked(), asked()] == [2, 0]
-    path.write_text(path.read_text() + "# another one\n")
-    assert [asked(), asked()] == [2, 0]
-    for kept in cache.glob("compilers/*/identity.txt"):
-        kept.write_text("Script 6.66; elsewhere")
-    assert [asked(), asked()] == [2, 0]
-    shutil.rmtree(cache)
-    cache.write_text("no folder")
-    assert [asked(), asked()] == [2, 2]
-
-
-def test_a_quick_answer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setattr(toolchain, "SLOW", math.inf)
-    monkeypatch.setenv("CXX", str(script(tmp_path / "quick", ANSWERS)))
-    find_compiler()
-    assert not list(cache.glob("compilers/*"))
 
 
 def test_the_processor_is_the_same_each_time() -> None:
@@ -198,7 +164,7 @@ def test_a_compiler_that_fails(tmp_path: Path) -> None:
     assert lines[0] == "bad could not compile a kernel (exit status 3)."
     assert lines[1:] == [f"  {n}" for n in range(109, 120)] + ["  oops    ?[31m"]
     assert "100\n" in error.output
-    # It has not complained about being native: there is no second try.
+    # It has not complained about -march=native: there is no second try.
     assert (tmp_path / "bad.log").read_text() == "x\n"
 
 
@@ -222,19 +188,9 @@ def test_a_compiler_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not (tmp_path / "slow.survived").exists()
 
 
-def test_a_compiler_that_writes_garbage(tmp_path: Path) -> None:
-    path = script(tmp_path / "mad", 'printf "\\377\\376\\001 what?" > "$out"', 'printf "\\377\\007hm"')
-    error = failure(path)
-    assert error.reason == (
-        "mad says that it compiled a kernel, but wrote no shared library.\n  \N{REPLACEMENT CHARACTER}?hm"
-    )
-
-
 def test_a_compiler_that_writes_nothing(tmp_path: Path) -> None:
     error = failure(script(tmp_path / "idle", "exit 0"))
-    assert error.reason == (
-        "idle says that it compiled a kernel, but wrote no shared library. It said nothing."
-    )
+    assert error.reason == ("idle reports success, but wrote no shared library. It printed nothing.")
 
 
 def test_a_compiler_that_is_gone(tmp_path: Path) -> None:
