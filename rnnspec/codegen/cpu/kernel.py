@@ -18,8 +18,8 @@ from rnnspec.program.expression_nodes import walk
 from rnnspec.program.nodes import Epoch, Matrix, Network, OutputChannel, Program
 from rnnspec.spec.activations import ACTIVATIONS
 
-#: Sequences that are simulated together, by the number of units up to which.  The order of sums follows
-#: from it, so it is part of the meaning of the target: no machine may choose another.
+#: Up to so many units, so many sequences are simulated together.  The order of sums depends on it, so it must
+#: be the same on every machine.
 _GROUPS = ((128, 4), (256, 8), (1 << 30, 16))
 
 
@@ -41,7 +41,7 @@ def _facts(program: Program, real: Literal["float", "double"]) -> dict[str, obje
         "trials": timeline.trials,
         "phases": [checked(phase) for phase in timeline.phases],
         "group": group_size(program),
-        "fed": _range(network.w_in, rows=True),
+        "driven": _range(network.w_in, rows=True),
         "read": _range(network.w_out, rows=False),
         "bands": bands,
         "channels": [
@@ -85,9 +85,9 @@ def group_size(program: Program) -> int:
 
 @dataclass
 class Band:
-    """Outputs side by side that have the same activation; a softmax is alone.
+    """Adjacent outputs with the same activation; a softmax is a band of its own.
 
-    first: the number of the first output.  offsets: of each channel within the band.
+    first: the row of W_out of the first output.  offsets: of each channel within the band.
     """
 
     first: int
@@ -149,11 +149,11 @@ def _objective(program: Program, bands: Sequence[Band]) -> dict[str, object]:
             phases.index(e.phase) if e.phase in phases else len(phases) for e in timeline.epochs
         ],
         "targeted": [_bool(bool(epoch.targets)) for epoch in timeline.epochs],
-        "aims": [_braces(_aims(program, epoch)) for epoch in timeline.epochs],
+        "error_counts": [_braces(_error_counts(program, epoch)) for epoch in timeline.epochs],
         "errors": [_braces(_errors(epoch, bands)) for epoch in timeline.epochs],
         "any_weighted": _bool(bool(weights)),
         "weights_read": _bool(any(node.type.reads for value in weights for node in walk(value))),
-        "aimed": [
+        "targets": [
             {
                 "epoch": number,
                 "channel": checked(target.channel),
@@ -165,8 +165,8 @@ def _objective(program: Program, bands: Sequence[Band]) -> dict[str, object]:
     }
 
 
-def _aims(program: Program, epoch: Epoch) -> tuple[int, int]:
-    """Return how many outputs an epoch squares, and how many it takes the cross-entropy of."""
+def _error_counts(program: Program, epoch: Epoch) -> tuple[int, int]:
+    """Return how many squared errors and cross-entropies a step of an epoch has."""
     sizes = {c.name: c.stop - c.start for c in program.network.outputs}
     squared = sum(sizes[target.channel] for target in epoch.targets if target.error == "squared")
     return squared, sum(target.error == "cross_entropy" for target in epoch.targets)
