@@ -339,7 +339,7 @@ def test_an_own_folder_goes_with_its_process_alone(cache: Path, tmp_path: Path) 
     text = f"""
 import os, sys
 from rnnspec.runtime.compiled.cache import library
-made = library({source(1)!r}, facts={{}})
+made = library({source(1)!r})
 if os.fork() == 0:
     sys.exit()
 os.wait()
