@@ -81,7 +81,7 @@ def fastest_tile(program: Program) -> Search:
 
 def _search(source: str) -> dict[Tile, float]:
     """Return the seconds of each tile, from the cache or measured."""
-    probe = library(source, ("-O2", *users_flags()))
+    probe = library(source, users_flags())
     # A cache that cannot be read or written costs another search.
     with contextlib.suppress(OSError, BrokenEntryError):
         found = read_entry(cache_folder("tiles"), probe.fingerprint, (_FILE,))
