@@ -203,7 +203,7 @@ class Resumption:
             # The metrics begin anew.
             self.start, self.renewed = replace(self.start, metrics=_NO_METRICS), True
             return [f"{METRICS} is missing, with the metrics of all evaluations before"]
-        if sha256(data) != expected.sha256:
+        if len(data) != expected.bytes or sha256(data) != expected.sha256:
             raise RequestError(
                 f"{file} is not what the training wrote.",
                 f"Restore it from a copy. Or move it away and resume without it: {self._allowed}",

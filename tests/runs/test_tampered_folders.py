@@ -217,3 +217,10 @@ def test_nothing_is_executed(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rewrite_manifest(stopped, name="$(touch pwned)", methods=["; touch pwned"])
     refused(resume, stopped)
     assert not (stopped / "pwned").exists()
+
+
+def test_more_metrics_than_there_are(stopped: Path) -> None:
+    """A hash of the whole file fits any number of bytes beyond its end."""
+    metrics = json.loads(latest(stopped).read_text())["metrics"]
+    rewrite_checkpoint(stopped, metrics=metrics | {"bytes": 10**30})
+    assert "metrics.jsonl is not what the training wrote" in refused(resume, stopped)
