@@ -24,7 +24,7 @@ from typing import Any
 from peers import WARM_UP, default_threads, machine, peak_memory, quiet_environment, restrict
 from workload import SPEC, Workload
 
-from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target
 
 OUT = SPEC.parents[1] / "docs" / "performance"
 RULE_REVERSAL = SPEC.with_name("rule_reversal.yaml")
@@ -144,11 +144,10 @@ def _use_optimizer() -> None:
 def needed_bytes(point: Point) -> int:
     """Return an estimate of the memory that a point needs, 0 if there is none."""
     import rnnspec
-    from rnnspec.runtime.cost import iteration_cost
 
-    if point.evaluate or point.target == "cpu":
+    if point.evaluate or RECORDS[point.target].prepare is not None:
         return 0
-    return iteration_cost(rnnspec.load(point.spec, settings=list(point.settings)).program).memory
+    return RECORDS[point.target].memory(rnnspec.load(point.spec, settings=list(point.settings)).program, 1)
 
 
 def free_bytes() -> int:

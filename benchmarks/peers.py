@@ -18,7 +18,7 @@ from typing import Protocol
 
 from workload import SPEC, Workload
 
-from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target
 
 #: The peers and their descriptions.
 PEERS: dict[str, str] = {
@@ -26,7 +26,7 @@ PEERS: dict[str, str] = {
     "torchscript": "the same, TorchScript",
     "compile": "the same, torch.compile over 20-step chunks",
     "jax": "JAX, lax.scan, jit",
-    **{f"rnnspec-{target}": f"rnnspec, target {target}" for target in TARGETS if target != "reference"},
+    **{f"rnnspec-{target}": f"rnnspec, target {target}" for target in TARGETS if not RECORDS[target].oracle},
 }
 
 #: Not a peer: one product of large float32 matrices.

@@ -82,6 +82,53 @@ def test_files_hold_one_idea(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
+#: Where a word that is also the name of a target means something else.
+OTHERWISE = {
+    ("codegen/render.py", "torch"): "a folder of templates",
+    ("codegen/torch/language.py", "torch"): "a name in the generated module",
+    ("runs/circumstances.py", "torch"): "the version of the package",
+    ("runtime/compiled/toolchain.py", "cpu"): "a fact about the processor",
+    ("runtime/device.py", "cpu"): "a device",
+}
+
+
+def words_of_a_device(node: ast.AST) -> list[ast.expr | None]:
+    """Return the constants that name a device: arguments `device` and their defaults, and compared types."""
+    match node:
+        case ast.keyword(arg="device", value=value):
+            return [value]
+        case ast.arguments():
+            plain = [*node.posonlyargs, *node.args]
+            defaults = [*zip(reversed(plain), reversed(node.defaults), strict=False)]
+            defaults += [
+                (a, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None
+            ]
+            return [default for argument, default in defaults if argument.arg == "device"]
+        case ast.Compare(left=ast.Attribute(attr="type"), comparators=[value]):
+            return [value]
+    return []
+
+
+def test_targets_are_known_by_their_records() -> None:
+    """Their names stand in their records and in the registry; everything else asks these."""
+    from rnnspec.runtime.targets import RECORDS, TARGETS
+
+    assert tuple(RECORDS) == TARGETS
+    found = set()
+    for path in FILES:
+        name = path.relative_to(PACKAGE).as_posix()
+        if name == "runtime/targets.py" or (name.startswith("runtime/") and path.name == "target.py"):
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        devices = [word for node in nodes for word in words_of_a_device(node)]
+        found |= {
+            (name, node.value)
+            for node in nodes
+            if isinstance(node, ast.Constant) and node.value in TARGETS and node not in devices
+        }
+    assert found == OTHERWISE.keys()
+
+
 def test_no_relative_imports() -> None:
     """Absolute imports are what the other tests here can read."""
     relative = [

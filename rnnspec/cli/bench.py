@@ -11,6 +11,7 @@ import typer
 
 from rnnspec.cli.console import count, is_terminal, note, show_diagnostics
 from rnnspec.cli.options import Json, Set, SpecFile, Threads, With, one_of
+from rnnspec.runtime.targets import TARGETS
 
 if TYPE_CHECKING:
     from rnnspec.check.examine import Specification
@@ -41,7 +42,7 @@ def command(
         typer.Option(
             "--target",
             metavar="TARGET",
-            help="Time this target; default: all but the reference. May be repeated.",
+            help="Time this target; default: all that are meant for training. May be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -66,7 +67,6 @@ def command(
 
     import torch
 
-    from rnnspec.runtime.targets import TARGETS
     from rnnspec.training.bench import CONTENDERS, compare
 
     targets = tuple(dict.fromkeys(one_of("--target", name, TARGETS) for name in target or CONTENDERS))

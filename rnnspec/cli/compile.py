@@ -12,8 +12,10 @@ import typer
 
 from rnnspec.cli.console import show_diagnostics
 from rnnspec.cli.options import Set, SpecFile, TargetName, With, one_of, target_of
+from rnnspec.runtime.targets import SOURCES
 
-FORMS = ("program", "graph", "kernel")
+FORMS = ("program", *(source.form for source in SOURCES))
+FILES = ", ".join(source.file for source in SOURCES)
 
 
 def command(
@@ -26,7 +28,7 @@ def command(
             "--output",
             "-o",
             metavar="DIR",
-            help="Write spec.yaml, program.txt, graph.py, kernel.cpp and manifest.json into this folder.",
+            help=f"Write spec.yaml, program.txt, {FILES} and manifest.json into this folder.",
             show_default=False,
         ),
     ] = None,
@@ -35,8 +37,8 @@ def command(
         str | None,
         typer.Option(
             "--emit",
-            metavar="program|graph|kernel",
-            help="Print only the program, the torch module, or the CPU kernels.",
+            metavar="|".join(FORMS),
+            help=f"Print only the program, {' or '.join(source.meaning for source in SOURCES)}.",
             show_default=False,
         ),
     ] = None,
@@ -48,8 +50,8 @@ def command(
 
     Prints the network, the trial, the skips, the shortest path of the gradient with and without skips, and
     the operations in an iteration (2 for each multiply-add of every matrix product). With -o, writes the
-    resolved spec, the program, a torch module that needs only torch (graph.py) and the kernels of the target
-    cpu (kernel.cpp). The same spec gives the same files on every machine. The kernels are compiled and
+    resolved spec, the program, a torch module that needs only torch (graph.py) and kernels in C++
+    (kernel.cpp). The same spec gives the same files on every machine. The kernels are compiled and
     cached, so that training does not wait for them.
 
     \b
@@ -57,8 +59,6 @@ def command(
       rnnspec compile specs/delayed_go.yaml --with dasc40 -o build/
     """
     from rnnspec.check.examine import load
-    from rnnspec.codegen.cpu.kernel import emit_cpu
-    from rnnspec.codegen.torch.graph import emit as emit_graph
     from rnnspec.program.printer import print_program
 
     form = None if emit is None else one_of("--emit", emit, FORMS)
@@ -67,8 +67,8 @@ def command(
     specification = load(spec, overlays or (), settings or ())
     show_diagnostics(specification.warnings, sys.stderr)
     if form is not None:
-        write = {"program": print_program, "graph": emit_graph, "kernel": emit_cpu}[form]
-        print(write(specification.program), end="")
+        write = {"program": print_program} | {source.form: source.emit for source in SOURCES}
+        print(write[form](specification.program), end="")
         return
 
     from rnnspec.cli.display.build_report import describe_build, describe_kernel

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from rnnspec.cli.console import note
+from rnnspec.runtime.targets import TARGETS, Target
 from rnnspec.training.interruption import STOPPING
 
 if TYPE_CHECKING:
     from rnnspec.runs.reader import StoredRun
-    from rnnspec.runtime.targets import Target
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -43,7 +43,7 @@ TargetName = Annotated[
     typer.Option(
         "--target",
         metavar="TARGET",
-        help="What simulates: cpu (the default on a CPU), torch, torchscript, or reference (the oracle).",
+        help=f"What simulates: {', '.join(TARGETS)}; default: the first of them that this machine can use.",
         show_default=False,
     ),
 ]
@@ -136,6 +136,4 @@ def one_of(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:
 
 def target_of(name: str | None) -> Target | None:
     """Return the target with this name; None, for the fastest, if there is no name."""
-    from rnnspec.runtime.targets import TARGETS
-
     return None if name is None else one_of("--target", name, TARGETS)

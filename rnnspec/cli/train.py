@@ -29,6 +29,7 @@ from rnnspec.cli.options import (
 from rnnspec.cli.supervise import leave_at_once, supervise, training_title
 from rnnspec.runs.layout import MANIFEST, resume_command
 from rnnspec.runs.lock import RunInUseError, require_locks
+from rnnspec.runtime.targets import RECORDS
 from rnnspec.training.interruption import listening
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def command(
             from rnnspec.training.train import train
 
         chosen = target_of(target)
-        if chosen == "torchscript":
-            note("TorchScript is deprecated by torch itself; the target may go with a coming version of it.")
+        if chosen is not None and (notice := RECORDS[chosen].notice):
+            note(notice)
         number = DTYPES[one_of("--dtype", dtype, tuple(DTYPES))]
         if threads is not None:
             torch.set_num_threads(threads)

@@ -13,6 +13,7 @@ from rnnspec.runs.manifest import Circumstances, KernelRecord, Versions
 from rnnspec.runs.version import package_version
 from rnnspec.runtime.compiled.toolchain import processor
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.targets import RECORDS
 from rnnspec.spec.document import LANGUAGE_VERSION
 
 
@@ -49,9 +50,10 @@ def changes_between(before: Circumstances, now: Circumstances, *, edited: bool =
     ]
     if before.kernel and now.kernel:
         changes += _kernel_changes(before.kernel, now.kernel, edited)
-    if now.target != "cpu":
-        # The bits of the target cpu depend on neither, except through its kernel.
+    bits_depend_on = RECORDS[now.target].bits_depend_on
+    if "hardware" in bits_depend_on:
         changes += _change("the hardware", before.hardware, now.hardware)
+    if "threads" in bits_depend_on:
         changes += _change("the number of threads", before.threads, now.threads)
     return changes
 

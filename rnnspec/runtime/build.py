@@ -2,8 +2,7 @@
 
 spec.yaml       the resolved document
 program.txt     the program, as text
-graph.py        the torch module, which depends on torch alone
-kernel.cpp      the kernels of the cpu target
+...             a source for each target that generates one
 manifest.json   the SHA-256 of each file
 """
 
@@ -14,11 +13,10 @@ import json
 from pathlib import Path
 
 from rnnspec.check.examine import Specification
-from rnnspec.codegen.cpu.kernel import emit_cpu
-from rnnspec.codegen.torch.graph import emit
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256, to_json, write_file
 from rnnspec.program.printer import print_program
+from rnnspec.runtime.targets import SOURCES
 from rnnspec.spec.document import LANGUAGE_VERSION
 
 FORMAT = 1
@@ -35,8 +33,7 @@ def write_build(specification: Specification, folder: Path) -> tuple[str, ...]:
     files = {
         "spec.yaml": specification.text,
         "program.txt": print_program(specification.program),
-        "graph.py": emit(specification.program),
-        "kernel.cpp": emit_cpu(specification.program),
+        **{source.file: source.emit(specification.program) for source in SOURCES},
     }
     manifest = {
         "format": FORMAT,

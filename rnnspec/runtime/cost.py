@@ -23,41 +23,43 @@ from rnnspec.program.expression_nodes import Rate
 from rnnspec.program.nodes import Epoch, Program
 from rnnspec.runtime.schedule import Segment, mean_epoch_steps, mean_steps, timetable
 
-#: Numbers stored at every step with gradient, for each unit and for each output that is read.  Measured on
-#: the torch target.
+#: Numbers stored at every step with gradient, for each unit and for each output that is read.  Measured in
+#: the generated torch module.
 STORED_PER_UNIT = 4
 STORED_PER_OUTPUT = 6
-#: Copies of the weights in memory while the cpu target trains: raw and effective weights, the gradients of
+#: Copies of the weights in memory while kernels train: raw and effective weights, the gradients of
 #: both, the state of the optimiser and its temporary tensors.  Measured.
 KERNEL_COPIES = 11
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one iteration.
-
-    forward, backward: operations of one network.  memory: bytes of all networks on the torch target.
-    """
+    """The operations of one iteration of one network."""
 
     forward: int
     backward: int
-    memory: int
 
 
-def iteration_cost(program: Program, theta: Fraction = Fraction(1), bytes_per_number: int = 4) -> Cost:
+def iteration_cost(program: Program, theta: Fraction = Fraction(1)) -> Cost:
     """Return the cost of one training iteration at the coarsening factor theta."""
     training = program.training
     segments = _segments(program, theta)
     forward = sum(_forward(program, segment) for segment in segments)
     backward = sum(_backward(program, segment) for segment in segments if segment.gradient)
+    return Cost(training.batch * forward, training.batch * backward)
+
+
+def graph_memory(program: Program, bytes_per_number: int = 4) -> int:
+    """Return the bytes that training needs with autograd, which stores every state with gradient."""
+    segments, training = _segments(program, Fraction(1)), program.training
     stored = sum(_stored(program, segment) for segment in segments if segment.gradient)
     # The weights, their gradients, and the two moments of Adam.
     numbers = training.networks * (training.batch * stored + 4 * _weights(program))
-    return Cost(training.batch * forward, training.batch * backward, numbers * bytes_per_number)
+    return numbers * bytes_per_number
 
 
 def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> int:
-    """Return the bytes that training needs on the cpu target: weights, and a group of sequences a thread."""
+    """Return the bytes that training needs with kernels: weights, and a group of sequences a thread."""
     steps = max(mean_steps(program), 1)
     each = group_size(program) * (steps + 1) * 2 * program.network.units
     return bytes_per_number * (program.training.networks * KERNEL_COPIES * _weights(program) + threads * each)

@@ -1,36 +1,45 @@
-"""The targets: what a program can be lowered to, and which one a machine gets by default."""
+"""The targets: what a program can be simulated by, and which one a machine uses by default."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from rnnspec.errors import RequestError
-from rnnspec.program.nodes import Program
-from rnnspec.runtime.cpu.kernel import Kernel, Real, load_kernel
+from rnnspec.runtime.cpu.target import CPU
+from rnnspec.runtime.reference.target import REFERENCE
+from rnnspec.runtime.target import Source, TargetRecord
+from rnnspec.runtime.torch.target import TORCH, TORCHSCRIPT
 
 if TYPE_CHECKING:
+    from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
+    from rnnspec.runtime.cpu.kernel import Kernel, Real
 
 Target = Literal["cpu", "torch", "torchscript", "reference"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
-#: What each target is, for `rnnspec compile` and `--help`.
-SUMMARIES: dict[Target, str] = {
-    "cpu": "kernels in C++, generated for the spec and compiled for this machine",
-    "torch": "a generated, readable torch module, on any device",
-    "torchscript": "the torch module with its inner loop scripted (torch has deprecated TorchScript)",
-    "reference": "a slow, plain interpreter of the program, the oracle of the tests",
-}
+#: All targets by name.  By default a machine uses the first that it can.
+RECORDS: Mapping[str, TargetRecord] = {record.name: record for record in (CPU, TORCH, TORCHSCRIPT, REFERENCE)}
+
+#: All sources that targets generate, in the order of their names.
+SOURCES: tuple[Source, ...] = tuple(
+    sorted((r.source for r in RECORDS.values() if r.source is not None), key=lambda source: source.form)
+)
 
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """A target, and its kernel if it is cpu.  note: one line on why it is not the usual one, or None."""
+    """A target, and its kernel if it has one.  note: one line on why it is not the usual one, or None."""
 
     target: Target
     kernel: Kernel | None
     note: str | None
+
+    @property
+    def record(self) -> TargetRecord:
+        return RECORDS[self.target]
 
 
 def choose_target(
@@ -41,43 +50,32 @@ def choose_target(
     *,
     preferred: Target | None = None,
 ) -> TargetChoice:
-    """Return what simulates a program: a target, or the best that the machine has.
+    """Return the target that simulates a program: the requested one, or the first that this machine can use.
 
-    device: as torch names it.  preferred: what to use if it can be had, where no target is insisted on.  Does
-    not import torch.  Raises RequestError if a target that is insisted on cannot be had.
+    device: as torch names it.  preferred: the target to try first if none is requested.  Does not import
+    torch.  Raises RequestError if the requested target cannot be used.
     """
-    on_cpu = str(device).partition(":")[0] == "cpu"
-    if target == "cpu" and not on_cpu:
+    usable = [name for name in TARGETS if RECORDS[name].computes_on(device)]
+    if target is not None and target not in usable:
         raise RequestError(
-            f"The target cpu is not for the device '{device}'.",
-            "Ask for the target torch, or the device cpu.",
+            f"The target {target} is not for the device '{device}'.",
+            f"Choose the target {usable[0]}, or the device {' or '.join(RECORDS[target].devices or ())}.",
         )
-    usual: Target = "cpu" if on_cpu else "torch"
-    sure = target or (usual if preferred in (None, "cpu") else preferred)
-    if sure != "cpu":
-        return TargetChoice(sure, None, None)
+    first = target or (preferred if preferred in usable else usable[0])
+    prepare = RECORDS[first].prepare
+    if prepare is None:
+        return TargetChoice(first, None, None)
     try:
-        kernel = load_kernel(program, real)
+        kernel = prepare(program, real)
     except RequestError as error:
         if target is not None:
             raise
-        instead = "The target torch takes its place, which is many times slower."
-        note = " ".join(f"{error.reason} {instead} {error.remedy}".split())
-        return TargetChoice("torch", None, note)
-    return TargetChoice("cpu", kernel, kernel.library.note)
+        other = next(name for name in usable if RECORDS[name].prepare is None)
+        instead = f"The target {other} takes its place, which is many times slower."
+        return TargetChoice(other, None, " ".join(f"{error.reason} {instead} {error.remedy}".split()))
+    return TargetChoice(first, kernel, kernel.library.note)
 
 
 def make_engine(program: Program, target: Target) -> Engine:
     """Return an engine of a target for a program."""
-    # Imported here: a target costs its start-up only where it is used.
-    if target == "reference":
-        from rnnspec.runtime.reference.engine import Reference
-
-        return Reference(program)
-    if target == "cpu":
-        from rnnspec.runtime.cpu.engine import CpuEngine
-
-        return CpuEngine(program)
-    from rnnspec.runtime.torch.engine import TorchEngine
-
-    return TorchEngine(program, script=target == "torchscript")
+    return RECORDS[target].engine(program)

@@ -14,13 +14,13 @@ from rnnspec.errors import RequestError
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.stages import stage_at
-from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target
 from rnnspec.training.loop import iterate
 from rnnspec.training.optimize import Updater
 from rnnspec.training.train import require_loss
 
-#: The targets to compare; the reference is slow by design.
-CONTENDERS: tuple[Target, ...] = tuple(target for target in TARGETS if target != "reference")
+#: The targets to compare: all but those that are slow by design.
+CONTENDERS: tuple[Target, ...] = tuple(target for target in TARGETS if not RECORDS[target].oracle)
 
 #: Iterations of warm-up, which are not timed.  TorchScript optimises code after its second execution.
 WARM_UP = 3

@@ -11,11 +11,11 @@ from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
 from rnnspec.runtime.compiled.toolchain import FLAGS, NATIVE, find_compiler
-from rnnspec.runtime.cost import iteration_cost, kernel_memory
+from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.cpu.tiles import fastest_tile
 from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
 from rnnspec.runtime.stages import stage_at
-from rnnspec.runtime.targets import SUMMARIES, TargetChoice
+from rnnspec.runtime.targets import TargetChoice
 from rnnspec.syntax.quantity import decimal
 
 _TRUE = Fraction(1)
@@ -33,7 +33,7 @@ def describe_build(program: Program, chosen: TargetChoice, *, given: bool) -> It
     yield "gradient", _gradient_path(program)
     yield from _cost(program, chosen)
     why = "as requested" if given else "the default"
-    yield "target", f"{chosen.target}, {why}: {SUMMARIES[chosen.target]}"
+    yield "target", f"{chosen.target}, {why}: {chosen.record.summary}"
     if chosen.note:
         yield "note", chosen.note
     if chosen.kernel is not None:
@@ -141,10 +141,9 @@ def _cost(program: Program, chosen: TargetChoice) -> Iterator[tuple[str, str]]:
     total = (
         f"{scaled(networks * (cost.forward + cost.backward), 'FLOP')} for {networks:,} networks, each {each}"
     )
-    memory, where = cost.memory, ""
-    if chosen.target == "cpu":
-        threads = _processors()
-        memory, where = kernel_memory(program, threads), f" with {count(threads, 'thread')}"
+    threads, memory_with = _processors(), chosen.record.memory
+    memory = memory_with(program, threads)
+    where = f" with {count(threads, 'thread')}" if memory != memory_with(program, threads + 1) else ""
     yield "iteration", (total if networks > 1 else each) + f"; about {scaled(memory, 'B')} of memory{where}"
 
 

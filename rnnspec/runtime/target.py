@@ -1,0 +1,56 @@
+"""What a target is: all that the rest of rnnspec may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rnnspec.program.nodes import Program
+    from rnnspec.runtime.batch import Engine
+    from rnnspec.runtime.cpu.kernel import Kernel, Real
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that `rnnspec compile` writes.
+
+    form: the word that asks for it.  file: its name in a build folder.  meaning: what it is, for help texts.
+    """
+
+    form: str
+    file: str
+    meaning: str
+    emit: Callable[[Program], str]
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """A target: what simulates a program.  Making a record imports neither torch nor a compiler.
+
+    summary: what it is, for help texts and reports.
+    engine: returns an engine for a program.
+    memory: returns about how many bytes a training needs with so many threads.
+    bits_depend_on: what changes the last bits of a result, besides the versions, the kernel and the device.
+    devices: the kinds of device that it computes on; None for all.
+    prepare: compiles what the engine needs, and raises RequestError if this machine cannot.
+    source: what it generates; None for nothing of its own.
+    oracle: it is slow by design: what others are compared with.
+    notice: what whoever asks for it should know.
+    """
+
+    name: str
+    summary: str
+    engine: Callable[[Program], Engine]
+    memory: Callable[[Program, int], int]
+    bits_depend_on: frozenset[Literal["threads", "hardware"]]
+    devices: tuple[str, ...] | None = None
+    prepare: Callable[[Program, Real], Kernel] | None = None
+    source: Source | None = None
+    oracle: bool = False
+    notice: str | None = None
+
+    def computes_on(self, device: object) -> bool:
+        """Return whether it can use a device, as torch names it."""
+        return self.devices is None or str(device).partition(":")[0] in self.devices

@@ -1,0 +1,54 @@
+"""The records of the targets that run the generated torch module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnspec.runtime.target import Source, TargetRecord
+
+if TYPE_CHECKING:
+    from rnnspec.program.nodes import Program
+    from rnnspec.runtime.batch import Engine
+
+
+def _engine(program: Program) -> Engine:
+    from rnnspec.runtime.torch.engine import TorchEngine
+
+    return TorchEngine(program)
+
+
+def _scripted_engine(program: Program) -> Engine:
+    from rnnspec.runtime.torch.engine import TorchEngine
+
+    return TorchEngine(program, script=True)
+
+
+def _memory(program: Program, threads: int) -> int:
+    from rnnspec.runtime.cost import graph_memory
+
+    return graph_memory(program)
+
+
+def _emit(program: Program) -> str:
+    from rnnspec.codegen.torch.graph import emit
+
+    return emit(program)
+
+
+TORCH = TargetRecord(
+    name="torch",
+    summary="a generated, readable torch module, on any device",
+    engine=_engine,
+    memory=_memory,
+    bits_depend_on=frozenset({"threads", "hardware"}),
+    source=Source("graph", "graph.py", "the torch module", _emit),
+)
+
+TORCHSCRIPT = TargetRecord(
+    name="torchscript",
+    summary="the torch module with its inner loop scripted (torch has deprecated TorchScript)",
+    engine=_scripted_engine,
+    memory=_memory,
+    bits_depend_on=frozenset({"threads", "hardware"}),
+    notice="TorchScript is deprecated by torch: a later version of torch may not have it.",
+)
