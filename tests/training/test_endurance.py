@@ -34,7 +34,7 @@ from training.test_resume import assert_same
 import rnnspec
 from rnnspec.runs.checkpoint import load_checkpoint
 from rnnspec.runs.lock import holder
-from rnnspec.training.events import Event, Kept, Started, Updated
+from rnnspec.training.events import Checkpointed, Event, Started, Updated
 from rnnspec.training.interruption import Stopped
 from rnnspec.training.resume import resume
 
@@ -101,7 +101,7 @@ def test_kills(tmp_path: Path) -> None:
     assert whole is not None
 
     def die(event: Event) -> None:
-        if isinstance(event, Kept):
+        if isinstance(event, Checkpointed):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def begin() -> int:
