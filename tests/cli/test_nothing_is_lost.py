@@ -378,7 +378,7 @@ def test_compile_keeps_a_graph_that_was_changed(folder: Path) -> None:
 def test_compile_either_prints_or_writes(folder: Path) -> None:
     answer = rnnspec("compile", "tiny.yaml", "--emit", "graph", "-o", "build")
     assert answer.code == 2
-    assert "give one of them" in " ".join(answer.err.split())
+    assert "give only one of them" in " ".join(answer.err.split())
 
 
 @pytest.mark.parametrize(

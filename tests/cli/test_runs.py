@@ -105,7 +105,7 @@ def test_divergence_has_an_exit_code(folder: Path, monkeypatch: pytest.MonkeyPat
                     self.simulation.bias[1] = torch.inf
             super()._advance()
 
-    monkeypatch.setattr("rnnspec.training.train.Loop", Spoiling)
+    monkeypatch.setattr("rnnspec.training.session.Loop", Spoiling)
     answer = rnnspec(*train())
     assert answer.code == 4
     assert "  diverged     network 1 in iteration 4: its loss was not finite" in answer.out.splitlines()

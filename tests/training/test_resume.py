@@ -349,7 +349,7 @@ def test_a_spec_with_other_networks_is_refused_before_anything_is_changed(spec: 
     run = folder_of(train(spec, "fast", sgd, observer=stop_at(3)))
     text = (run / "spec.yaml").read_text()
     for changed, why in (
-        (text.replace("size: 3", "size: 4", 1), "its w_rec has another shape or type of number"),
+        (text.replace("size: 3", "size: 4", 1), "the mask of w_in has another shape or type"),
         (text.replace("kind: sgd", "kind: adam"), "it has the state of another optimiser"),
     ):
         assert changed != text
