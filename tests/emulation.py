@@ -45,7 +45,7 @@ def _program(kernel: Kernel) -> Path:
     if not program.exists():
         source = kernel.library.path.parent / SOURCE
         flags = [flag for flag in FLAGS if flag not in ("-shared", "-fPIC", "-fvisibility=hidden")]
-        options = [*flags, "-O1", *kernel.tile.options, f'-DKERNEL="{source}"']
+        options = [*flags, "-O1", f'-DKERNEL="{source}"']
         subprocess.run([*CROSS, *options, str(AROUND), "-o", str(program)], check=True)
     return program
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -150,10 +151,21 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         # A character that the terminal cannot show must not end the program.
         getattr(sys, name).reconfigure(errors="replace")
+    _unbuffer_stderr()
     try:
         app(prog_name="rnnspec")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _unbuffer_stderr() -> None:
+    """Write to stderr without a buffer.
+
+    What a buffer still holds, Python writes when it exits.  That would wait for ever for a reader who has
+    paused, and fail if there is none any more.
+    """
+    raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, errors="replace", write_through=True)
 
 
 def _version(wanted: bool) -> None:

@@ -50,6 +50,11 @@ def changes_between(before: Circumstances, now: Circumstances, *, edited: bool =
     ]
     if before.kernel and now.kernel:
         changes += _kernel_changes(before.kernel, now.kernel, edited)
+    elif before.target == now.target and before.kernel != now.kernel:
+        recorded, has = ("a", "none") if before.kernel else ("no", "one")
+        changes.append(
+            f"the manifest records {recorded} compiled kernel, but the target {now.target} has {has} now"
+        )
     bits_depend_on = RECORDS[now.target].bits_depend_on
     if "hardware" in bits_depend_on:
         changes += _change("the hardware", before.hardware, now.hardware)

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli.command import LIMIT, PROGRAM, ROOT, Child, rnnspec
+from cli.command import LIMIT, PROGRAM, ROOT, Child, rnnspec, run_process
 from training.samples import write_tiny
 
 from rnnspec.files import replace_file, write_file
@@ -74,9 +73,7 @@ def test_progress_that_nobody_ever_read(folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     words = [*PROGRAM, "train", "tiny.yaml"]
-    done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=writer, env=ENVIRONMENT, timeout=LIMIT, check=False
-    )
+    done = run_process(words, stdout=subprocess.PIPE, stderr=writer, env=ENVIRONMENT)
     os.close(writer)
     assert done.returncode == 0
     assert b"tiny" in done.stdout
@@ -254,11 +251,7 @@ def test_whoever_reads_the_result_has_gone(folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     words = [*PROGRAM, "train", "tiny.yaml", "-q"]
-    # Empty: the result waits in a buffer, as it does for users.
-    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": ""}
-    done = subprocess.run(
-        words, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, timeout=LIMIT
-    )
+    done = run_process(words, stdout=writer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     os.close(writer)
     (run,) = (folder / "runs").iterdir()
     assert done.stderr.splitlines()[0] == f"The training has ended, and its run is in runs/{run.name}."
@@ -270,14 +263,10 @@ def test_whoever_reads_the_result_has_gone(folder: Path) -> None:
 
 def limited(size: int, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command that can write no file of more bytes."""
-    return subprocess.run(
-        [*PROGRAM, *words],
-        capture_output=True,
-        text=True,
-        env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"},
-        timeout=LIMIT,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )
+    interpreter, option, script = PROGRAM
+    limit = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
+    words = (interpreter, option, limit + script, *words)
+    return run_process(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
 def test_a_disk_that_fills_up_while_training(folder: Path) -> None:
@@ -347,7 +336,7 @@ def test_no_line_is_torn(tmp_path: Path) -> None:
     )
     file = tmp_path / "lines"
     words = [sys.executable, "-c", script, str(file)]
-    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, timeout=LIMIT)
+    done = run_process(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert f"OSError: [Errno {errno.EFBIG}]" in done.stderr
     assert file.read_text() == "a whole line\n"
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli.command import LIMIT, Child, process, rnnspec, start
+from cli.command import LIMIT, Child, process, rnnspec, run_process, start
 from cli.test_nothing_is_lost import has_begun, wait_until
 from rich.console import Console
 from training.samples import write_tiny
@@ -174,9 +174,8 @@ loop.iterate = impatient
 sys.argv = ["rnnspec", "resume", sys.argv[1], "-q"]
 main()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(run)], capture_output=True, text=True, timeout=LIMIT, check=False
-    )
+    words = [sys.executable, "-c", script, str(run)]
+    done = run_process(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 130
     assert done.stderr.splitlines()[-2:] == [
         "rnnspec: Stopped by Ctrl-C; there is no result.",

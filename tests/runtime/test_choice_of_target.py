@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 from pathlib import Path
 
 import pytest
 import torch
-from support import SPECS, program
+from support import SPECS
 
 from rnnspec.check.examine import load
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import Library
 from rnnspec.runtime.cpu import kernel as cpu_kernel
-from rnnspec.runtime.cpu.tiles import USUAL, Search, fastest_tile
 from rnnspec.runtime.targets import choose_target
 
 _numbers = itertools.count(1)
@@ -89,28 +87,3 @@ def test_flags_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNNSPEC_CXXFLAGS", "-DNAME='open")
     with pytest.raises(RequestError, match="RNNSPEC_CXXFLAGS cannot be read as flags: no closing quotation"):
         choose_target(new_program(), "cpu")
-
-
-def test_the_search_for_a_tile_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RNNSPEC_CACHE", str(tmp_path / "cache"))
-    found = new_program()
-    search = fastest_tile(found)
-    assert search.seconds
-    assert search.seconds[search.tile] == min(search.seconds.values())
-    fastest_tile.cache_clear()
-    with monkeypatch.context() as never:
-        never.setattr(ctypes, "CDLL", lambda path: pytest.fail("measured again"))
-        assert fastest_tile(found) == search
-    fastest_tile.cache_clear()
-
-
-def test_a_search_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cache").write_text("no folder")
-    monkeypatch.setenv("RNNSPEC_CACHE", str(tmp_path / "cache"))
-    fastest_tile.cache_clear()
-    assert fastest_tile(new_program()).seconds
-    fastest_tile.cache_clear()
-
-
-def test_small_networks_take_the_usual_tile() -> None:
-    assert fastest_tile(program()) == Search(USUAL, {})

@@ -390,6 +390,12 @@ def test_what_changed_of_a_kernel_is_named(spec: Path, what: str) -> None:
     drifted(run, said[what])
 
 
+def test_a_kernel_of_which_nothing_is_recorded(spec: Path) -> None:
+    run = folder_of(train(spec, target="cpu", observer=stop_at(3)))
+    rewritten(run, kernel=None)
+    drifted(run, "the manifest records no compiled kernel, but the target cpu has one now")
+
+
 def test_a_kernel_that_changes_with_the_spec_is_no_change_of_its_own(spec: Path) -> None:
     """Neither compiler nor processor have changed, so none is blamed."""
     run = folder_of(train(spec, target="cpu", observer=stop_at(3)))

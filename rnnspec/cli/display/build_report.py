@@ -10,9 +10,8 @@ from fractions import Fraction
 from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
-from rnnspec.runtime.compiled.toolchain import FLAGS, NATIVE, find_compiler
+from rnnspec.runtime.compiled.toolchain import FLAGS, NATIVE, find_compiler, users_flags
 from rnnspec.runtime.cost import iteration_cost
-from rnnspec.runtime.cpu.tiles import fastest_tile
 from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import TargetChoice
@@ -46,14 +45,8 @@ def describe_kernel(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
     kernel = chosen.kernel
     if kernel is None:
         return
-    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *kernel.tile.options))
+    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *users_flags()))
     yield "cached in", str(kernel.library.path.parent)
-    found = fastest_tile(kernel.program).seconds
-    tiles = [f"{tile} {1e6 * seconds:.1f} us" for tile, seconds in found.items()]
-    yield (
-        "tile",
-        f"{kernel.tile}" + (f", the fastest on this machine of: {'; '.join(tiles)}" if tiles else ""),
-    )
 
 
 def _network(program: Program) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,6 @@ from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
 from rnnspec.runtime.compiled.origin import KernelOrigin
 from rnnspec.runtime.cpu.kernel import Arguments, Kernel, load_kernel
 from rnnspec.runtime.cpu.operator import RESULTS, WEIGHTS, check_arrays, simulate
-from rnnspec.runtime.cpu.tiles import Tile
 from rnnspec.runtime.device import REALS
 from rnnspec.runtime.noise import Stream, jitter, key
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
@@ -29,24 +28,22 @@ from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 class CpuEngine:
     """Runs the kernels of a program: one for each dtype, compiled when it is first needed."""
 
-    def __init__(self, program: Program, tile: Tile | None = None) -> None:
-        """tile: how the arithmetic is cut into vectors; the fastest of this machine if not given."""
+    def __init__(self, program: Program) -> None:
         self.program = program
-        self.tile = tile
         # Remembered here and not by program, which takes long to compare.
         self._kernels: dict[torch.dtype, Kernel] = {}
         self._coefficients: dict[Fraction, tuple[list[float], list[float]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A loaded library cannot be copied: the copy finds its own."""
-        return CpuEngine, (self.program, self.tile)
+        return CpuEngine, (self.program,)
 
     def kernel(self, dtype: torch.dtype = torch.float32) -> Kernel:
         """Return the compiled kernel for weights of a dtype."""
         if dtype not in self._kernels:
             if dtype not in REALS:
                 raise TypeError(f"The target cpu computes in float32 or float64, not in {dtype}.")
-            self._kernels[dtype] = load_kernel(self.program, REALS[dtype], self.tile)
+            self._kernels[dtype] = load_kernel(self.program, REALS[dtype])
         return self._kernels[dtype]
 
     def origin(self, dtype: torch.dtype) -> KernelOrigin:

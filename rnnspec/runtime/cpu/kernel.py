@@ -17,7 +17,6 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import Library, library
 from rnnspec.runtime.compiled.origin import KernelOrigin, kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
-from rnnspec.runtime.cpu.tiles import USUAL, Tile, fastest_tile
 
 #: What numbers are in C++.
 Real = Literal["float", "double"]
@@ -40,13 +39,12 @@ class Arguments(ctypes.Structure):
 class Kernel:
     """The loaded library of one program and type of number.
 
-    origin: what its results depend on to the last bit; the tile is no part of it.  variables: the draws and
-    reads, in the order of the kernel.
+    origin: what its results depend on to the last bit.  variables: the draws and reads, in the order of the
+    kernel.
     """
 
     program: Program
     real: Real
-    tile: Tile
     library: Library
     origin: KernelOrigin
     functions: ctypes.CDLL
@@ -79,16 +77,14 @@ KERNELS: dict[str, Kernel] = {}
 
 
 @lru_cache(maxsize=256)
-def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None) -> Kernel:
+def load_kernel(program: Program, real: Real = "float") -> Kernel:
     """Return the kernel of a program, from the cache of kernels or newly compiled.
 
-    tile: the fastest of this machine if not given.  Raises RequestError if there is no compiler that can.
+    Raises RequestError if there is no compiler that can.
     """
-    if tile is None:
-        tile = fastest_tile(program).tile if real == "float" else USUAL
     source = emit_cpu(program, real)
     flags = users_flags()
-    built = library(source, (*tile.options, *flags))
+    built = library(source, flags)
     origin = kernel_origin(source, find_compiler(), flags)
     try:
         functions = ctypes.CDLL(str(built.path))
@@ -100,5 +96,5 @@ def load_kernel(program: Program, real: Real = "float", tile: Tile | None = None
     functions.rnnspec_layout.restype = ctypes.c_char_p
     if functions.rnnspec_layout() != layout().encode():
         raise RuntimeError("the memory layout of the arguments of the kernel is not that of its caller")
-    kernel = Kernel(program, real, tile, built, origin, functions, variable_names(program))
+    kernel = Kernel(program, real, built, origin, functions, variable_names(program))
     return KERNELS.setdefault(built.fingerprint, kernel)

@@ -6,6 +6,7 @@ What it computes, feature by feature, is compared with the reference in `tests/t
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -23,7 +24,6 @@ from rnnspec.runtime.cpu import engine as cpu_engine
 from rnnspec.runtime.cpu import kernel as cpu_kernel
 from rnnspec.runtime.cpu import operator as cpu_operator
 from rnnspec.runtime.cpu.engine import CpuEngine
-from rnnspec.runtime.cpu.tiles import TILES, USUAL, Tile
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.reference.engine import Reference
@@ -67,7 +67,6 @@ def results(
     *,
     networks: int = 2,
     dtype: torch.dtype = torch.float32,
-    tile: Tile | None = None,
     engine: Any = None,
     record: bool = True,
     forced_reads: Any = None,
@@ -75,7 +74,7 @@ def results(
     """Return what a batch leads to, and the gradients with weighted losses: of no two networks the same."""
     weights = raw_weights(found, networks, dtype, batch.first_network)
     given = made_effective(found, weights, batch.first_network)
-    engine = engine or CpuEngine(found, tile)
+    engine = engine or CpuEngine(found)
     outcome = engine.run(given, batch, record=record, forced_reads=forced_reads)
     factors = 1 + torch.arange(batch.first_network, batch.first_network + networks, dtype=dtype)
     gradients = torch.autograd.grad((factors * outcome.loss).sum(), list(weights.values()))
@@ -174,19 +173,25 @@ def test_a_network_alone_is_the_network_of_an_ensemble(count: int, threads: Call
         assert_same_bits(bits(alone), bits(many, slice(k, k + 1)))
 
 
-WIDEST = max(TILES, key=lambda tile: tile.lanes)
+# Lanes of a vector, and vectors of a panel, that some processor uses.
+DIVISIONS = ((4, 4), (8, 4), (16, 4))
 
 
-@pytest.mark.parametrize(("units", "tiles"), [(33, TILES), (7, (WIDEST,))], ids=["33", "7"])
-def test_all_tiles_give_the_same_bits(units: int, tiles: Sequence[Tile]) -> None:
+@pytest.mark.parametrize(("units", "divisions"), [(33, DIVISIONS), (7, DIVISIONS[-1:])], ids=["33", "7"])
+def test_all_divisions_into_vectors_give_the_same_bits(
+    units: int, divisions: Sequence[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Units that fill no vector, or not even one, and inputs and outputs that touch some of them."""
     sizes = f"network: {{populations: {{input: {{size: {units}}}, output: {{size: {units // 2}}}}}}}"
     found = program(*RICH, sizes)
     batch = Batch(5, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)))
-    usual = bits(results(found, batch, tile=USUAL))
-    for tile in tiles:
-        if tile != USUAL:
-            assert_same_bits(usual, bits(results(found, batch, tile=tile)))
+    usual = bits(results(found, batch))
+    flags = os.environ["RNNSPEC_CXXFLAGS"]
+    for lanes, panel in divisions:
+        cpu_kernel.load_kernel.cache_clear()
+        monkeypatch.setenv("RNNSPEC_CXXFLAGS", f"{flags} -DLANES={lanes} -DPANEL={panel}")
+        assert_same_bits(usual, bits(results(found, batch)))
+    cpu_kernel.load_kernel.cache_clear()
 
 
 def test_the_flags_that_users_get_give_the_numbers_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli.command import run_process
 from support import SPECS
 
 from rnnspec.check.examine import load
@@ -40,7 +41,6 @@ def test_results_are_given_back() -> None:
 PEAK = """
 import resource, sys, torch
 from rnnspec.check.examine import load
-from rnnspec.runtime.cpu import tiles
 from rnnspec.runtime.simulation import Simulation
 torch.set_num_threads(int(sys.argv[2]))
 settings = ["network.dt=100 ms", "network.populations.output.size=480", "training.networks=8"]
@@ -49,7 +49,6 @@ for epoch in ("context", "fixation", "stimulus", "response"):
     settings.append(f"task.epochs.{epoch}.duration=100 ms")
 settings += ["task.epochs.fixation.jitter=0 ms", "task.epochs.stimulus.jitter=0 ms"]
 settings += ["task.epochs.fixation.grace=0 ms", "task.epochs.response.grace=0 ms", "training.batch=200"]
-tiles.WORTH = sys.maxsize
 simulation = Simulation(load(sys.argv[1], settings=settings).program, target="cpu")
 simulation(purpose="train").loss.sum().backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -61,11 +60,10 @@ def test_gradients_of_groups_do_not_pile_up() -> None:
     """With several threads a few networks are cut into groups: 104 here, whose gradients take 1 MB each."""
     peaks = [
         int(
-            subprocess.run(
+            run_process(
                 [sys.executable, "-c", PEAK, str(SPECS / "go.yaml"), threads],
-                capture_output=True,
+                stdout=subprocess.PIPE,
                 text=True,
-                check=True,
                 env={**os.environ, "PYTHONPATH": str(SPECS.parent)},
             ).stdout
         )
