@@ -9,6 +9,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 from precompiled import start_precompiling
 
@@ -18,8 +19,9 @@ from precompiled import start_precompiling
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Processes that tests start buffer what they print, as they do for users.
-os.environ.pop("PYTHONUNBUFFERED", None)
+# Processes that tests start are those of users: they buffer what they print, and keep what Python compiles.
+for _name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+    os.environ.pop(_name, None)
 
 # A kernel takes a third of the time to compile, with the same vectors and the same order of sums.
 FEWER = "-Og"
@@ -41,6 +43,12 @@ os.environ.setdefault("RNNSPEC_CXXFLAGS", FEWER)
 for _name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
     if signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
         signal.signal(getattr(signal, _name), lambda *_: None)
+
+
+# What passed passes again.  `pytest --hypothesis-profile=explore` looks for examples that nobody has seen.
+hypothesis.settings.register_profile("default", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False)
+hypothesis.settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -271,18 +271,31 @@ FAST: tuple[Target, ...] = ("torch", "cpu")
 SCRIPTED = [f for f in FEATURES if f.startswith(("plain", "activation", "drawn durations", "skip: dasc dep"))]
 #: A kernel is compiled for each activation; `test_activations.py` has the values and slopes of all, in fewer.
 COMPILED = [f for f in FEATURES if not f.startswith("activation") or f.endswith(("softplus", "power"))]
-CASES: list[tuple[Target, str]] = [
-    *(("torch", feature) for feature in FEATURES),
-    *(("cpu", feature) for feature in COMPILED),
-    *(("torchscript", feature) for feature in SCRIPTED),
+#: Features that say nothing of the same thing share a kernel.
+TOGETHER = (
+    ("noise: white", "readout: linear", "weights of points", "penalties"),
+    ("noise: ou", "t", "score before what is learned"),
+    ("loss: squared error of softmax", "epoch without gradient", "functions: an example of each"),
+    ("white", "previous", "drawn durations and skips"),
+    ("independent trials", "draws", "skip: sctt"),
+    ("readout: softmax", "sequence values", "drawn durations"),
+    ("atan2", "activation: softplus"),
+    ("reads and what depends on them", "success and scored"),
+)
+ALONE = [feature for feature in COMPILED if not any(feature in features for features in TOGETHER)]
+CASES: list[tuple[Target, tuple[str, ...]]] = [
+    *(("torch", (feature,)) for feature in FEATURES),
+    *(("cpu", features) for features in (*TOGETHER, *((feature,) for feature in ALONE))),
+    *(("torchscript", (feature,)) for feature in SCRIPTED),
 ]
+IDS = [f"{target}-{' + '.join(features)}" for target, features in CASES]
 
 
-@pytest.mark.parametrize(("target", "feature"), CASES)
-def test_feature(target: Target, feature: str, request: pytest.FixtureRequest) -> None:
-    if feature in LACKS[target]:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=f"{target} lacks {feature}"))
-    found = program(*FEATURES[feature])
+@pytest.mark.parametrize(("target", "features"), CASES, ids=IDS)
+def test_feature(target: Target, features: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    if lacking := set(features) & set(LACKS[target]):
+        request.applymarker(pytest.mark.xfail(strict=True, reason=f"{target} lacks {', '.join(lacking)}"))
+    found = program(*(overlay for feature in features for overlay in FEATURES[feature]))
     theta = found.coarsening.start if found.coarsening else Fraction(1)
     # Not 0.5, at which the two sides of a mixture could be exchanged unnoticed.
     stage = Stage(theta, tuple(0.3 + 0.1 * number for number in range(len(found.skips))))

@@ -16,7 +16,7 @@ _WIDTH = 100
 _NOT_PLAIN = re.compile(
     rf"-(?![\w.(])|[\s?:,\[\]{{}}#&*!|>'\"%@`{CURLY}]|<<$|.*(: | #|[:\s]$|[\n\t])", re.DOTALL
 )
-_FLOW_INDICATOR = re.compile(r"[,\[\]{}]")
+_FLOW_INDICATOR = re.compile(r"[,\[\]{}]|:\?")
 
 
 def dump(value: Mapping[str, object]) -> str:

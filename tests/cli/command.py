@@ -78,7 +78,11 @@ _SET_CHILD_SUBREAPER = 36
 
 
 def _read_at_start(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(_READ_AT_START) and name != "PYTHONIOENCODING"
+    }
 
 
 @lru_cache(maxsize=1)

@@ -82,7 +82,10 @@ def test_progress_that_nobody_ever_read(folder: Path) -> None:
 
 def test_a_hangup_that_is_ignored(folder: Path) -> None:
     """`nohup` sets SIGHUP to be ignored, and it stays so."""
-    words = ["nohup", *PROGRAM, "train", "tiny.yaml", "--set", "training.iterations=60", "-q"]
+    interpreter, option, script = PROGRAM
+    nohup = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    train = ("train", "tiny.yaml", "--set", "training.iterations=60", "-q")
+    words = [interpreter, option, nohup + script, *train]
     with Child(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=ENVIRONMENT
     ) as child:

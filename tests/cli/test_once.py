@@ -282,11 +282,13 @@ def test_the_job_array_of_the_page(folder: Path) -> None:
     assert child.returncode == 75, said
     assert "tiny was stopped by SIGUSR1" in out
     assert (folder / "requeued").read_text() == "requeue 17\n"
-    for _ in range(2):
-        with job("0") as child:
-            out, said = child.communicate(timeout=LIMIT)
-        assert child.returncode == 0, said
-        assert "tiny finished all 60 iterations" in out
-    assert "is finished: nothing is left to train" in said
+    with job("0") as child:
+        out, said = child.communicate(timeout=LIMIT)
+    assert child.returncode == 0, said
+    assert "tiny finished all 60 iterations" in out
+    (command,) = re.findall(r"^rnnspec (train .* --once -q) &$", small, flags=re.MULTILINE)
+    again = rnnspec(*command.replace("$SLURM_ARRAY_TASK_ID", "3").split())
+    assert again.code == 0
+    assert "is finished: nothing is left to train" in again.err
     assert (folder / "requeued").read_text() == "requeue 17\n"
     assert "training.seed=3" in (the_run(folder) / "manifest.json").read_text()

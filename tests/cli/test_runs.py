@@ -305,8 +305,8 @@ def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: py
 
 def test_two_processes_train_to_the_same_files(folder: Path) -> None:
     """The order of sets differs between the two, the files do not."""
-    for seed in ("1", "2"):
-        assert process("train", "tiny.yaml", "-q", "--out", seed, PYTHONHASHSEED=seed).code == 0
-    (first,), (second,) = ((folder / seed).iterdir() for seed in ("1", "2"))
+    assert rnnspec("train", "tiny.yaml", "-q", "--out", "here").code == 0
+    assert process("train", "tiny.yaml", "-q", "--out", "there", PYTHONHASHSEED="1").code == 0
+    (first,), (second,) = ((folder / place).iterdir() for place in ("here", "there"))
     for name in ("spec.yaml", "metrics.jsonl", "weights.safetensors", "manifest.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name

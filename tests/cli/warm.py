@@ -78,7 +78,8 @@ def run(
 def _writer(number: int, *, by_line: bool, errors: str = "strict") -> io.TextIOWrapper:
     """Return a stream as Python opens it at its start, with the buffers that users have."""
     file = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
-    return io.TextIOWrapper(file, errors=errors, line_buffering=by_line)
+    encoding = os.environ.get("PYTHONIOENCODING")
+    return io.TextIOWrapper(file, encoding, errors, line_buffering=by_line)
 
 
 def end(status: int) -> NoReturn:

@@ -100,6 +100,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
 @example({"": {"": [[[]]]}})
+@example({"a": ["0:?"]})
 @example({"---": "...", "...": "---", "%a": "? b"})
 @settings(max_examples=300, deadline=None)
 def test_dump_reads_as_the_same_value(value: dict[str, object]) -> None:

@@ -66,8 +66,9 @@ OPTIMIZERS = [
 ]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("method", ["fast", "coarse"])
+@pytest.mark.parametrize(
+    ("method", "optimizer"), [*(("fast", optimizer) for optimizer in OPTIMIZERS), ("coarse", OPTIMIZERS[0])]
+)
 def test_the_same_bits_wherever_it_stopped(spec: Path, method: str, optimizer: str) -> None:
     setting = f"training.optimizer={optimizer}"
     whole = folder_of(train(spec, method, setting))
@@ -544,7 +545,7 @@ def test_every_bit_of_a_checkpoint_counts(spec: Path, suffix: str) -> None:
     run = folder_of(train(spec, checkpoint_iterations=1, observer=stop_at(4)))
     file = sorted((run / "checkpoints").glob(f"*{suffix}"))[-1]
     data = file.read_bytes()
-    for place in range(0, 8 * len(data), max(1, 8 * len(data) // 40)):
+    for place in range(0, 8 * len(data), max(1, 8 * len(data) // 12)):
         flipped = bytearray(data)
         flipped[place // 8] ^= 1 << place % 8
         file.write_bytes(flipped)

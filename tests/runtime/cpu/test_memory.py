@@ -48,7 +48,7 @@ settings = ["network.dt=100 ms", "network.populations.output.size=480", "trainin
 for epoch in ("context", "fixation", "stimulus", "response"):
     settings.append(f"task.epochs.{epoch}.duration=100 ms")
 settings += ["task.epochs.fixation.jitter=0 ms", "task.epochs.stimulus.jitter=0 ms"]
-settings += ["task.epochs.fixation.grace=0 ms", "task.epochs.response.grace=0 ms", "training.batch=200"]
+settings += ["task.epochs.fixation.grace=0 ms", "task.epochs.response.grace=0 ms", "training.batch=120"]
 simulation = Simulation(load(sys.argv[1], settings=settings).program, target="cpu")
 simulation(purpose="train").loss.sum().backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -57,7 +57,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
 def test_gradients_of_groups_do_not_pile_up() -> None:
-    """With several threads a few networks are cut into groups: 104 here, whose gradients take 1 MB each."""
+    """With several threads a few networks are cut into groups, some 60 here; their gradients take 1 MB each."""
     peaks = [
         int(
             run_process(
