@@ -55,7 +55,7 @@ def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, mo
 SEQUENCES = st.integers(1, 6)
 
 
-@settings(relaxed, max_examples=6)
+@settings(relaxed, max_examples=5)
 @given(specs(), PURPOSES, st.booleans(), SEQUENCES)
 def test_cpu_agrees_with_the_oracle(
     document: dict[str, Any], purpose: Any, modified: bool, sequences: int

@@ -115,6 +115,8 @@ def test_the_value_of_a_constant_is_that_of_the_interpreter(seed: int) -> None:
         (apply("sub", apply("sub", variable("a"), variable("b")), 1), "a - b - 1"),
         (apply("neg", apply("pow", variable("a"), 2)), "-(a**2)"),
         (apply("pow", apply("neg", variable("a")), 2), "(-a) ** 2"),
+        (apply("pow", number(-0.0), variable("a")), "(-0.0) ** a"),
+        (apply("atan2", variable("a"), 1), "torch.atan2(a, number(1))"),
         (apply("mul", 2, number(math.pi)), "2 * math.pi"),
         (apply("div", 1, variable("a")), "number(1) / a"),
         (apply("mul", variable("a"), apply("eq", variable("b"), 1)), "a * (b == 1)"),

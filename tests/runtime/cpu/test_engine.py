@@ -211,7 +211,7 @@ def test_the_flags_that_users_get_give_the_numbers_of_the_tests(monkeypatch: pyt
 # --- sizes -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("units", [3, 33, 130, 300])
+@pytest.mark.parametrize("units", [3, 33, 300])
 def test_units_of_all_sizes(units: int) -> None:
     """One kernel each, with 1, 2, 3, 5 and 17 sequences, which fill no group, and one network."""
     first = max(1, units // 3)

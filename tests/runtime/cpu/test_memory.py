@@ -57,7 +57,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
 def test_gradients_of_groups_do_not_pile_up() -> None:
-    """With several threads a few networks are cut into groups, some 60 here; their gradients take 1 MB each."""
+    """With several threads a few networks are cut into groups, some 60 here; a gradient takes 1 MB."""
     peaks = [
         int(
             run_process(
