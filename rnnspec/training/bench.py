@@ -16,8 +16,8 @@ from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import RECORDS, TARGETS, Target
 from rnnspec.training.loop import iterate
-from rnnspec.training.optimize import Updater
 from rnnspec.training.train import require_loss
+from rnnspec.training.updater import Updater
 
 #: The targets to compare: all but those that are slow by design.
 CONTENDERS: tuple[Target, ...] = tuple(target for target in TARGETS if not RECORDS[target].oracle)

@@ -19,7 +19,7 @@ from rnnspec.training.events import (
     Updated,
 )
 from rnnspec.training.interruption import Interruption
-from rnnspec.training.optimize import Updater
+from rnnspec.training.updater import Updater
 
 
 def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, tuple[float, ...], list[Divergence]]:

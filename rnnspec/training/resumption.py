@@ -26,7 +26,7 @@ from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import TARGETS
-from rnnspec.training.optimize import Updater
+from rnnspec.training.updater import Updater
 
 _NO_METRICS = MetricsSoFar(bytes=0, sha256=sha256(b""))
 

@@ -9,6 +9,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli.command import LIMIT, PROGRAM, ROOT, Child, process, rnnspec, start
+from cli.command import LIMIT, PROGRAM, ROOT, Child, process, rnnspec, run_process, start
 from training.samples import TARGET, write_tiny
 
 from rnnspec.training.events import Event, Updated
@@ -301,6 +302,20 @@ def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: py
         f"rnnspec: The file may need 11 kB, but the disk of {tmp_path} has 1 kB free.\n"
         "  Ask for fewer sequences, or choose a folder on another disk.\n"
     )
+
+
+def test_training_does_without_the_compiler_of_torch(folder: Path) -> None:
+    """To import it takes seconds."""
+    script = (
+        "import sys\nfrom rnnspec.training.train import train\ntrain('tiny.yaml', target=sys.argv[1])\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    for target in ("cpu", "torch"):
+        words = [sys.executable, "-c", script, target]
+        done = run_process(
+            words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        assert done.stdout == "False\n"
 
 
 def test_two_processes_train_to_the_same_files(folder: Path) -> None:

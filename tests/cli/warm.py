@@ -95,8 +95,6 @@ def end(status: int) -> NoReturn:
 
 
 def import_all() -> None:
-    """Import what a command imports, and what the optimisers of torch import when they are first used."""
-    importlib.import_module("torch._dynamo")
     package = importlib.import_module("rnnspec")
     for module in pkgutil.walk_packages(package.__path__, "rnnspec."):
         with contextlib.suppress(ImportError):

@@ -59,11 +59,8 @@ def _simulate(*values: Any) -> tuple[Tensor, ...]:
     return tuple(results.values())
 
 
-simulate = torch.library.custom_op("rnnspec::simulate", _simulate, mutates_args=(), schema=_schema())
-
-
-@simulate.register_fake
-def _(*values: Any) -> tuple[Tensor, ...]:
+def _fake(*values: Any) -> tuple[Tensor, ...]:
+    """Return results without values, for the compiler of torch."""
     given = dict(zip(GIVEN, values, strict=True))
     return tuple(_results(_loaded(given["kernel"]), given, torch.empty).values())
 
@@ -178,4 +175,16 @@ def _backward(ctx: Any, *incoming: Tensor | None) -> tuple[Any, ...]:
     return tuple(gradients.get(name) for name in GIVEN)
 
 
-simulate.register_autograd(_backward, setup_context=_save)
+# Not torch.library.custom_op: the first call of such an operator imports the compiler of torch, which takes
+# seconds.
+_library: Any = torch.library
+_library.define("rnnspec::simulate", _schema())
+_library.impl("rnnspec::simulate", "default", _simulate)
+_library.register_fake("rnnspec::simulate", _fake)
+_library.register_autograd("rnnspec::simulate", _backward, setup_context=_save)
+
+
+def simulate(**values: Any) -> tuple[Tensor, ...]:
+    """Call the operator with its arguments by name, see `_simulate`."""
+    results: tuple[Tensor, ...] = torch.ops.rnnspec.simulate.default(**values)
+    return results

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from rnnspec.program.nodes import Optimizer
 from rnnspec.runs.divergence import Divergence
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.training.optimizers import WeightOptimizer, state_names
 
 
 class Updater:
@@ -22,7 +22,7 @@ class Updater:
         self.simulation = simulation
         self.names = [name for name, _ in simulation.named_parameters()]
         self.parameters = list(simulation.parameters())
-        self.optimizer = make_optimizer(self.parameters, simulation.program.training.optimizer)
+        self.optimizer = WeightOptimizer(self.parameters, simulation.program.training.optimizer)
         self.alive = torch.ones(simulation.networks, dtype=torch.bool, device=self.parameters[0].device)
         self.diverged: list[Divergence] = []
         self._finite = [parameter.detach().clone() for parameter in self.parameters]
@@ -44,7 +44,7 @@ class Updater:
         A network diverges if its loss, gradient or new weights are not finite.  It keeps its last finite
         weights and is not trained further.
         """
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]
         causes: dict[int, str] = {}
         self._lose(_not_finite(loss.detach()), "its loss was not finite", causes)
@@ -71,8 +71,7 @@ class Updater:
         found = {f"weights/{name}": p.detach() for name, p in zip(self.names, self.parameters, strict=True)}
         for name, parameter in zip(self.names, self.parameters, strict=True):
             for key, value in self.optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    found[f"optimizer/{name}/{key}"] = value
+                found[f"optimizer/{name}/{key}"] = value
         found["alive"] = self.alive
         found |= {f"mask/{name}": mask for name, mask in self.simulation.mask.by_name().items()}
         return {name: value.cpu().contiguous() for name, value in found.items()}
@@ -82,7 +81,7 @@ class Updater:
         masks = {k.removeprefix("mask/"): v for k, v in state.items() if k.startswith("mask/")}
         if differences := self.simulation.mask.differences(masks):
             raise ValueError("; ".join(differences))
-        needed = _state_names(self.simulation.program.training.optimizer)
+        needed = state_names(self.simulation.program.training.optimizer)
         for name, parameter in zip(self.names, self.parameters, strict=True):
             if not _is_like(state.get(f"weights/{name}"), parameter):
                 raise ValueError(f"its {name} has another shape or type of number")
@@ -143,18 +142,6 @@ class Updater:
                 old.copy_(parameter)
 
 
-def _state_names(optimizer: Optimizer) -> tuple[str, ...]:
-    """Return the names of the tensors that torch's optimiser stores for each parameter."""
-    momentum = ("momentum_buffer",) if dict(optimizer.options).get("momentum") else ()
-    match optimizer.kind:
-        case "adam" | "adamw":
-            return "step", "exp_avg", "exp_avg_sq"
-        case "rmsprop":
-            return "step", "square_avg", *momentum
-        case "sgd":
-            return momentum
-
-
 def _is_like(given: Tensor | None, like: Tensor | None) -> bool:
     """Whether a tensor has the shape and dtype of another one; like None: those of a step counter."""
     if given is None:
@@ -162,33 +149,6 @@ def _is_like(given: Tensor | None, like: Tensor | None) -> bool:
     if like is None:
         return given.dim() == 0 and given.is_floating_point()
     return (given.shape, given.dtype) == (like.shape, like.dtype)
-
-
-def make_optimizer(parameters: Iterable[torch.nn.Parameter], optimizer: Optimizer) -> torch.optim.Optimizer:
-    """Return the optimiser of a program; each optimiser updates every weight independently of the others."""
-    rate, options = optimizer.learning_rate, dict(optimizer.options)
-    match optimizer.kind:
-        case "adam" | "adamw":
-            make = torch.optim.Adam if optimizer.kind == "adam" else torch.optim.AdamW
-            return make(
-                parameters,
-                lr=rate,
-                betas=(options["beta1"], options["beta2"]),
-                eps=options["epsilon"],
-                weight_decay=options.get("weight_decay", 0.0),
-            )
-        case "sgd":
-            return torch.optim.SGD(
-                parameters, lr=rate, momentum=options["momentum"], weight_decay=options["weight_decay"]
-            )
-        case "rmsprop":
-            return torch.optim.RMSprop(
-                parameters,
-                lr=rate,
-                alpha=options["alpha"],
-                eps=options["epsilon"],
-                momentum=options["momentum"],
-            )
 
 
 def clip_per_network(parameters: Iterable[torch.nn.Parameter], limit: float) -> Tensor:

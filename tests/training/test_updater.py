@@ -15,7 +15,8 @@ from training.samples import TARGET, load_tiny
 from rnnspec.program.nodes import Optimizer
 from rnnspec.runtime.batch import Batch, Engine, Outcome
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.training.optimize import Updater, clip_per_network, make_optimizer
+from rnnspec.training.optimizers import WeightOptimizer
+from rnnspec.training.updater import Updater, clip_per_network
 
 RATE, BETA1, BETA2, EPSILON = 0.1, 0.8, 0.9, 1e-3
 
@@ -23,13 +24,55 @@ RATE, BETA1, BETA2, EPSILON = 0.1, 0.8, 0.9, 1e-3
 def steps_of(kind: Any, **options: float) -> list[float]:
     """Three steps of an optimiser on the loss w^2 / 2, whose gradient is w, from w = 1."""
     weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
-    optimizer = make_optimizer([weight], Optimizer((), kind, RATE, tuple(options.items())))
+    optimizer = WeightOptimizer([weight], Optimizer((), kind, RATE, tuple(options.items())))
     taken = []
     for _ in range(3):
         weight.grad = weight.detach().clone()
         optimizer.step()
         taken.append(weight.item())
     return taken
+
+
+TORCH: dict[Any, tuple[Any, dict[str, Any], dict[str, float]]] = {
+    "adam": (
+        torch.optim.Adam,
+        {"betas": (BETA1, BETA2), "eps": EPSILON},
+        {"beta1": BETA1, "beta2": BETA2, "epsilon": EPSILON},
+    ),
+    "adamw": (
+        torch.optim.AdamW,
+        {"betas": (BETA1, BETA2), "eps": EPSILON, "weight_decay": 0.3},
+        {"beta1": BETA1, "beta2": BETA2, "epsilon": EPSILON, "weight_decay": 0.3},
+    ),
+    "sgd": (
+        torch.optim.SGD,
+        {"momentum": 0.5, "weight_decay": 0.3},
+        {"momentum": 0.5, "weight_decay": 0.3},
+    ),
+    "rmsprop": (
+        torch.optim.RMSprop,
+        {"alpha": 0.9, "eps": EPSILON, "momentum": 0.5},
+        {"alpha": 0.9, "epsilon": EPSILON, "momentum": 0.5},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TORCH)
+def test_updates_are_those_of_torch_to_the_bit(kind: Any) -> None:
+    make, theirs, options = TORCH[kind]
+    generator = torch.Generator().manual_seed(1)
+    first, second = (torch.nn.Parameter(torch.linspace(-1, 1, 15).reshape(3, 5)) for _ in range(2))
+    ours = WeightOptimizer([first], Optimizer((), kind, RATE, tuple(options.items())))
+    torchs = make([second], lr=RATE, **theirs)
+    for _ in range(4):
+        first.grad = torch.randn(3, 5, generator=generator)
+        second.grad = first.grad.clone()
+        ours.step()
+        torchs.step()
+    assert torch.equal(first, second)
+    state = torchs.state[second]
+    assert set(ours.state[first]) == {name for name, value in state.items() if value is not None}
+    assert all(torch.equal(value, state[name]) for name, value in ours.state[first].items())
 
 
 @pytest.mark.parametrize(("kind", "decay"), [("adam", 0.0), ("adamw", 0.3)])
