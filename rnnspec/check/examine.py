@@ -85,10 +85,15 @@ def specification_of(
     return spec
 
 
+def is_fragment(document: Document) -> bool:
+    """Return whether a document has no name: it is a part for others to extend, and is no complete spec."""
+    return "name" not in document.tree.entries
+
+
 def examine(document: Document, problems: Problems) -> Program | None:
     """Validate, lower and check a document.  Returns None if it has errors or is a fragment."""
     spec = validate(document, problems)
-    if "name" not in document.tree.entries:
+    if is_fragment(document):
         check_calls_of_fragment(document, problems)
         return None
     program = None if spec is None else lower(spec, document, problems)

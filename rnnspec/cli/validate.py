@@ -53,17 +53,18 @@ def command(
         complain(f"There are no specs in {' '.join(paths)}.", "A spec is a file *.yaml or *.yml.")
         raise typer.Exit(USAGE)
 
-    from rnnspec.check.examine import examine
+    from rnnspec.check.examine import examine, is_fragment
     from rnnspec.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Problems, render_github, render_json
     from rnnspec.syntax.compose import compose
 
     found: dict[Diagnostic, None] = {}
-    wrong = more = 0
+    wrong = more = fragments = 0
     for file in files:
         problems = Problems()
         document = compose(file, overlays or (), settings or (), problems=problems)
         if document is not None:
             examine(document, problems)
+            fragments += is_fragment(document)
         # A problem of a shared base is found once for each spec that extends it.
         for problem in problems.sorted():
             found[replace(problem, severity="error") if strict else problem] = None
@@ -76,7 +77,7 @@ def command(
     elif found:
         print(render_github(found))
     errors = sum(problem.severity == "error" for problem in found)
-    note(_summary(len(files), wrong, errors, len(found) - errors))
+    note(_summary(len(files), wrong, errors, len(found) - errors, fragments))
     if more:
         note(f"and {count(more, 'problem')} more, not shown: {MAX_DIAGNOSTICS} of a spec are enough at once")
     raise typer.Exit(code_of(found))
@@ -91,8 +92,12 @@ def _specs(path: str) -> list[str]:
     return [str(file) for file in below if not any(p.startswith(".") for p in file.relative_to(root).parts)]
 
 
-def _summary(files: int, wrong: int, errors: int, warnings: int) -> str:
+def _summary(files: int, wrong: int, errors: int, warnings: int, fragments: int) -> str:
     notes = f", with {count(warnings, 'warning')}" if warnings else ""
     if not wrong:
-        return f"{count(files, 'spec')} {'is' if files == 1 else 'are'} fine{notes}"
+        if fragments == files == 1:
+            return f"this fragment is fine{notes}; it has no name, so it was not checked as a whole spec"
+        what = "a fragment" if fragments == 1 else "fragments"
+        parts = f", {fragments} of them {what} without a name" if fragments else ""
+        return f"{count(files, 'spec')} {'is' if files == 1 else 'are'} fine{parts}{notes}"
     return f"{count(errors, 'error')} in {wrong} of {count(files, 'spec')}{notes}"

@@ -33,6 +33,9 @@ task: {epochs: {stimulus: {duration: 110 ms}}}
 """
 
 
+FRAGMENT = "1 of them a fragment without a name"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_tiny(tmp_path)
@@ -41,7 +44,19 @@ def folder(tmp_path: Path) -> Path:
 
 def test_fine(folder: Path) -> None:
     answer = rnnspec("validate", folder)
-    assert (answer.code, answer.out, answer.err) == (0, "", "2 specs are fine\n")
+    assert (answer.code, answer.out, answer.err) == (
+        0,
+        "",
+        f"2 specs are fine, {FRAGMENT}\n",
+    )
+
+
+def test_a_name_that_is_forgotten_shows(folder: Path) -> None:
+    text = (folder / "tiny.yaml").read_text()
+    (folder / "tiny.yaml").write_text(text.replace("name: tiny\n", ""))
+    answer = rnnspec("validate", folder / "tiny.yaml")
+    said = "this fragment is fine; it has no name, so it was not checked as a whole spec\n"
+    assert (answer.code, answer.out, answer.err) == (0, "", said)
 
 
 def test_errors(folder: Path) -> None:
@@ -66,7 +81,10 @@ def test_a_problem_of_a_base_is_reported_once(folder: Path) -> None:
 def test_warnings(folder: Path) -> None:
     (folder / "odd.yaml").write_text(ODD)
     answer = rnnspec("validate", folder)
-    assert (answer.code, answer.err) == (0, "3 specs are fine, with 1 warning\n")
+    assert (answer.code, answer.err) == (
+        0,
+        f"3 specs are fine, {FRAGMENT}, with 1 warning\n",
+    )
     assert "warning[RS216]" in answer.out
     answer = rnnspec("validate", folder, "--strict")
     assert (answer.code, answer.err) == (1, "1 error in 1 of 3 specs\n")
@@ -91,7 +109,7 @@ def test_what_is_searched(folder: Path) -> None:
     (folder / ".hidden").mkdir()
     (folder / ".hidden" / "x.yaml").write_text("nonsense")
     (folder / "notes.txt").write_text("nonsense")
-    assert rnnspec("validate", folder).err == "2 specs are fine\n"
+    assert rnnspec("validate", folder).err == f"2 specs are fine, {FRAGMENT}\n"
     (folder / "empty").mkdir()
     answer = rnnspec("validate", folder / "empty")
     assert answer.code == 2
