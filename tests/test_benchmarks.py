@@ -191,13 +191,13 @@ def test_the_script(
 ) -> None:
     monkeypatch.setattr(train_step, "Workload", partial(replace, SMALL))
     file = tmp_path / "numbers.json"
-    words = ["--networks", "1", "--repeats", "1", "--threads", "1", "--peers", "torch"]
+    words = ["--networks", "1", "--repeats", "1", "--threads", "1", "--peers", "torch,rnnspec-torch"]
     train_step.main([*words, "--json", str(file)])
     result = json.loads(file.read_text())
-    assert list(result["peers"]) == ["torch"]
-    row = result["peers"]["torch"]
+    assert list(result["peers"]) == ["torch", "rnnspec-torch"]
+    row = result["peers"]["rnnspec-torch"]
     assert row["share_of_matrix_rate"] == pytest.approx(1 / row["times_the_arithmetic"])
-    assert row["ratio_to"]["torch"] == 1
+    assert row["ratio_to"]["rnnspec-torch"] == 1
     assert "plain torch loop" in capsys.readouterr().out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -272,6 +273,15 @@ def test_a_skip_bridges_an_epoch_without_gradient(tmp_path: Path) -> None:
     # 5 steps of `early`, the skip, and the 40 steps after `fixation`.
     assert "cut by an epoch without gradient: later epochs cannot learn from earlier ones" in text
     assert "; at least 46 steps and skips in the first stage" in text
+
+
+def test_compile_shows_the_command_of_the_compiler(folder: Path) -> None:
+    answer = rnnspec("compile", folder / "tiny.yaml", "-v")
+    assert answer.code == 0
+    # The report is broken into lines, also within words.
+    shown = "".join(answer.out.split())
+    assert "".join(("-march=native", *os.environ["RNNSPEC_CXXFLAGS"].split())) in shown
+    assert "cachedin" + os.environ["RNNSPEC_CACHE"] in shown
 
 
 def test_compile(folder: Path) -> None:

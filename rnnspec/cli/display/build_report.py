@@ -10,7 +10,7 @@ from fractions import Fraction
 from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
-from rnnspec.runtime.compiled.toolchain import FLAGS, NATIVE, find_compiler, users_flags
+from rnnspec.runtime.compiled.toolchain import find_compiler
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
 from rnnspec.runtime.stages import stage_at
@@ -45,7 +45,7 @@ def describe_kernel(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
     kernel = chosen.kernel
     if kernel is None:
         return
-    yield "compiler", shlex.join((*find_compiler().command, *FLAGS, NATIVE, *users_flags()))
+    yield "compiler", shlex.join((*find_compiler().command, *kernel.origin.flags))
     yield "cached in", str(kernel.library.path.parent)
 
 
