@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import multiprocessing
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +19,7 @@ import peers
 import pytest
 import torch
 import train_step
+from cli.command import run_process
 from workload import (
     BETA_1,
     BETA_2,
@@ -189,6 +193,10 @@ def test_sizes() -> None:
 def test_the_script(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Forks of one process that has imported torch, which takes seconds.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["peers", "torch", "rnnspec.runtime.simulation"])
+    monkeypatch.setattr(peers.multiprocessing, "get_context", lambda method: forked)
     monkeypatch.setattr(train_step, "Workload", partial(replace, SMALL))
     file = tmp_path / "numbers.json"
     words = ["--networks", "1", "--repeats", "1", "--threads", "1", "--peers", "torch,rnnspec-torch"]
@@ -222,7 +230,20 @@ def test_every_point_of_the_curves_is_a_spec(quick: bool) -> None:
             assert sum(mean_epoch_steps(program)) == point.x
 
 
-def test_a_point_is_measured_in_a_fresh_process() -> None:
+#: What `python FILE ARGUMENTS` does, as a script that is run in a fork of an interpreter that has torch.
+RUN = """
+import os, runpy, sys
+del sys.argv[0]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_point_is_measured_in_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forked(words: Sequence[str], *, check: bool, **options: Any) -> subprocess.CompletedProcess[Any]:
+        return run_process([words[0], "-c", RUN, *words[1:]], **options)
+
+    monkeypatch.setattr(curves.subprocess, "run", forked)
     small = replace(SMALL, networks=1)
     good = curves.Point("networks", 1, str(SPEC), tuple(small.settings()), "torch", 1)
     bad = replace(good, curve="steps", spec="nonsense.yaml", target="cpu")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from comparison import assert_agree
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from random_specs import specs
 
@@ -22,9 +23,7 @@ from rnnspec.runtime.targets import Target
 from rnnspec.syntax.compose import compose_text
 from rnnspec.syntax.dump import dump
 
-relaxed = settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+RELAXED = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 def lowered(document: dict[str, Any]) -> tuple[Program | None, Problems]:
@@ -45,7 +44,7 @@ def compare(target: Target, document: dict[str, Any], purpose: Any, modified: bo
 PURPOSES = st.sampled_from(["train", "evaluate"])
 
 
-@settings(relaxed, max_examples=25)
+@examples(15, suppress_health_check=RELAXED)
 @given(specs(), PURPOSES, st.booleans())
 def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, modified: bool) -> None:
     compare("torch", document, purpose, modified, 4)
@@ -55,7 +54,7 @@ def test_torch_agrees_with_the_oracle(document: dict[str, Any], purpose: Any, mo
 SEQUENCES = st.integers(1, 6)
 
 
-@settings(relaxed, max_examples=5)
+@examples(3, suppress_health_check=RELAXED)
 @given(specs(), PURPOSES, st.booleans(), SEQUENCES)
 def test_cpu_agrees_with_the_oracle(
     document: dict[str, Any], purpose: Any, modified: bool, sequences: int
@@ -65,7 +64,7 @@ def test_cpu_agrees_with_the_oracle(
 
 
 @pytest.mark.slow
-@settings(relaxed, max_examples=60, derandomize=False, print_blob=True)
+@examples(60, derandomize=False, print_blob=True, suppress_health_check=RELAXED)
 @given(specs(), PURPOSES, st.booleans(), SEQUENCES)
 def test_cpu_agrees_with_the_oracle_on_many(
     document: dict[str, Any], purpose: Any, modified: bool, sequences: int
@@ -73,7 +72,7 @@ def test_cpu_agrees_with_the_oracle_on_many(
     compare("cpu", document, purpose, modified, sequences)
 
 
-@settings(relaxed, max_examples=60)
+@examples(30, suppress_health_check=RELAXED)
 @given(specs())
 def test_same_spec_same_program(document: dict[str, Any]) -> None:
     first, second = lowered(document)[0], lowered(copy.deepcopy(document))[0]
@@ -103,7 +102,7 @@ ANYTHING = st.one_of(
 )
 
 
-@settings(relaxed, max_examples=250)
+@examples(150, suppress_health_check=RELAXED)
 @given(specs(), st.data())
 def test_broken_specs_end_in_diagnostics(document: dict[str, Any], data: st.DataObject) -> None:
     """Replace, remove or add somewhere: whatever comes of it has a code, and no traceback."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from syntax.composing import Write, composed, formatted, merged, reread
 
@@ -424,7 +425,7 @@ SETTINGS = st.text("abtask.=[]{}:,->1 \n'\x00", max_size=20) | st.lists(NAMES, m
 
 
 @given(DOCUMENTS, st.lists(DOCUMENTS, max_size=2), st.lists(SETTINGS, max_size=3))
-@settings(max_examples=300, deadline=None)
+@examples(150)
 def test_anything_is_composed_or_refused(
     tmp_path_factory: pytest.TempPathFactory,
     base: dict[str, object],

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from syntax.composing import reread
 
@@ -102,7 +103,7 @@ VALUES = st.recursive(
 @example({"": {"": [[[]]]}})
 @example({"a": ["0:?"]})
 @example({"---": "...", "...": "---", "%a": "? b"})
-@settings(max_examples=300, deadline=None)
+@examples(150)
 def test_dump_reads_as_the_same_value(value: dict[str, object]) -> None:
     text = dump(value)
     again = reread(text)

@@ -6,7 +6,8 @@ import ast
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnspec.syntax.expression import (
@@ -314,7 +315,7 @@ PIECES += [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map(" ".join) | st.text(max_size=60))
-@settings(max_examples=1500, deadline=None)
+@examples(300)
 def test_anything_is_a_tree_or_an_expression_error(text: str) -> None:
     try:
         places = [(node.start, node.end) for node in walk(parse(text))]
@@ -339,7 +340,7 @@ def build(leaves: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(st.recursive(st.sampled_from(["a", "b", "1", "2.5"]), build, max_leaves=12))
-@settings(max_examples=400, deadline=None)
+@examples(150)
 def test_the_tree_is_the_one_that_python_sees(text: str) -> None:
     assert shape(parse(text)) == python_shape(ast.parse(text, mode="eval").body)
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from syntax.reading import read, walk
 
@@ -183,20 +184,20 @@ def check_whatever_is_read(data: str | bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@examples(100)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     check_whatever_is_read(data)
 
 
 @given(st.text(max_size=100))
-@settings(max_examples=200, deadline=None)
+@examples(100)
 def test_any_text_is_read_or_refused(text: str) -> None:
     check_whatever_is_read(text)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 @example("a: |\n  x")
-@settings(max_examples=1000, deadline=None)
+@examples(300)
 def test_any_pieces_of_yaml_are_read_or_refused(text: str) -> None:
     check_whatever_is_read(text)
 
@@ -208,7 +209,7 @@ def test_any_pieces_of_yaml_are_read_or_refused(text: str) -> None:
         max_size=3,
     )
 )
-@settings(max_examples=500, deadline=None)
+@examples(150)
 def test_a_damaged_spec_is_read_or_refused(edits: list[tuple[int, int, str]]) -> None:
     text = SPEC
     for start, length, piece in edits:
@@ -230,6 +231,6 @@ VALUES = st.recursive(
 
 
 @given(VALUES.filter(lambda value: value is not None))
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_json_means_in_yaml_what_it_means_in_json(value: object) -> None:
     assert read(json.dumps(value)) == (value, [])

@@ -22,8 +22,8 @@ def resident() -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
 def test_results_are_given_back() -> None:
-    """40 iterations with 3 MB of gradients, all kept by a node of the graph that its own results held."""
-    settings = ["network.dt=50 ms", "training.networks=100", "training.batch=1"]
+    """20 iterations with 6 MB of gradients, all kept by a node of the graph that its own results held."""
+    settings = ["network.dt=100 ms", "training.networks=200", "training.batch=1"]
     simulation = Simulation(load(SPECS / "go.yaml", settings=settings).program, target="cpu")
 
     def iterate() -> None:
@@ -33,7 +33,7 @@ def test_results_are_given_back() -> None:
     for _ in range(5):
         iterate()
     before = resident()
-    for _ in range(40):
+    for _ in range(20):
         iterate()
     assert resident() - before < 40e6
 
