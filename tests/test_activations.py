@@ -15,7 +15,7 @@ from runtime.programs import target as aim
 from runtime.programs import task, wired
 from torch import Tensor
 
-from rnnspec.codegen.cpu.activations import STATEMENTS
+from rnnspec.codegen.cpp.activations import STATEMENTS
 from rnnspec.codegen.torch.activations import TORCH
 from rnnspec.program.nodes import Activation, Program
 from rnnspec.runtime.activations import OPERATIONS, activate

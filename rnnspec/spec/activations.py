@@ -1,7 +1,7 @@
 """The activation functions of the language: one entry each, and all that is true of it on every target.
 
 The code that computes it stands beside each target: `runtime/activations.py` (the reference),
-`codegen/torch/activations.py` and `codegen/cpu/activations.py`.
+`codegen/torch/activations.py` and `codegen/cpp/activations.py`.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class CppWriter(ExpressionWriter):
 
     units: of the channel that is written, 1 if it is a number.  column: the first column of w_in that
     white() drives.  stream: the trial and the network that random calls are drawn for.  lines: what must
-    stand before the statement that holds the expressions.
+    stand before the statement that holds the expressions.  rings: the sizes of the vectors that angle() is
+    applied to.
     """
 
     units: int = 1
@@ -42,6 +43,7 @@ class CppWriter(ExpressionWriter):
     stream: str = ""
     lines: list[str] = field(default_factory=list)
     whites: set[int] = field(default_factory=set)
+    rings: set[int] = field(default_factory=set)
     locals: int = 0
 
     language = CPP
@@ -111,6 +113,8 @@ class CppWriter(ExpressionWriter):
         """Return angle() or argmax() of an output, or of what is computed from one."""
         size = vector.type.size or 1
         self.functions.add(function)
+        if function == "angle":
+            self.rings.add(size)
         if isinstance(vector, Output) and vector.type.size is not None:
             return Code(f"{function}<{size}>(y + at::{variable(vector.name)})")
         units, self.units = self.units, size

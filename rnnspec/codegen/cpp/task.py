@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnnspec.codegen.code import WIDTH
@@ -86,20 +87,46 @@ def variable_names(program: Program) -> tuple[str, ...]:
 
 
 def task_context(program: Program) -> dict[str, object]:
-    """Return what the templates language.cpp.j2 and task.cpp.j2 need: `calls` and `task`."""
+    """Return what the templates language.cpp.j2 and task.cpp.j2 need: `calls`, `rings` and `task`."""
     writer = _TaskWriter(program)
     task = writer.task()
-    return {"calls": CPP.with_callees(writer.calls), "task": task}
+    return {
+        "calls": CPP.with_callees(writer.calls),
+        "rings": tuple(map(_ring, sorted(writer.rings))),
+        "task": task,
+    }
+
+
+@dataclass(frozen=True)
+class Ring:
+    """The preferred directions 2 pi i / units of a ring: lines of their sines and cosines."""
+
+    units: int
+    sines: tuple[str, ...]
+    cosines: tuple[str, ...]
+
+
+def _ring(units: int) -> Ring:
+    directions = [2 * math.pi * i / units for i in range(units)]
+
+    def lines(function: Callable[[float], float]) -> tuple[str, ...]:
+        return tuple(textwrap.wrap(", ".join(repr(function(x)) for x in directions), WIDTH - 8))
+
+    return Ring(units, lines(math.sin), lines(math.cos))
 
 
 class _TaskWriter:
-    """Writes the functions of one task; calls: the functions that the source must define for them."""
+    """Writes the functions of one task.
+
+    calls: the functions that the source must define for them.  rings: the sizes of rings that they decode.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.timeline = program.timeline
         self.shared = duration_draws(program.timeline)
         self.calls: set[str] = set()
+        self.rings: set[int] = set()
         self.inputs = {channel.name: channel for channel in program.network.inputs}
         self.outputs = {channel.name: channel for channel in program.network.outputs}
         columns = {
@@ -248,6 +275,7 @@ class _TaskWriter:
             block = [*_taken(writer), *statements]
             lines += ["{", *(f"    {line}" for line in block), "}"] if len(block) > len(statements) else block
             whole.functions |= writer.functions
+            whole.rings |= writer.rings
         return whole, lines
 
     def _judge(self, name: str, value: Expression | None, doc: str) -> CppFunction | None:
@@ -261,6 +289,7 @@ class _TaskWriter:
     ) -> CppFunction:
         """Lay out a function, which takes no more than what it uses."""
         self.calls |= writer.functions
+        self.rings |= writer.rings
         given = [f"const double {variable(n)} = y[at::{variable(n)}];" for n in writer.outputs]
         body = [*given, *lines]
         used = [

@@ -8,10 +8,10 @@ from typing import Literal
 
 from rnnspec.codegen.code import WIDTH
 from rnnspec.codegen.cpp.task import task_context
-from rnnspec.codegen.cpu import arguments
-from rnnspec.codegen.cpu.activations import VectorFunction, vector_function
-from rnnspec.codegen.cpu.bands import Band, Place, bands_of, places_of
-from rnnspec.codegen.cpu.objective import boolean, objective, penalties
+from rnnspec.codegen.cpp import arguments
+from rnnspec.codegen.cpp.activations import VectorFunction, vector_function
+from rnnspec.codegen.cpp.bands import Band, Place, bands_of, places_of
+from rnnspec.codegen.cpp.objective import boolean, objective, penalties
 from rnnspec.codegen.documentation import title
 from rnnspec.codegen.render import render
 from rnnspec.program.nodes import Matrix, Network, Program

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
-from rnnspec.codegen.cpu.arguments import RECORDS, Type
+from rnnspec.codegen.cpp.arguments import RECORDS, Type
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
 from rnnspec.runtime.batch import Batch, Outcome, inputs_differ

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from rnnspec.codegen.cpp.task import variable_names
-from rnnspec.codegen.cpu.arguments import ARGUMENTS, Argument, layout
+from rnnspec.codegen.cpp.arguments import ARGUMENTS, Argument, layout
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
@@ -30,7 +30,7 @@ def members(arguments: Sequence[Argument]) -> list[tuple[str, type[ctypes._Simpl
 
 
 class Arguments(ctypes.Structure):
-    """The arguments of a kernel; `codegen/cpu/arguments.py` says what each is."""
+    """The arguments of a kernel; `codegen/cpp/arguments.py` says what each is."""
 
     _fields_ = members(ARGUMENTS)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnspec.codegen.cpu.arguments import ARGUMENTS, RECORDS, Argument, of_role
+from rnnspec.codegen.cpp.arguments import ARGUMENTS, RECORDS, Argument, of_role
 from rnnspec.runtime.cpu.kernel import KERNELS, Arguments, Kernel
 
 #: The weights, in the order of the table.
@@ -45,7 +45,7 @@ def _simulate(*values: Any) -> tuple[Tensor, ...]:
     """Simulate one batch of the networks of a kernel.
 
     kernel: its name.  gradient, record: whether gradients and activity are wanted; the results that are not
-    wanted are empty.  All other arguments and results: `codegen/cpu/arguments.py`.
+    wanted are empty.  All other arguments and results: `codegen/cpp/arguments.py`.
     """
     given = dict(zip(GIVEN, values, strict=True))
     kernel = _loaded(given["kernel"])

@@ -11,7 +11,7 @@ import torch
 from support import program
 
 from rnnspec.codegen.cpu import arguments as table
-from rnnspec.codegen.cpu.arguments import ARGUMENTS, Argument
+from rnnspec.codegen.cpp.arguments import ARGUMENTS, Argument
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from rnnspec.codegen.cpu.activations import vector_function
+from rnnspec.codegen.cpp.activations import vector_function
 from rnnspec.codegen.render import checked
 from rnnspec.program.nodes import OutputChannel
 from rnnspec.spec.activations import ACTIVATIONS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rnnspec.codegen.constants import literal
-from rnnspec.codegen.cpu.bands import Band
+from rnnspec.codegen.cpp.bands import Band
 from rnnspec.codegen.render import checked
 from rnnspec.program.expression_nodes import walk
 from rnnspec.program.nodes import Epoch, Program
