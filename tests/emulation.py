@@ -20,7 +20,7 @@ import torch
 
 from rnnspec.runtime.compiled.cache import SOURCE
 from rnnspec.runtime.compiled.toolchain import FLAGS
-from rnnspec.runtime.cpu.kernel import Arguments, Kernel
+from rnnspec.runtime.cpu.kernel import Arguments, CpuKernel
 
 CROSS, EMULATOR = shlex.split(os.environ["CROSS"]), shlex.split(os.environ["EMULATOR"])
 AROUND = Path(__file__).with_suffix(".cpp")
@@ -39,7 +39,7 @@ def _remembered(tensor: torch.Tensor) -> int:
     return address
 
 
-def _program(kernel: Kernel) -> Path:
+def _program(kernel: CpuKernel) -> Path:
     """Return the program of a kernel, compiled at first use."""
     program = Path(_folder.name) / kernel.name
     if not program.exists():
@@ -50,7 +50,7 @@ def _program(kernel: Kernel) -> Path:
     return program
 
 
-def _simulate(kernel: Kernel, arguments: Arguments) -> None:
+def _simulate(kernel: CpuKernel, arguments: ctypes.Structure) -> None:
     global _calls
     _calls += 1
     arguments.threads = 1
@@ -73,7 +73,7 @@ def _simulate(kernel: Kernel, arguments: Arguments) -> None:
 
 def pytest_configure() -> None:
     _patch.setattr(torch.Tensor, "data_ptr", _remembered)
-    _patch.setattr(Kernel, "simulate", _simulate)
+    _patch.setattr(CpuKernel, "call", _simulate)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

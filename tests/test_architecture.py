@@ -88,6 +88,7 @@ OTHERWISE = {
     ("codegen/torch/language.py", "torch"): "a name in the generated module",
     ("runs/circumstances.py", "torch"): "the version of the package",
     ("runtime/compiled/toolchain.py", "cpu"): "a fact about the processor",
+    ("runtime/cpu/kernel.py", "cpu"): "a device",
     ("runtime/device.py", "cpu"): "a device",
 }
 

@@ -13,7 +13,7 @@ from support import program
 
 from rnnspec.catalogue import minimal
 from rnnspec.runtime.batch import Batch, Stage
-from rnnspec.runtime.cpu.engine import _clock
+from rnnspec.runtime.compiled.engine import _clock
 from rnnspec.runtime.targets import Target
 
 #: A value in time, two skips and noise: all that depends on the length of a step.

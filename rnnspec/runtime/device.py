@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from rnnspec.errors import RequestError
-from rnnspec.runtime.cpu.kernel import Real
+from rnnspec.codegen.cpp.kernel import Real
 
 #: The types of number that a training may be done in.
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

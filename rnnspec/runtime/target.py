@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
-    from rnnspec.runtime.cpu.kernel import Kernel, Real
+    from rnnspec.codegen.cpp.kernel import Real
+    from rnnspec.runtime.compiled.kernel import Kernel
 
 
 @dataclass(frozen=True)

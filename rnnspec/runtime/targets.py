@@ -15,7 +15,8 @@ from rnnspec.runtime.torch.target import TORCH, TORCHSCRIPT
 if TYPE_CHECKING:
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
-    from rnnspec.runtime.cpu.kernel import Kernel, Real
+    from rnnspec.codegen.cpp.kernel import Real
+    from rnnspec.runtime.compiled.kernel import Kernel
 
 Target = Literal["cpu", "torch", "torchscript", "reference"]
 TARGETS: tuple[Target, ...] = get_args(Target)

@@ -7,6 +7,7 @@ the segments of each table, and the landings of all tables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,10 @@ Type = Literal["int64", "double", "real", "int32", "uint8", "Segment", "Landing"
 
 #: given: an input.  optional: an input that may be absent.  result: an output, in memory that is 0 before.
 #: recorded, gradient: an output that is present if the caller wants recorded activity, or gradients.
-Role = Literal["given", "optional", "result", "recorded", "gradient"]
+#: scratch, scratch of gradient: memory of the kernel, which the caller allocates; the latter is 0 before.
+Role = Literal[
+    "given", "optional", "result", "recorded", "gradient", "scratch", "scratch of gradient"
+]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Argument:
     def comment(self) -> str:
         """The axes, whether it may be absent, and the meaning."""
         axes = f"({', '.join(self.axes)}) " if self.axes is not None else ""
-        absent = {"optional": "or null: ", "recorded": "or null: ", "gradient": "or null: "}
+        absent = dict.fromkeys(("optional", "recorded", "gradient", "scratch of gradient"), "or null: ")
         return f"{axes}{absent.get(self.role, '')}{self.meaning}"
 
 
@@ -95,63 +99,65 @@ RECORDS: dict[Type, Record] = {
 }
 
 
-def _number(name: str, type: Type, meaning: str, length_of: str | None = None) -> Argument:
+def number(name: str, type: Type, meaning: str, length_of: str | None = None) -> Argument:
     return Argument(name, type, meaning, length_of=length_of)
 
 
-def _array(name: str, type: Type, axes: str, meaning: str, role: Role = "given") -> Argument:
+def array(name: str, type: Type, axes: str, meaning: str, role: Role = "given") -> Argument:
     return Argument(name, type, meaning, tuple(axes.split(", ")), role)
 
 
 ARGUMENTS: tuple[Argument, ...] = (
     # sizes
-    _number("networks", "int64", "networks of this call", "K"),
-    _number("sequences", "int64", "sequences of each network", "B"),
-    _number("longest", "int64", "steps of the longest sequence", "T"),
-    _number("tables", "int64", "timetables: 1 if all sequences have the same, else B", "tables"),
-    _number("segments", "int64", "segments of each timetable", "segments"),
-    _number("threads", "int64", "at most so many threads"),
+    number("networks", "int64", "networks of this call", "K"),
+    number("sequences", "int64", "sequences of each network", "B"),
+    number("longest", "int64", "steps of the longest sequence", "T"),
+    number("tables", "int64", "timetables: 1 if all sequences have the same, else B", "tables"),
+    number("segments", "int64", "segments of each timetable", "segments"),
+    number("landings", "int64", "landings of the timetable that has most", "most landings"),
+    number("first_gradient", "int64", "the first step with gradient of any sequence; T if there is none"),
+    number("threads", "int64", "at most so many threads"),
     # random numbers
-    _number("first_network", "int64", "the number of network 0 in the whole ensemble"),
-    _number("seed", "int64", "the seed, first word of every key"),
-    _number("noise_key", "int64", "second word of the key for the noise of units"),
-    _number("white_key", "int64", "second word of the key for white noise in inputs"),
-    _number("draws_key", "int64", "second word of the key for the draws of trials"),
+    number("first_network", "int64", "the number of network 0 in the whole ensemble"),
+    number("seed", "int64", "the seed, first word of every key"),
+    number("noise_key", "int64", "second word of the key for the noise of units"),
+    number("white_key", "int64", "second word of the key for white noise in inputs"),
+    number("draws_key", "int64", "second word of the key for the draws of trials"),
     # coefficients
-    _number("dt", "double", "seconds in a step"),
-    _array("alpha", "real", "N", "dt / tau of each unit"),
-    _number(
+    number("dt", "double", "seconds in a step"),
+    array("alpha", "real", "N", "dt / tau of each unit"),
+    number(
         "noise_start", "double", "the standard deviation of Ornstein-Uhlenbeck noise before the first step"
     ),
-    _number("noise_keep", "double", "1 - dt / tau of Ornstein-Uhlenbeck noise"),
-    _array("noise_gain", "real", "N", "the standard deviation of what a step adds to the noise"),
-    _array("clock", "double", "T + 1", "seconds after so many steps"),
-    _array("betas", "double", "skips", "beta of each skip connection"),
-    _number(
+    number("noise_keep", "double", "1 - dt / tau of Ornstein-Uhlenbeck noise"),
+    array("noise_gain", "real", "N", "the standard deviation of what a step adds to the noise"),
+    array("clock", "double", "T + 1", "seconds after so many steps"),
+    array("betas", "double", "skips", "beta of each skip connection"),
+    number(
         "rate_points",
         "double",
         "states with gradient of all sequences, times N: rates are averaged over them",
     ),
     # timetables
-    _array("segment", "Segment", "tables, segments", "the segments, in order of time"),
-    _array("landing_first", "int64", "tables + 1", "where the landings of each timetable begin"),
-    _array("landing", "Landing", "landings", "the landings, in the order in which they are applied"),
+    array("segment", "Segment", "tables, segments", "the segments, in order of time"),
+    array("landing_first", "int64", "tables + 1", "where the landings of each timetable begin"),
+    array("landing", "Landing", "landings", "the landings, in the order in which they are applied"),
     # weights, as they take effect: masked and signed
-    _array("w_rec", "real", "K, N, N", "recurrent weights, to the first unit from the second"),
-    _array("w_in", "real", "K, N, C_in", "input weights"),
-    _array("w_out", "real", "K, C_out, N", "readout weights"),
-    _array("bias", "real", "K, N", "biases of the units"),
-    _array("readout_bias", "real", "K, C_out", "biases of the readout", "optional"),
+    array("w_rec", "real", "K, N, N", "recurrent weights, to the first unit from the second"),
+    array("w_in", "real", "K, N, C_in", "input weights"),
+    array("w_out", "real", "K, C_out, N", "readout weights"),
+    array("bias", "real", "K, N", "biases of the units"),
+    array("readout_bias", "real", "K, C_out", "biases of the readout", "optional"),
     # what else the caller may ask
-    _array("scale", "real", "K", "a factor of the loss and of its gradient", "optional"),
-    _array(
+    array("scale", "real", "K", "a factor of the loss and of its gradient", "optional"),
+    array(
         "of_rates",
         "real",
         "K, B, T, N",
         "a gradient with respect to the rates, added to that of the loss",
         "optional",
     ),
-    _array(
+    array(
         "forced",
         "double",
         "variables, K, B, trials",
@@ -159,21 +165,21 @@ ARGUMENTS: tuple[Argument, ...] = (
         "optional",
     ),
     # results
-    _array("loss", "real", "K", "the loss, penalties included", "result"),
-    _array("mean_rate", "real", "K", "the mean of |r| over the states with gradient", "result"),
-    _array("right", "int32", "K, B, trials, phases", "points at which `correct` holds", "result"),
-    _array("points", "int32", "B, trials, phases", "points at which `correct` is asked", "result"),
-    _array("steps", "int32", "B, trials, phases", "steps of the epochs that have `correct`", "result"),
-    _array("success", "uint8", "K, B, trials", "whether `success` holds", "result"),
-    _array("scored", "uint8", "K, B, trials", "whether `scored` holds", "result"),
-    _array("variables", "double", "K, B, trials, variables", "draws and reads", "result"),
-    _array("rates", "real", "K, B, T, N", "the state after each step", "recorded"),
-    _array("inputs", "real", "K, B, T, C_in", "the inputs during each step", "recorded"),
-    _array("d_w_rec", "real", "K, N, N", "the gradient of the loss with respect to w_rec", "gradient"),
-    _array("d_w_in", "real", "K, N, C_in", "with respect to w_in", "gradient"),
-    _array("d_w_out", "real", "K, C_out, N", "with respect to w_out", "gradient"),
-    _array("d_bias", "real", "K, N", "with respect to bias", "gradient"),
-    _array("d_readout_bias", "real", "K, C_out", "with respect to readout_bias", "gradient"),
+    array("loss", "real", "K", "the loss, penalties included", "result"),
+    array("mean_rate", "real", "K", "the mean of |r| over the states with gradient", "result"),
+    array("right", "int32", "K, B, trials, phases", "points at which `correct` holds", "result"),
+    array("points", "int32", "B, trials, phases", "points at which `correct` is asked", "result"),
+    array("steps", "int32", "B, trials, phases", "steps of the epochs that have `correct`", "result"),
+    array("success", "uint8", "K, B, trials", "whether `success` holds", "result"),
+    array("scored", "uint8", "K, B, trials", "whether `scored` holds", "result"),
+    array("variables", "double", "K, B, trials, variables", "draws and reads", "result"),
+    array("rates", "real", "K, B, T, N", "the state after each step", "recorded"),
+    array("inputs", "real", "K, B, T, C_in", "the inputs during each step", "recorded"),
+    array("d_w_rec", "real", "K, N, N", "the gradient of the loss with respect to w_rec", "gradient"),
+    array("d_w_in", "real", "K, N, C_in", "with respect to w_in", "gradient"),
+    array("d_w_out", "real", "K, C_out, N", "with respect to w_out", "gradient"),
+    array("d_bias", "real", "K, N", "with respect to bias", "gradient"),
+    array("d_readout_bias", "real", "K, C_out", "with respect to readout_bias", "gradient"),
 )
 
 
@@ -182,8 +188,8 @@ def of_role(*roles: Role) -> tuple[str, ...]:
     return tuple(argument.name for argument in ARGUMENTS if argument.role in roles)
 
 
-def layout() -> str:
+def layout(arguments: Sequence[Argument]) -> str:
     """Return a hash of the memory layout: a kernel and its caller check that theirs are the same."""
     records = [f"{name} {' '.join(record.fields)}" for name, record in RECORDS.items()]
-    members = [argument.declaration for argument in ARGUMENTS]
+    members = [argument.declaration for argument in arguments]
     return sha256("\n".join(records + members).encode())[:16]

@@ -86,6 +86,13 @@ def variable_names(program: Program) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*draws, *reads]))
 
 
+def varying_columns(program: Program) -> tuple[int, ...]:
+    """Return the columns of w_in whose input varies within some epoch, in order."""
+    inputs = {channel.name: channel for channel in program.network.inputs}
+    drives = [drive for epoch in program.timeline.epochs for drive in changing(epoch)]
+    return tuple(sorted({column for drive in drives for column in _columns(inputs[drive.channel])}))
+
+
 def task_context(program: Program) -> dict[str, object]:
     """Return what the templates language.cpp.j2 and task.cpp.j2 need: `calls`, `rings` and `task`."""
     writer = _TaskWriter(program)
@@ -129,13 +136,7 @@ class _TaskWriter:
         self.rings: set[int] = set()
         self.inputs = {channel.name: channel for channel in program.network.inputs}
         self.outputs = {channel.name: channel for channel in program.network.outputs}
-        columns = {
-            column
-            for epoch in self.timeline.epochs
-            for drive in changing(epoch)
-            for column in _columns(self.inputs[drive.channel])
-        }
-        self.varying = tuple(sorted(columns))
+        self.varying = varying_columns(program)
 
     def task(self) -> TaskSource:
         """Write everything."""

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-from dataclasses import dataclass
 from typing import Literal
 
-from rnnspec.codegen.code import WIDTH
-from rnnspec.codegen.cpp.task import task_context
-from rnnspec.codegen.cpp import arguments
-from rnnspec.codegen.cpp.activations import VectorFunction, vector_function
-from rnnspec.codegen.cpp.bands import Band, Place, bands_of, places_of
-from rnnspec.codegen.cpp.objective import boolean, objective, penalties
-from rnnspec.codegen.documentation import title
+from rnnspec.codegen.cpp.arguments import ARGUMENTS, layout
+from rnnspec.codegen.cpp.kernel import kernel_context
 from rnnspec.codegen.render import render
-from rnnspec.program.nodes import Matrix, Network, Program
-from rnnspec.spec.activations import ACTIVATIONS
+from rnnspec.program.nodes import Program
 
 #: Up to so many units, so many sequences are simulated together.  The order of sums depends on it, so it must
 #: be the same on every machine.
@@ -24,97 +16,10 @@ _GROUPS = ((128, 4), (256, 8), (1 << 30, 16))
 
 def emit_cpu(program: Program, real: Literal["float", "double"] = "float") -> str:
     """Return the source of `kernel.cpp`; the same program gives the same bytes."""
-    constants = network_constants(program.network)
-    return render(
-        "cpu/kernel.cpp.j2",
-        {
-            "title": textwrap.fill(title(program), WIDTH, initial_indent="// ", subsequent_indent="// "),
-            "real": real,
-            "group": group_size(program),
-            "arguments": arguments.ARGUMENTS,
-            "records": arguments.RECORDS,
-            "layout": arguments.layout(),
-            **vars(constants),
-            **vars(objective(program, constants.bands)),
-            **vars(penalties(program)),
-            **task_context(program),
-        },
-    )
+    context = kernel_context(program, real, ARGUMENTS)
+    return render("cpu/kernel.cpp.j2", {**context, "group": group_size(program), "layout": layout(ARGUMENTS)})
 
 
 def group_size(program: Program) -> int:
     """Return how many sequences are simulated together."""
     return next(size for units, size in _GROUPS if program.network.units <= units)
-
-
-# --- network -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The noise of units.  formula: what a step does to it, as a comment."""
-
-    kind: str
-    formula: str
-
-
-@dataclass(frozen=True)
-class NetworkConstants:
-    """What the templates need to know of the network, under the names that they use.
-
-    driven: the first and last + 1 of the units that have inputs.  read: the same of those that are read out.
-    channels: the output channels.  activations: all functions that are used.  activation: that of the units.
-    rectified, switched: `rectified` and `switch` of the activation of the units, as C++.
-    """
-
-    units: int
-    inputs: int
-    outputs: int
-    driven: tuple[int, int]
-    read: tuple[int, int]
-    bands: tuple[Band, ...]
-    channels: tuple[Place, ...]
-    activations: tuple[VectorFunction, ...]
-    activation: str
-    rectified: str
-    switched: str
-    noise: Noise
-
-
-def network_constants(network: Network) -> NetworkConstants:
-    """Return the constants about the network."""
-    bands, own = bands_of(network.outputs), ACTIVATIONS[network.activation.name]
-    return NetworkConstants(
-        units=network.units,
-        inputs=network.input_units,
-        outputs=network.output_units,
-        driven=_range(network.w_in, rows=True),
-        read=_range(network.w_out, rows=False),
-        bands=bands,
-        channels=places_of(bands),
-        activations=_activations(network),
-        activation=vector_function(network.activation).name,
-        rectified=boolean(own.rectified),
-        switched=boolean(own.switch),
-        noise=_noise(network),
-    )
-
-
-def _activations(network: Network) -> tuple[VectorFunction, ...]:
-    used = (network.activation, *(channel.activation for channel in network.outputs))
-    return tuple(dict.fromkeys(vector_function(a) for a in used if not ACTIVATIONS[a.name].distribution))
-
-
-def _range(matrix: Matrix, rows: bool) -> tuple[int, int]:
-    """Return the first and last + 1 of the units on one side of a matrix that have any connection."""
-    found = [block.rows if rows else block.columns for block in matrix.blocks if block.present]
-    return (min(first for first, _ in found), max(last for _, last in found)) if found else (0, 0)
-
-
-def _noise(network: Network) -> Noise:
-    formula = {
-        "none": "",
-        "ou": "eta(s) = keep eta(s - 1) + gain xi(s), eta(0) = start xi",
-        "white": "gain xi(s)",
-    }
-    return Noise(network.noise.kind, formula[network.noise.kind])

@@ -1,89 +1,67 @@
-"""A compiled kernel of the cpu target: the library of one program, and the structure it is called with."""
+"""The kernel of the cpu target: a library of generated C++, compiled for this machine."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
-from rnnspec.codegen.cpp.task import variable_names
-from rnnspec.codegen.cpp.arguments import ARGUMENTS, Argument, layout
+from torch import Tensor
+
+from rnnspec.codegen.cpp.arguments import ARGUMENTS, layout
+from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import Library, library
+from rnnspec.runtime.compiled.kernel import KERNELS, Durations, Kernel, pointers, structure
 from rnnspec.runtime.compiled.origin import KernelOrigin, kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
 
-#: What numbers are in C++.
-Real = Literal["float", "double"]
-
-_NUMBERS: dict[str, type[ctypes._SimpleCData[Any]]] = {"int64": ctypes.c_int64, "double": ctypes.c_double}
+#: The arguments of a kernel; `codegen/cpp/arguments.py` says what each is.
+Arguments = structure(ARGUMENTS)
 
 
-def members(arguments: Sequence[Argument]) -> list[tuple[str, type[ctypes._SimpleCData[Any]]]]:
-    """Return the members of the C++ struct `Arguments` for ctypes."""
-    return [(a.name, _NUMBERS[a.type] if a.axes is None else ctypes.c_void_p) for a in arguments]
+class CpuKernel(Kernel):
+    """The loaded library of one program and type of number."""
 
+    device = "cpu"
 
-class Arguments(ctypes.Structure):
-    """The arguments of a kernel; `codegen/cpp/arguments.py` says what each is."""
+    def __init__(
+        self, program: Program, real: Real, library: Library, origin: KernelOrigin, functions: ctypes.CDLL
+    ) -> None:
+        super().__init__(program, real, library, origin)
+        self.functions = functions
 
-    _fields_ = members(ARGUMENTS)
+    def simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
+        self.call(Arguments(**numbers, **pointers(arrays)))
 
-
-@dataclass(frozen=True)
-class Kernel:
-    """The loaded library of one program and type of number.
-
-    origin: what its results depend on to the last bit.  variables: the draws and reads, in the order of the
-    kernel.
-    """
-
-    program: Program
-    real: Real
-    library: Library
-    origin: KernelOrigin
-    functions: ctypes.CDLL
-    variables: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.library.fingerprint
-
-    def simulate(self, arguments: Arguments) -> None:
+    def call(self, arguments: ctypes.Structure) -> None:
         """Run one batch; raises MemoryError."""
         if self.functions.rnnspec_simulate(ctypes.byref(arguments)):
             raise MemoryError("there is not enough memory for the activity of a few sequences")
 
-    def durations(self, arguments: Arguments) -> list[list[list[float]]]:
-        """Return the drawn durations of a batch, in seconds: (B, trials, epochs), nan for fixed ones."""
-        timeline = self.program.timeline
-        sequences, trials, epochs = arguments.sequences, timeline.trials, len(timeline.epochs)
+    def durations(self, numbers: Mapping[str, Any]) -> Durations:
+        timeline, sequences = self.program.timeline, numbers["sequences"]
+        trials, epochs = timeline.trials, len(timeline.epochs)
         count = sequences * trials * epochs
         seconds = (ctypes.c_double * count)(*[math.nan] * count)
-        self.functions.rnnspec_durations(ctypes.byref(arguments), seconds)
+        self.functions.rnnspec_durations(ctypes.byref(Arguments(**numbers)), seconds)
         return [
             [seconds[(b * trials + n) * epochs : (b * trials + n + 1) * epochs] for n in range(trials)]
             for b in range(sequences)
         ]
 
 
-#: Loaded kernels by name: what the torch operator finds them by.
-KERNELS: dict[str, Kernel] = {}
-
-
 @lru_cache(maxsize=256)
-def load_kernel(program: Program, real: Real = "float") -> Kernel:
+def load_kernel(program: Program, real: Real = "float") -> CpuKernel:
     """Return the kernel of a program, from the cache of kernels or newly compiled.
 
     Raises RequestError if there is no compiler that can.
     """
-    source = emit_cpu(program, real)
-    flags = users_flags()
+    source, flags = emit_cpu(program, real), users_flags()
     built = library(source, flags)
     origin = kernel_origin(source, find_compiler(), flags)
     try:
@@ -94,7 +72,8 @@ def load_kernel(program: Program, real: Real = "float") -> Kernel:
             "Try another compiler (set CXX to its command), or another cache folder (RNNSPEC_CACHE).",
         ) from None
     functions.rnnspec_layout.restype = ctypes.c_char_p
-    if functions.rnnspec_layout() != layout().encode():
+    if functions.rnnspec_layout() != layout(ARGUMENTS).encode():
         raise RuntimeError("the memory layout of the arguments of the kernel is not that of its caller")
-    kernel = Kernel(program, real, built, origin, functions, variable_names(program))
-    return KERNELS.setdefault(built.fingerprint, kernel)
+    kernel = KERNELS.setdefault(built.fingerprint, CpuKernel(program, real, built, origin, functions))
+    assert isinstance(kernel, CpuKernel)
+    return kernel

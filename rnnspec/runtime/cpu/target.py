@@ -9,7 +9,8 @@ from rnnspec.runtime.target import Source, TargetRecord
 if TYPE_CHECKING:
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
-    from rnnspec.runtime.cpu.kernel import Kernel, Real
+    from rnnspec.codegen.cpp.kernel import Real
+    from rnnspec.runtime.compiled.kernel import Kernel
 
 
 def _engine(program: Program) -> Engine:

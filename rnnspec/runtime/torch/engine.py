@@ -51,7 +51,7 @@ class TorchEngine:
     ) -> Outcome:
         """Simulate one batch with effective weights; see `batch.Engine`."""
         module, program = self.module, self.program
-        table, aligned = self._timetable(weights, batch)
+        table, aligned = self._timetable(batch)
         options: dict[str, Any] = {}
         if program.skips:
             options["betas"] = batch.stage.betas
@@ -94,36 +94,47 @@ class TorchEngine:
             inputs=inputs,
         )
 
-    def _timetable(self, weights: Mapping[str, Tensor], batch: Batch) -> tuple[Timetable, Aligned | None]:
+    def _timetable(self, batch: Batch) -> tuple[Timetable, Aligned | None]:
         """Return the timetable of sequence 0 and, if sequences differ, the aligned one of all."""
         program, stage = self.program, batch.stage
         extra = jitter(program, batch)
-        drawn = self._drawn(weights, batch) if program.timeline.ragged else [None]
+        drawn: Sequence[Sequence[Sequence[float | None]] | None] = [None]
+        if program.timeline.ragged:
+            drawn = drawn_durations(
+                program, key(batch, Stream.DRAWS), batch.first_network, batch.sequences, self.module
+            )
         tables = [
             timetable(program, stage.theta, stage.betas, epoch_steps(program, stage.theta, extra, seconds))
             for seconds in drawn
         ]
         return tables[0], align(tables) if program.timeline.ragged else None
 
-    def _drawn(
-        self, weights: Mapping[str, Tensor], batch: Batch
-    ) -> Sequence[Sequence[Sequence[float | None]]]:
-        """Return the drawn durations of each sequence, trial and epoch, in seconds."""
-        networks = torch.arange(batch.first_network, batch.first_network + len(weights["bias"]))
-        trials = self.module.draw_trials(key(batch, Stream.DRAWS), networks, batch.sequences)
-        seconds = [
-            [
-                epoch.duration(trial).expand(1, batch.sequences, 1, 1).flatten().tolist()
-                if epoch.duration
-                else None
-                for epoch in self.module.EPOCHS[: len(self.program.timeline.epochs)]
-            ]
-            for trial in trials
+
+def drawn_durations(
+    program: Program,
+    key: tuple[int, int],
+    network: int,
+    sequences: int,
+    module: ModuleType | None = None,
+) -> list[list[list[float | None]]]:
+    """Return the drawn durations of each sequence, trial and epoch in seconds; None for fixed ones.
+
+    key: of the draws of the batch.  network: any, since durations are the same for all networks.  module: the
+    generated module of the program, if the caller has it.
+    """
+    module = load(emit(program)) if module is None else module
+    trials = module.draw_trials(key, torch.tensor([network]), sequences)
+    seconds = [
+        [
+            epoch.duration(trial).expand(1, sequences, 1, 1).flatten().tolist() if epoch.duration else None
+            for epoch in module.EPOCHS[: len(program.timeline.epochs)]
         ]
-        return [
-            [[None if epoch is None else epoch[b] for epoch in trial] for trial in seconds]
-            for b in range(batch.sequences)
-        ]
+        for trial in trials
+    ]
+    return [
+        [[None if epoch is None else epoch[b] for epoch in trial] for trial in seconds]
+        for b in range(sequences)
+    ]
 
 
 def load(source: str, script: bool = False) -> ModuleType:

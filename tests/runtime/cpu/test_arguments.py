@@ -10,16 +10,17 @@ import pytest
 import torch
 from support import program
 
-from rnnspec.codegen.cpu import arguments as table
 from rnnspec.codegen.cpp.arguments import ARGUMENTS, Argument
+from rnnspec.codegen.cpu import kernel as cpu_codegen
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
-from rnnspec.runtime.cpu import engine as cpu_engine
+from rnnspec.runtime.compiled import engine as compiled_engine
+from rnnspec.runtime.compiled import operator as compiled_operator
+from rnnspec.runtime.compiled.kernel import structure
 from rnnspec.runtime.cpu import kernel as cpu_kernel
-from rnnspec.runtime.cpu import operator as cpu_operator
 from rnnspec.runtime.cpu.engine import CpuEngine
-from rnnspec.runtime.cpu.kernel import load_kernel, members
+from rnnspec.runtime.cpu.kernel import load_kernel
 from rnnspec.runtime.initial_weights import initial_weights
 
 NOISY = "network: {noise: {kind: ou, scale: 0.3, tau: 60 ms}, weights: {bias: 'normal(0, 1)'}}"
@@ -31,6 +32,12 @@ def exchanged(*names: str) -> tuple[Argument, ...]:
     """Return the table with two entries in each other's place."""
     one, other = (next(a for a in ARGUMENTS if a.name == name) for name in names)
     return tuple({one: other, other: one}.get(a, a) for a in ARGUMENTS)
+
+
+def exchange(patch: pytest.MonkeyPatch, *names: str) -> None:
+    """Exchange two entries of the table, for the kernel and for its caller."""
+    for module in (cpu_codegen, cpu_kernel):
+        patch.setattr(module, "ARGUMENTS", exchanged(*names))
 
 
 def run(found: Program, engine: CpuEngine) -> tuple[Outcome, list[torch.Tensor]]:
@@ -46,16 +53,12 @@ def test_an_exchange_in_the_table_changes_both_sides(
     found = program(NOISY, SKIPS)
     wanted, wanted_gradients = run(found, CpuEngine(found))
     usual = cpu_kernel.Arguments
-    monkeypatch.setattr(table, "ARGUMENTS", exchanged(*names))
-
-    class Other(ctypes.Structure):
-        _fields_ = members(table.ARGUMENTS)
-
-    for module in (cpu_engine, cpu_kernel, cpu_operator):
-        monkeypatch.setattr(module, "Arguments", Other)
+    other = structure(exchanged(*names))
+    exchange(monkeypatch, *names)
+    monkeypatch.setattr(cpu_kernel, "Arguments", other)
     engine = CpuEngine(found)
     engine._kernels[torch.float32] = load_kernel.__wrapped__(found)
-    assert [getattr(Other, n).offset for n in names] == [getattr(usual, n).offset for n in reversed(names)]
+    assert [getattr(other, n).offset for n in names] == [getattr(usual, n).offset for n in reversed(names)]
     outcome, gradients = run(found, engine)
     assert outcome.rates is not None
     assert wanted.rates is not None
@@ -68,7 +71,7 @@ def test_an_exchange_in_the_table_changes_both_sides(
 def test_a_kernel_with_another_layout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     found = program(NOISY, SKIPS)
     with monkeypatch.context() as patch:
-        patch.setattr(table, "ARGUMENTS", exchanged("alpha", "noise_gain"))
+        exchange(patch, "alpha", "noise_gain")
         source = emit_cpu(found, "float")
     assert source != emit_cpu(found, "float")
     monkeypatch.setattr(cpu_kernel, "emit_cpu", lambda *_: source)
@@ -104,13 +107,13 @@ def test_arrays_that_the_kernel_would_misread_are_refused(
 ) -> None:
     """Also those that no user gives: an error of the engine does not reach memory."""
     found = program(NOISY, SKIPS)
-    simulate = cpu_operator.simulate
+    simulate = compiled_operator.simulate
 
     def changed(**arguments: Any) -> Any:
         value = arguments[name]
         arguments[name] = value[..., None] if wrong == "shape" else value.to(torch.int16)
         return simulate(**arguments)
 
-    monkeypatch.setattr(cpu_engine, "simulate", changed)
+    monkeypatch.setattr(compiled_engine, "simulate", changed)
     with pytest.raises(ValueError, match=f"'{name}' is .*, and the kernel takes"):
         run(found, CpuEngine(found))

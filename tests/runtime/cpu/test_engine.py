@@ -20,9 +20,9 @@ from torch import Tensor
 from rnnspec.check.examine import load
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
-from rnnspec.runtime.cpu import engine as cpu_engine
+from rnnspec.runtime.compiled import engine as compiled_engine
 from rnnspec.runtime.cpu import kernel as cpu_kernel
-from rnnspec.runtime.cpu import operator as cpu_operator
+from rnnspec.runtime.compiled import operator as compiled_operator
 from rnnspec.runtime.cpu.engine import CpuEngine
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
@@ -342,15 +342,15 @@ def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch: pytest.Mon
     batch = Batch(5, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)))
     weights = raw_weights(found, 2, torch.float32)
     asked = []
-    simulate = cpu_operator.simulate
+    simulate = compiled_operator.simulate
 
     def watched(**arguments: Any) -> Any:
         found = simulate(**arguments)
-        named = dict(zip(cpu_operator.RESULTS, found, strict=True))
+        named = dict(zip(compiled_operator.RESULTS, found, strict=True))
         asked.append([named[f"d_{name}"].numel() for name in weights])
         return found
 
-    monkeypatch.setattr(cpu_engine, "simulate", watched)
+    monkeypatch.setattr(compiled_engine, "simulate", watched)
     engine = CpuEngine(found)
     with_gradient = engine.run(weights, batch)
     with torch.no_grad():
@@ -372,7 +372,7 @@ def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch: pytest.Mon
 def arguments(found: Program, dtype: torch.dtype, record: bool) -> dict[str, Any]:
     """Return the arguments of the operator, as the engine gives them for a batch."""
     caught: list[dict[str, Any]] = []
-    simulate = cpu_operator.simulate
+    simulate = compiled_operator.simulate
 
     def watched(**arguments: Any) -> Any:
         caught.append(arguments)
@@ -380,7 +380,7 @@ def arguments(found: Program, dtype: torch.dtype, record: bool) -> dict[str, Any
 
     batch = Batch(3, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_engine, "simulate", watched)
+        patch.setattr(compiled_engine, "simulate", watched)
         CpuEngine(found).run(raw_weights(found, 2, dtype), batch, record=record)
     return caught[0]
 
@@ -391,7 +391,7 @@ def test_the_operator_is_a_good_citizen(record: bool) -> None:
     given = arguments(program(*RICH), torch.float64, record)
     torch.library.opcheck(
         torch.ops.rnnspec.simulate.default,
-        tuple(given[name] for name in cpu_operator.GIVEN),
+        tuple(given[name] for name in compiled_operator.GIVEN),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
     )
 
@@ -405,13 +405,13 @@ class Loss(torch.nn.Module):
 
     def forward(self, weights: dict[str, Tensor]) -> Tensor:
         found = torch.ops.rnnspec.simulate(**{**self.given, **weights})
-        loss: Tensor = dict(zip(cpu_operator.RESULTS, found, strict=True))["loss"]
+        loss: Tensor = dict(zip(compiled_operator.RESULTS, found, strict=True))["loss"]
         return (loss**2).sum()
 
 
 def trained(given: dict[str, Any]) -> dict[str, Tensor]:
     """Return the weights among the arguments."""
-    return {name: given[name] for name in cpu_operator.WEIGHTS if given[name] is not None}
+    return {name: given[name] for name in compiled_operator.WEIGHTS if given[name] is not None}
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -15,7 +15,7 @@ from support import program
 from torch import Tensor
 
 from rnnspec.runtime.batch import Batch, Stage
-from rnnspec.runtime.cpu import engine as cpu_engine
+from rnnspec.runtime.compiled import engine as compiled_engine
 from rnnspec.runtime.simulation import Simulation
 
 PLAIN = Stage(Fraction(1), ())
@@ -35,7 +35,7 @@ def small(*overlays: str, networks: int = 2, **options: Any) -> Simulation:
 @pytest.mark.parametrize("overlays", [(), (RAGGED,)], ids=["fixed durations", "drawn durations"])
 def test_an_export_leaves_nothing_behind(overlays: tuple[str, ...]) -> None:
     """Under export, tensors have no numbers; none of those may be kept for later."""
-    cpu_engine._packed_one.cache_clear()
+    compiled_engine._packed_one.cache_clear()
     simulation = small(NOISY, *overlays)
 
     class Loss(torch.nn.Module):

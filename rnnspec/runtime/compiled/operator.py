@@ -1,4 +1,4 @@
-"""The kernels of the target cpu as one differentiable torch operator, `rnnspec::simulate`.
+"""Compiled kernels as one differentiable torch operator, `rnnspec::simulate`.
 
 The kernel computes the gradient of the loss together with the loss; backward multiplies it by the incoming
 gradient.  If the rates have an incoming gradient too, backward runs the kernel once more.  That run draws the
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rnnspec.codegen.cpp.arguments import ARGUMENTS, RECORDS, Argument, of_role
-from rnnspec.runtime.cpu.kernel import KERNELS, Arguments, Kernel
+from rnnspec.runtime.compiled.kernel import KERNELS, Kernel
 
 #: The weights, in the order of the table.
 WEIGHTS = tuple(name.removeprefix("d_") for name in of_role("gradient"))
@@ -54,8 +54,7 @@ def _simulate(*values: Any) -> tuple[Tensor, ...]:
     results = _results(kernel, given, torch.zeros)
     arrays |= results
     numbers = {name: given[name] for name in GIVEN if name in _ARGUMENTS and _ARGUMENTS[name].axes is None}
-    pointers = {name: value.data_ptr() for name, value in arrays.items() if value.numel()}
-    kernel.simulate(Arguments(**numbers, **pointers))
+    kernel.simulate(numbers, arrays)
     return tuple(results.values())
 
 
@@ -76,7 +75,7 @@ def _results(kernel: Kernel, given: Mapping[str, Any], make: Callable[..., Tenso
         absent = argument.role == "gradient" and given[name.removeprefix("d_")] is None
         present = wanted[argument.role] and not absent
         shape = [lengths[axis] if present else 0 for axis in argument.axes or ()]
-        found[name] = make(shape, dtype=_dtype(kernel, argument), device="cpu")
+        found[name] = make(shape, dtype=dtype_of(kernel, argument), device=given["w_rec"].device)
     return found
 
 
@@ -112,15 +111,15 @@ def check_arrays(kernel: Kernel, arrays: Mapping[str, Tensor], numbers: Mapping[
         fits = len(axes) == value.dim() and all(
             a in (None, n) for a, n in zip(axes, value.shape, strict=True)
         )
-        dtype = _dtype(kernel, argument)
-        if not fits or value.dtype != dtype or value.device.type != "cpu":
+        dtype = dtype_of(kernel, argument)
+        if not fits or value.dtype != dtype or value.device.type != kernel.device:
             raise ValueError(
                 f"'{name}' is {tuple(value.shape)} of {value.dtype} on {value.device}, and the kernel "
-                f"takes {tuple(axes)} of {dtype} on the cpu."
+                f"takes {tuple(axes)} of {dtype} on the {kernel.device}."
             )
 
 
-def _dtype(kernel: Kernel, argument: Argument) -> torch.dtype:
+def dtype_of(kernel: Kernel, argument: Argument) -> torch.dtype:
     """Return the type of the numbers of an array."""
     if argument.type == "real":
         return _REALS[kernel.real]
@@ -142,7 +141,9 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:
-        raise RuntimeError("The target cpu has no second derivatives; the targets torch and reference do.")
+        raise RuntimeError(
+            "A compiled kernel has no second derivatives; the targets torch and reference do."
+        )
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

@@ -1,0 +1,1 @@
+"""The CUDA kernels that are generated from a program."""

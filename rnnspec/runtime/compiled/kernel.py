@@ -1,0 +1,67 @@
+"""A compiled kernel: what an engine and the operator of torch ask of it."""
+
+from __future__ import annotations
+
+import ctypes
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from rnnspec.codegen.cpp.arguments import Argument
+from rnnspec.codegen.cpp.kernel import Real
+from rnnspec.codegen.cpp.task import variable_names
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.compiled.cache import Library
+from rnnspec.runtime.compiled.origin import KernelOrigin
+
+_NUMBERS: dict[str, type[ctypes._SimpleCData[Any]]] = {"int64": ctypes.c_int64, "double": ctypes.c_double}
+
+#: The duration in seconds of each epoch of each trial of each sequence; None or NaN for one that is not drawn.
+Durations = Sequence[Sequence[Sequence[float | None]]]
+
+
+class Kernel(ABC):
+    """The loaded kernel of one program and type of number.
+
+    origin: what its results depend on to the last bit.  variables: the draws and reads, in the order of the
+    kernel.  device: the type of device, as torch names it, whose tensors it takes.
+    """
+
+    device: str
+
+    def __init__(self, program: Program, real: Real, library: Library, origin: KernelOrigin) -> None:
+        self.program, self.real, self.library, self.origin = program, real, library, origin
+        self.variables = variable_names(program)
+
+    @property
+    def name(self) -> str:
+        """A hash of all that it depends on."""
+        return self.library.fingerprint
+
+    @abstractmethod
+    def simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
+        """Run one batch, which writes to the arrays of the results; raises MemoryError.
+
+        numbers, arrays: those of the table of arguments, by name.
+        """
+
+    @abstractmethod
+    def durations(self, numbers: Mapping[str, Any]) -> Durations:
+        """Return the drawn durations of a batch; numbers: sequences, first_network, seed, draws_key, dt."""
+
+
+def structure(arguments: Sequence[Argument]) -> type[ctypes.Structure]:
+    """Return the C++ struct `Arguments` for ctypes."""
+    members = [(a.name, _NUMBERS[a.type] if a.axes is None else ctypes.c_void_p) for a in arguments]
+    return type("Arguments", (ctypes.Structure,), {"_fields_": members})
+
+
+def pointers(arrays: Mapping[str, Tensor]) -> dict[str, int]:
+    """Return the addresses of arrays; those that have no numbers are null."""
+    return {name: value.data_ptr() for name, value in arrays.items() if value.numel()}
+
+
+#: Loaded kernels by name: what the torch operator finds them by.
+KERNELS: dict[str, Kernel] = {}

@@ -1,0 +1,1 @@
+"""The gpu target: generated CUDA kernels, compiled by NVRTC."""

@@ -1,0 +1,134 @@
+"""The kernels of the gpu target: the memory that they need, and the order in which they are launched."""
+
+from __future__ import annotations
+
+import ctypes
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnspec.codegen.cpp.arguments import Argument
+from rnnspec.codegen.cpp.kernel import Real
+from rnnspec.codegen.cpp.network import connected
+from rnnspec.codegen.cpp.task import varying_columns
+from rnnspec.codegen.gpu.arguments import BACKWARD, GPU_ARGUMENTS, SCRATCH
+from rnnspec.codegen.gpu.kernel import gpu_layout
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.compiled.cache import Library
+from rnnspec.runtime.compiled.kernel import Durations, Kernel, pointers, structure
+from rnnspec.runtime.compiled.operator import axis_lengths, dtype_of
+from rnnspec.runtime.compiled.origin import KernelOrigin
+from rnnspec.runtime.torch.engine import drawn_durations
+
+#: The arguments of a kernel; `codegen/gpu/arguments.py` says what each is.
+Arguments = structure(GPU_ARGUMENTS)
+
+#: Rows, and columns, of a matrix that a block of `rnnspec_outer_..` computes.
+PATCH = 32
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch.  blocks, threads: of the whole grid, of a block.  shared: bytes of dynamic shared memory."""
+
+    function: str
+    blocks: int
+    threads: int
+    shared: int = 0
+
+
+class CudaKernel(Kernel):
+    """The CUDA kernels of one program and type of number; what launches them is a subclass."""
+
+    device = "cuda"
+
+    def __init__(self, program: Program, real: Real, library: Library, origin: KernelOrigin) -> None:
+        super().__init__(program, real, library, origin)
+        self.layout = gpu_layout(program, real)
+        self.own = [argument for argument in GPU_ARGUMENTS if argument.role in (SCRATCH, BACKWARD)]
+        self.varying = len(varying_columns(program))
+
+    @abstractmethod
+    def launch(self, launches: Sequence[Launch], arguments: ctypes.Structure, device: torch.device) -> None:
+        """Launch kernels one after another on the current stream of a device."""
+
+    def simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
+        device, gradient = arrays["w_rec"].device, arrays["d_w_rec"].numel() > 0
+        numbers = {**numbers, "windows": -(-numbers["longest"] // self.layout.window)}
+        lengths = self._lengths(numbers)
+        scratch = {}
+        for argument in self.own:
+            if argument.role == SCRATCH or gradient:
+                make = torch.zeros if argument.role == BACKWARD else torch.empty
+                shape = [lengths[axis] for axis in argument.axes or ()]
+                scratch[argument.name] = make(shape, dtype=dtype_of(self, argument), device=device)
+        given = Arguments(**numbers, **pointers({**arrays, **scratch}))
+        self.launch(self.launches(numbers, gradient=gradient), given, device)
+
+    def durations(self, numbers: Mapping[str, Any]) -> Durations:
+        key = numbers["seed"], numbers["draws_key"]
+        return drawn_durations(self.program, key, numbers["first_network"], numbers["sequences"])
+
+    def scratch_bytes(self, numbers: Mapping[str, Any], *, gradient: bool) -> int:
+        """Return how much memory a batch needs besides its arguments and results."""
+        numbers = {**numbers, "windows": -(-numbers["longest"] // self.layout.window)}
+        lengths = self._lengths(numbers)
+
+        def size(argument: Argument) -> int:
+            count = 1
+            for axis in argument.axes or ():
+                count *= lengths[axis]
+            return count * dtype_of(self, argument).itemsize
+
+        return sum(map(size, (a for a in self.own if a.role == SCRATCH or gradient)))
+
+    def launches(self, numbers: Mapping[str, Any], *, gradient: bool) -> list[Launch]:
+        """Return the launches of one batch, in order."""
+        network, layout = self.program.network, self.layout
+        networks, sequences = numbers["networks"], numbers["sequences"]
+        simulating = networks * -(-sequences // (layout.each * layout.groups))
+        unit_threads, threads = network.units * layout.groups, layout.threads
+
+        def patches(rows: int, columns: int) -> int:
+            return networks * -(-rows // PATCH) * -(-columns // PATCH)
+
+        found = [Launch("rnnspec_plan", numbers["tables"], threads)]
+        if layout.storage == "GLOBAL":
+            found.append(Launch("rnnspec_transpose", networks, threads))
+        found += [
+            Launch("rnnspec_forward", simulating, unit_threads, layout.matrix),
+            Launch("rnnspec_count", networks, threads),
+            Launch("rnnspec_evaluate", networks * sequences * numbers["windows"], threads),
+        ]
+        if gradient:
+            found += [
+                Launch("rnnspec_backward", simulating, unit_threads, layout.matrix),
+                Launch("rnnspec_outer_rec", patches(network.units, network.units), threads),
+                Launch("rnnspec_outer_out", patches(network.output_units, self._read()), threads),
+                Launch("rnnspec_outer_in", patches(self._driven(), self.varying), threads),
+            ]
+        found.append(Launch("rnnspec_sum", networks, threads))
+        return [launch for launch in found if launch.blocks]
+
+    def _lengths(self, numbers: Mapping[str, Any]) -> dict[str, int]:
+        """Return the lengths of all axes of the table."""
+        lengths = axis_lengths(self, numbers)
+        return lengths | {
+            "most landings": numbers["landings"],
+            "windows": numbers["windows"],
+            "phases + 1": lengths["phases"] + 1,
+            "errors": 2,
+            "read": self._read(),
+            "varying": self.varying,
+        }
+
+    def _read(self) -> int:
+        first, last = connected(self.program.network.w_out, rows=False)
+        return last - first
+
+    def _driven(self) -> int:
+        return connected(self.program.network.w_in, rows=True)[1]
