@@ -1,0 +1,1 @@
+"""NVIDIA GPUs: NVRTC compiles generated CUDA kernels, and the driver runs them."""
