@@ -1,1 +1,1 @@
-"""The gpu target: generated CUDA kernels, compiled by NVRTC."""
+"""NVIDIA GPUs: NVRTC compiles generated CUDA kernels, and the driver runs them."""
