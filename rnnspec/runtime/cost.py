@@ -65,6 +65,15 @@ def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> 
     return bytes_per_number * (program.training.networks * KERNEL_COPIES * _weights(program) + threads * each)
 
 
+def cuda_memory(program: Program, bytes_per_number: int = 4) -> int:
+    """Return the bytes of a GPU that training needs at once: weights, and what all sequences store."""
+    network, training = program.network, program.training
+    steps, read = max(mean_steps(program), 1), network.output_units
+    # Of each step: the state, the slope and the delta of each unit, and two gradients of its outputs.
+    each = steps * (3 * network.units + 2 * read)
+    return bytes_per_number * training.networks * (KERNEL_COPIES * _weights(program) + training.batch * each)
+
+
 def evaluation_operations(program: Program) -> int:
     """Return the operations of evaluating one network once."""
     each = sum(_forward(program, segment) for segment in _segments(program, Fraction(1)))

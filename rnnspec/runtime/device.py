@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from rnnspec.errors import RequestError
 from rnnspec.codegen.cpp.kernel import Real
+from rnnspec.errors import RequestError
 
 #: The types of number that a training may be done in.
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from rnnspec.codegen.cpp.kernel import Real
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
-    from rnnspec.codegen.cpp.kernel import Real
     from rnnspec.runtime.compiled.kernel import Kernel
 
 

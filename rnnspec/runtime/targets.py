@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from rnnspec.errors import RequestError
 from rnnspec.runtime.cpu.target import CPU
+from rnnspec.runtime.gpu.target import GPU
 from rnnspec.runtime.reference.target import REFERENCE
 from rnnspec.runtime.target import Source, TargetRecord
 from rnnspec.runtime.torch.target import TORCH, TORCHSCRIPT
 
 if TYPE_CHECKING:
+    from rnnspec.codegen.cpp.kernel import Real
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
-    from rnnspec.codegen.cpp.kernel import Real
     from rnnspec.runtime.compiled.kernel import Kernel
 
-Target = Literal["cpu", "torch", "torchscript", "reference"]
+Target = Literal["gpu", "cpu", "torch", "torchscript", "reference"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 #: All targets by name.  By default a machine uses the first that it can.
-RECORDS: Mapping[str, TargetRecord] = {record.name: record for record in (CPU, TORCH, TORCHSCRIPT, REFERENCE)}
+RECORDS: Mapping[str, TargetRecord] = {
+    record.name: record for record in (GPU, CPU, TORCH, TORCHSCRIPT, REFERENCE)
+}
 
 #: All sources that targets generate, in the order of their names.
 SOURCES: tuple[Source, ...] = tuple(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from fractions import Fraction
 
 from rnnspec.cli.console import count
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
-from rnnspec.runtime.compiled.toolchain import find_compiler
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
 from rnnspec.runtime.stages import stage_at
@@ -41,11 +39,11 @@ def describe_build(program: Program, chosen: TargetChoice, *, given: bool) -> It
 
 
 def describe_kernel(chosen: TargetChoice) -> Iterator[tuple[str, str]]:
-    """Yield how and where the kernels of the target cpu were compiled, a line each with its label."""
+    """Yield how and where kernels were compiled, a line each with its label."""
     kernel = chosen.kernel
     if kernel is None:
         return
-    yield "compiler", shlex.join((*find_compiler().command, *kernel.origin.flags))
+    yield from kernel.details()
     yield "cached in", str(kernel.library.path.parent)
 
 

@@ -20,9 +20,7 @@ Type = Literal["int64", "double", "real", "int32", "uint8", "Segment", "Landing"
 #: given: an input.  optional: an input that may be absent.  result: an output, in memory that is 0 before.
 #: recorded, gradient: an output that is present if the caller wants recorded activity, or gradients.
 #: scratch, scratch of gradient: memory of the kernel, which the caller allocates; the latter is 0 before.
-Role = Literal[
-    "given", "optional", "result", "recorded", "gradient", "scratch", "scratch of gradient"
-]
+Role = Literal["given", "optional", "result", "recorded", "gradient", "scratch", "scratch of gradient"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The arguments of the CUDA kernels: those of all kernels, and the memory in which they keep what they compute.
+"""The arguments of the CUDA kernels: those of all kernels, and memory for what they compute.
 
 Axes, besides those of `codegen/cpp/arguments.py`: windows of steps whose outputs a block evaluates, the units
 that are read out (read), the columns of w_in that vary within an epoch (varying).
@@ -17,8 +17,8 @@ GPU_ARGUMENTS: tuple[Argument, ...] = (
     # of timetables
     array("event", "uint8", "tables, T + 1", "what happens at each step: `Event`", SCRATCH),
     array("segment_of", "int32", "tables, T + 1", "the segment of each step, -1 after the last", SCRATCH),
-    array("source_at", "int32", "tables, T + 1", "the landing under which a source is stored", SCRATCH),
-    array("increment_at", "int32", "tables, T + 1", "the landing under which an increment is stored", SCRATCH),
+    array("source_at", "int32", "tables, T + 1", "the landing whose source is stored", SCRATCH),
+    array("increment_at", "int32", "tables, T + 1", "the landing whose increment is stored", SCRATCH),
     # of sequences
     array("states", "real", "K, B, T + 1, N", "the state before each step, and the last", SCRATCH),
     array("steady", "real", "K, B, segments, C_in", "the inputs that are constant in a segment", SCRATCH),

@@ -17,6 +17,8 @@ _STATIC = 40 << 10
 _MATRIX = 120 << 10
 #: Threads of a block that does not simulate: 8 x 8 patches of 4 x 4 entries of a matrix.
 THREADS = 64
+#: Threads that a block can have.
+_MOST_UNITS = 1024
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ def emit_gpu(program: Program, real: Real = "float") -> str:
     """Return the source of `kernel.cu`; the same program gives the same bytes."""
     context = kernel_context(program, real, GPU_ARGUMENTS)
     return render("gpu/kernel.cu.j2", {**context, "layout": gpu_layout(program, real)})
+
+
+def cannot(program: Program, real: Real) -> str | None:
+    """Return why these kernels cannot simulate a program, or None if they can."""
+    units, outputs = program.network.units, program.network.output_units
+    most = _STATIC // (4 * SIZES[real]) - 1
+    if units > _MOST_UNITS:
+        return f"The target gpu simulates at most {_MOST_UNITS:,} units, and this network has {units:,}."
+    if outputs > most:
+        return f"The target gpu evaluates at most {most:,} outputs, and this network has {outputs:,}."
+    return None
 
 
 def gpu_layout(program: Program, real: Real) -> Layout:

@@ -6,7 +6,7 @@ import atexit
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ LIBRARY = "kernel.so"
 
 @dataclass(frozen=True)
 class Library:
-    """A shared library that may be loaded.
+    """Compiled code that may be loaded: a shared library, or a cubin.
 
     fingerprint: SHA-256 of all that it depends on.  cached: nothing was compiled.  seconds: what it took to
     get it.  note: one line for the user, if the cache could not be used or had to be repaired.
@@ -54,12 +54,24 @@ _own: dict[str, Library] = {}
 def library(source: str, flags: Sequence[str] = ()) -> Library:
     """Return the library of a C++ source, compiled unless the cache has it.
 
-    flags: those beyond `toolchain.FLAGS`.  If the cache cannot be used, the library is in a temporary folder
-    of this process, and the note says why.  Raises NoCompiler and CompilationFailed.
+    flags: those beyond `toolchain.FLAGS`.  Raises NoCompiler and CompilationFailed; see `stored`.
+    """
+    compiler = find_compiler()
+    return stored(
+        fingerprint(source, flags, compiler),
+        (LIBRARY, SOURCE),
+        lambda folder: compile_library(compiler, source, folder / LIBRARY, flags),
+    )
+
+
+def stored(mark: str, names: Sequence[str], build: Callable[[Path], None]) -> Library:
+    """Return what a compiler has made, from the cache or newly made.
+
+    mark: SHA-256 of all that it depends on.  names: its files, the main one first.  build: writes them into a
+    folder.  If the cache cannot be used, they are in a temporary folder of this process, and the note says
+    why.
     """
     started = time.perf_counter()
-    compiler = find_compiler()
-    mark = fingerprint(source, flags, compiler)
     if mark in _own and _own[mark].path.is_file():
         return replace(_own[mark], cached=True, seconds=time.perf_counter() - started)
     folder, note = None, None
@@ -67,24 +79,25 @@ def library(source: str, flags: Sequence[str] = ()) -> Library:
         folder = cache_folder("kernels")
         if getattr(os, "ST_NOEXEC", 0) & os.statvfs(folder).f_flag:
             raise OSError(None, "no program may be run from there", str(folder))
-        found, note = _look(folder, mark)
+        found, note = _look(folder, mark, names)
         if found:
-            return Library(folder / mark / LIBRARY, mark, True, time.perf_counter() - started, note)
+            return Library(folder / mark / names[0], mark, True, time.perf_counter() - started, note)
     except OSError as error:
         folder, note = None, _unusable(error)
-    path = built = _compile(compiler, source, flags)
+    built = _build(build)
+    path = built / names[0]
     if folder is not None:
         try:
-            _publish(folder, mark, {SOURCE: source.encode(), LIBRARY: built.read_bytes()})
-            path = folder / mark / LIBRARY
+            _publish(folder, mark, {name: (built / name).read_bytes() for name in names})
+            path = folder / mark / names[0]
         except OSError as error:
             note = _unusable(error, folder)
     made = Library(path, mark, False, time.perf_counter() - started, note)
-    if path == built:
+    if path.parent == built:
         _own[mark] = made
     else:
-        del _folders[built.parent]
-        remove(built.parent)
+        del _folders[built]
+        remove(built)
     return made
 
 
@@ -94,36 +107,36 @@ def fingerprint(source: str, flags: Sequence[str], compiler: Compiler) -> str:
     return sha256(to_json(parts).encode())
 
 
-def _look(folder: Path, mark: str) -> tuple[bool, str | None]:
-    """Return whether the cache has a library; a broken one is removed, with a note."""
+def _look(folder: Path, mark: str, names: Sequence[str]) -> tuple[bool, str | None]:
+    """Return whether the cache has these files; a broken entry is removed, with a note."""
     try:
-        return read_entry(folder, mark, (SOURCE, LIBRARY)) is not None, None
+        return read_entry(folder, mark, names) is not None, None
     except BrokenEntryError as broken:
-        discard(folder, mark, (SOURCE, LIBRARY))
+        discard(folder, mark, names)
         return False, f"The cached kernel {folder / mark} was built again: {broken}."
 
 
-def _compile(compiler: Compiler, source: str, flags: Sequence[str]) -> Path:
-    """Return the library, in a temporary folder that is removed when this process ends.
+def _build(build: Callable[[Path], None]) -> Path:
+    """Build in a temporary folder, which is removed when this process ends.
 
     After a failure the folder stays for a day, since it has the source.
     """
     try:
         sweep(Path(tempfile.gettempdir()), _PREFIX)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        compile_library(compiler, source, folder / LIBRARY, flags)
+        build(folder)
     except OSError as error:
         raise RequestError(
             f"A kernel cannot be compiled: {error.filename or tempfile.gettempdir()}: {error.strerror}.",
             "Set TMPDIR to a folder that temporary files can be written to.",
         ) from None
     _folders[folder] = os.getpid()
-    return folder / LIBRARY
+    return folder
 
 
 def _publish(folder: Path, mark: str, files: Mapping[str, bytes]) -> None:
-    """Put a library into the cache, or leave that of a process that was quicker."""
-    if not publish(folder, mark, files) and not _look(folder, mark)[0]:
+    """Put files into the cache, or leave those of a process that was quicker."""
+    if not publish(folder, mark, files) and not _look(folder, mark, tuple(files))[0]:
         raise OSError(None, "another process changes it", str(folder))
 
 

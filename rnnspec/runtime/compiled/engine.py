@@ -277,9 +277,7 @@ def _packed(tables: Sequence[Timetable], device: torch.device) -> dict[str, Any]
         "landing_first": _moved(
             _tensor([0, *accumulate(len(found) for _, found in packed)], torch.int64), device
         ),
-        "landing": _moved(
-            _tensor(landings, torch.int32).view(-1, len(RECORDS["Landing"].fields)), device
-        ),
+        "landing": _moved(_tensor(landings, torch.int32).view(-1, len(RECORDS["Landing"].fields)), device),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -18,7 +18,7 @@ from rnnspec.runtime.compiled.origin import KernelOrigin
 
 _NUMBERS: dict[str, type[ctypes._SimpleCData[Any]]] = {"int64": ctypes.c_int64, "double": ctypes.c_double}
 
-#: The duration in seconds of each epoch of each trial of each sequence; None or NaN for one that is not drawn.
+#: The drawn durations of each sequence, trial and epoch in seconds; None or NaN for fixed ones.
 Durations = Sequence[Sequence[Sequence[float | None]]]
 
 
@@ -46,6 +46,10 @@ class Kernel(ABC):
 
         numbers, arrays: those of the table of arguments, by name.
         """
+
+    @abstractmethod
+    def details(self) -> Iterator[tuple[str, str]]:
+        """Yield lines on how it was compiled and what it needs, each with its label."""
 
     @abstractmethod
     def durations(self, numbers: Mapping[str, Any]) -> Durations:

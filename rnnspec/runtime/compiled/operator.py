@@ -141,9 +141,7 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:
-        raise RuntimeError(
-            "A compiled kernel has no second derivatives; the targets torch and reference do."
-        )
+        raise RuntimeError("A compiled kernel has no second derivatives; the targets torch and reference do.")
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +43,9 @@ class CpuKernel(Kernel):
         """Run one batch; raises MemoryError."""
         if self.functions.rnnspec_simulate(ctypes.byref(arguments)):
             raise MemoryError("there is not enough memory for the activity of a few sequences")
+
+    def details(self) -> Iterator[tuple[str, str]]:
+        yield "compiler", shlex.join((*find_compiler().command, *self.origin.flags))
 
     def durations(self, numbers: Mapping[str, Any]) -> Durations:
         timeline, sequences = self.program.timeline, numbers["sequences"]

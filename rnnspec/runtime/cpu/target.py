@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rnnspec.runtime.target import Source, TargetRecord
 
 if TYPE_CHECKING:
+    from rnnspec.codegen.cpp.kernel import Real
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
-    from rnnspec.codegen.cpp.kernel import Real
     from rnnspec.runtime.compiled.kernel import Kernel
 
 

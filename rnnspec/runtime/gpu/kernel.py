@@ -27,13 +27,16 @@ from rnnspec.runtime.torch.engine import drawn_durations
 #: The arguments of a kernel; `codegen/gpu/arguments.py` says what each is.
 Arguments = structure(GPU_ARGUMENTS)
 
+#: The kernels whose blocks keep W_rec.
+SIMULATING = ("rnnspec_forward", "rnnspec_backward")
+
 #: Rows, and columns, of a matrix that a block of `rnnspec_outer_..` computes.
 PATCH = 32
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch.  blocks, threads: of the whole grid, of a block.  shared: bytes of dynamic shared memory."""
+    """One launch.  blocks: of the grid.  threads: of a block.  shared: bytes of dynamic shared memory."""
 
     function: str
     blocks: int
@@ -82,7 +85,7 @@ class CudaKernel(Kernel):
             count = 1
             for axis in argument.axes or ():
                 count *= lengths[axis]
-            return count * dtype_of(self, argument).itemsize
+            return count * int(dtype_of(self, argument).itemsize)
 
         return sum(map(size, (a for a in self.own if a.role == SCRATCH or gradient)))
 
@@ -100,13 +103,13 @@ class CudaKernel(Kernel):
         if layout.storage == "GLOBAL":
             found.append(Launch("rnnspec_transpose", networks, threads))
         found += [
-            Launch("rnnspec_forward", simulating, unit_threads, layout.matrix),
+            Launch(SIMULATING[0], simulating, unit_threads, layout.matrix),
             Launch("rnnspec_count", networks, threads),
             Launch("rnnspec_evaluate", networks * sequences * numbers["windows"], threads),
         ]
         if gradient:
             found += [
-                Launch("rnnspec_backward", simulating, unit_threads, layout.matrix),
+                Launch(SIMULATING[1], simulating, unit_threads, layout.matrix),
                 Launch("rnnspec_outer_rec", patches(network.units, network.units), threads),
                 Launch("rnnspec_outer_out", patches(network.output_units, self._read()), threads),
                 Launch("rnnspec_outer_in", patches(self._driven(), self.varying), threads),

@@ -21,8 +21,8 @@ from rnnspec.check.examine import load
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
 from rnnspec.runtime.compiled import engine as compiled_engine
-from rnnspec.runtime.cpu import kernel as cpu_kernel
 from rnnspec.runtime.compiled import operator as compiled_operator
+from rnnspec.runtime.cpu import kernel as cpu_kernel
 from rnnspec.runtime.cpu.engine import CpuEngine
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights

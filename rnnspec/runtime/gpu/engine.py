@@ -1,0 +1,93 @@
+"""The gpu engine: runs batches on generated CUDA kernels, compiled for the GPU that this machine has."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+
+import torch
+
+from rnnspec.codegen.cpp.kernel import Real
+from rnnspec.codegen.gpu.kernel import cannot, emit_gpu
+from rnnspec.errors import RequestError
+from rnnspec.program.nodes import Program
+from rnnspec.runtime.compiled.engine import KernelEngine
+from rnnspec.runtime.compiled.kernel import KERNELS
+from rnnspec.runtime.gpu.cubin import cubin, cubin_origin, resources_of
+from rnnspec.runtime.gpu.driver import Function, Module, load
+from rnnspec.runtime.gpu.kernel import SIMULATING, CudaKernel, Launch
+from rnnspec.runtime.gpu.nvrtc import find_nvrtc
+from rnnspec.runtime.gpu.target import GPU
+
+#: What is compiled for on a machine without a GPU.
+USUAL = "sm_90"
+
+
+class GpuKernel(CudaKernel):
+    """The CUDA kernels of one program and type of number, loaded to a GPU when they are first launched."""
+
+    def launch(self, launches: Sequence[Launch], arguments: ctypes.Structure, device: torch.device) -> None:
+        index = torch.cuda.current_device() if device.index is None else device.index
+        stream = torch.cuda.current_stream(index).cuda_stream
+        for each in launches:
+            function = self._function(each.function, index)
+            function.launch(each.blocks, each.threads, each.shared, stream, arguments)
+
+    def details(self) -> Iterator[tuple[str, str]]:
+        for name, needed in resources_of(self.library).items():
+            spills = needed.spill_stores + needed.spill_loads
+            shared = needed.shared + (self.layout.matrix if name in SIMULATING else 0)
+            yield (
+                name.removeprefix("rnnspec_"),
+                f"{needed.registers} registers, {shared} bytes of shared memory, {spills} bytes of spills",
+            )
+
+    @cached_property
+    def _functions(self) -> dict[tuple[str, int], Function]:
+        return {}
+
+    @cached_property
+    def _modules(self) -> dict[int, Module]:
+        return {}
+
+    def _function(self, name: str, index: int) -> Function:
+        """Return a kernel on the GPU of an index."""
+        if index not in self._modules:
+            self._modules[index] = load(self.library.path.read_bytes(), index)
+        if (name, index) not in self._functions:
+            self._functions[name, index] = self._modules[index].function(name)
+        return self._functions[name, index]
+
+
+class GpuEngine(KernelEngine):
+    """Runs the CUDA kernels of a program: one cubin for each dtype, compiled when it is first needed."""
+
+    target = GPU.name
+
+    def load(self, real: Real) -> GpuKernel:
+        return load_kernel(self.program, real)
+
+
+@lru_cache(maxsize=256)
+def load_kernel(program: Program, real: Real = "float") -> GpuKernel:
+    """Return the kernels of a program for the GPU of this machine, from the cache or newly compiled.
+
+    Without a GPU they are compiled for compute capability 9.0.  Raises RequestError if NVRTC is missing, and
+    for programs that these kernels cannot simulate.
+    """
+    if refusal := cannot(program, real):
+        raise RequestError(refusal, "The target torch simulates it on a GPU.")
+    source, nvrtc, architecture = emit_gpu(program, real), find_nvrtc(), _architecture()
+    built = cubin(source, architecture, nvrtc)
+    origin = cubin_origin(source, architecture, nvrtc)
+    kernel = KERNELS.setdefault(built.fingerprint, GpuKernel(program, real, built, origin))
+    assert isinstance(kernel, GpuKernel)
+    return kernel
+
+
+def _architecture() -> str:
+    """Return the architecture of the current GPU."""
+    if not torch.cuda.is_available():
+        return USUAL
+    return "sm_{}{}".format(*torch.cuda.get_device_capability())
