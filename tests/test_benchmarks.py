@@ -196,7 +196,7 @@ def test_the_script(
     # Forks of one process that has imported torch, which takes seconds.
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(["peers", "torch", "rnnspec.runtime.simulation"])
-    monkeypatch.setattr(peers.multiprocessing, "get_context", lambda method: forked)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: forked)
     monkeypatch.setattr(train_step, "Workload", partial(replace, SMALL))
     file = tmp_path / "numbers.json"
     words = ["--networks", "1", "--repeats", "1", "--threads", "1", "--peers", "torch,rnnspec-torch"]
@@ -243,7 +243,7 @@ def test_a_point_is_measured_in_a_fresh_process(monkeypatch: pytest.MonkeyPatch)
     def forked(words: Sequence[str], *, check: bool, **options: Any) -> subprocess.CompletedProcess[Any]:
         return run_process([words[0], "-c", RUN, *words[1:]], **options)
 
-    monkeypatch.setattr(curves.subprocess, "run", forked)
+    monkeypatch.setattr(subprocess, "run", forked)
     small = replace(SMALL, networks=1)
     good = curves.Point("networks", 1, str(SPEC), tuple(small.settings()), "torch", 1)
     bad = replace(good, curve="steps", spec="nonsense.yaml", target="cpu")

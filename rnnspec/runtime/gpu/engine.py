@@ -19,6 +19,7 @@ from rnnspec.runtime.gpu.driver import Function, Module, load
 from rnnspec.runtime.gpu.kernel import SIMULATING, CudaKernel, Launch
 from rnnspec.runtime.gpu.nvrtc import find_nvrtc
 from rnnspec.runtime.gpu.target import GPU
+from rnnspec.runtime.memory import available_memory
 
 #: What is compiled for on a machine without a GPU.
 USUAL = "sm_90"
@@ -33,6 +34,10 @@ class GpuKernel(CudaKernel):
         for each in launches:
             function = self._function(each.function, index)
             function.launch(each.blocks, each.threads, each.shared, stream, arguments)
+
+    def free_memory(self, device: torch.device) -> int:
+        # Most of what is free: other programs, and the optimiser, need some too.
+        return int(0.8 * (available_memory(device) or 0))
 
     def details(self) -> Iterator[tuple[str, str]]:
         for name, needed in resources_of(self.library).items():

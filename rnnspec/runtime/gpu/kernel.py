@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnspec.codegen.cpp.arguments import Argument
+from rnnspec.codegen.cpp.arguments import Argument, of_role
 from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.codegen.cpp.network import connected
 from rnnspec.codegen.cpp.task import varying_columns
@@ -26,6 +26,9 @@ from rnnspec.runtime.torch.engine import drawn_durations
 
 #: The arguments of a kernel; `codegen/gpu/arguments.py` says what each is.
 Arguments = structure(GPU_ARGUMENTS)
+
+#: The axes of each array.
+_AXES = {argument.name: argument.axes or () for argument in GPU_ARGUMENTS}
 
 #: The kernels whose blocks keep W_rec.
 SIMULATING = ("rnnspec_forward", "rnnspec_backward")
@@ -59,8 +62,25 @@ class CudaKernel(Kernel):
     def launch(self, launches: Sequence[Launch], arguments: ctypes.Structure, device: torch.device) -> None:
         """Launch kernels one after another on the current stream of a device."""
 
+    @abstractmethod
+    def free_memory(self, device: torch.device) -> int:
+        """Return the bytes of a device that a batch may use."""
+
     def simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
-        device, gradient = arrays["w_rec"].device, arrays["d_w_rec"].numel() > 0
+        """Run one batch: as many networks at a time as fit into the memory that is free."""
+        networks = numbers["networks"]
+        each = max(1, self.scratch_bytes({**numbers, "networks": 1}, gradient=_given(arrays, "d_w_rec")))
+        most = self.free_memory(arrays["w_rec"].device) // each
+        if not most:
+            raise MemoryError(f"one network needs {each:,} bytes, and fewer are free")
+        for first in range(0, networks, most):
+            count = min(most, networks - first)
+            part = {name: _part(name, array, first, count) for name, array in arrays.items()}
+            changed = {"networks": count, "first_network": numbers["first_network"] + first}
+            self._simulate({**numbers, **changed}, part)
+
+    def _simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
+        device, gradient = arrays["w_rec"].device, _given(arrays, "d_w_rec")
         numbers = {**numbers, "windows": -(-numbers["longest"] // self.layout.window)}
         lengths = self._lengths(numbers)
         scratch = {}
@@ -135,3 +155,18 @@ class CudaKernel(Kernel):
 
     def _driven(self) -> int:
         return connected(self.program.network.w_in, rows=True)[1]
+
+
+def _given(arrays: Mapping[str, Tensor], name: str) -> bool:
+    return arrays[name].numel() > 0
+
+
+def _part(name: str, array: Tensor, first: int, count: int) -> Tensor:
+    """Return what an array has of some networks; of a result a view, so that the kernel writes to it.
+
+    The points of a batch, which all networks share, are counted with the first networks.
+    """
+    axes = _AXES[name]
+    if "K" in axes and array.numel():
+        return array.narrow(axes.index("K"), first, count).contiguous()
+    return torch.zeros_like(array) if name in of_role("result") and first else array

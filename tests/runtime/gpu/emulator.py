@@ -1,10 +1,10 @@
-"""The gpu target without a GPU: the source that a GPU gets, compiled for the processor by way of `host.hpp`."""
+"""The gpu target without a GPU: the source that a GPU gets, compiled for the processor with `host.hpp`."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -35,7 +35,8 @@ static const Kernel KERNELS[] = {{
 {"".join(f'    {{"rnnspec_{name}", [] {{ rnnspec_{name}(given); }}}},{chr(10)}' for name in KERNEL_NAMES)}}};
 
 extern "C" __attribute__((visibility("default"))) int emulate(
-    const char* name, unsigned blocks, unsigned threads, size_t shared, const Arguments* all, unsigned shuffle) {{
+    const char* name, unsigned blocks, unsigned threads, size_t shared, const Arguments* all,
+    unsigned shuffle) {{
     given = *all, host::shuffle = shuffle;
     for (const Kernel& kernel : KERNELS)
         if (!std::strcmp(kernel.name, name)) {{
@@ -50,12 +51,19 @@ extern "C" __attribute__((visibility("default"))) int emulate(
 class EmulatedKernel(CudaKernel):
     """Runs the threads of a block as fibers of this process.
 
-    shuffle: 0 for threads in their order, any other number for another order.
+    shuffle: 0 for threads in their order, any other number for another order.  memory: free bytes.
     """
 
     device = "cpu"
     shuffle = 0
+    memory = 1 << 34
     emulate: ctypes.CDLL
+
+    def free_memory(self, device: torch.device) -> int:
+        return self.memory
+
+    def details(self) -> Iterator[tuple[str, str]]:
+        yield from ()
 
     def launch(self, launches: Sequence[Launch], arguments: ctypes.Structure, device: torch.device) -> None:
         for each in launches:
