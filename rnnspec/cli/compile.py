@@ -73,14 +73,18 @@ def command(
 
     from rnnspec.cli.display.build_report import describe_build, describe_kernel
     from rnnspec.runtime.build import write_build
-    from rnnspec.runtime.targets import choose_target
+    from rnnspec.runtime.targets import RECORDS, choose_target
 
     width = shutil.get_terminal_size().columns
-    chosen = choose_target(specification.program, target_of(target))
+    named = target_of(target)
+    # Kernels can be compiled for a device that this machine does not have.
+    device = (RECORDS[named].devices or ("cpu",))[0] if named else "cpu"
+    chosen = choose_target(specification.program, named, device)
     lines = [*describe_build(specification.program, chosen, given=target is not None)]
     lines += describe_kernel(chosen) if verbose else []
     for label, text in lines:
         print(textwrap.fill(f"{label:<10} {text}", width, subsequent_indent=" " * 11))
     if output is not None:
-        names = write_build(specification, Path(output))
+        more = chosen.kernel.files() if chosen.kernel is not None else {}
+        names = write_build(specification, Path(output), more)
         print(f"{'wrote':<10} {', '.join(names)} in {output}")

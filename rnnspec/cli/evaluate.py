@@ -32,7 +32,7 @@ def command(
         ),
     ] = None,
     target: TargetName = None,
-    device: Device = "cpu",
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Measure the performance of the networks of a run.

@@ -48,7 +48,12 @@ TargetName = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Where to compute: cpu, cuda, cuda:1, mps; auto: a GPU (cuda) if there is one, else the CPU.",
+    ),
 ]
 Threads = Annotated[
     int | None,

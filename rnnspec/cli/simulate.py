@@ -27,7 +27,7 @@ def command(
         ),
     ] = "true",
     target: TargetName = None,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Record the activity of the networks of a run.
 

@@ -73,7 +73,7 @@ def command(
     once: Once = False,
     out: Out = "runs",
     target: TargetName = None,
-    device: Device = "cpu",
+    device: Device = "auto",
     dtype: Dtype = "float32",
     threads: Threads = None,
     only_network: OnlyNetwork = None,

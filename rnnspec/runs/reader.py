@@ -84,7 +84,7 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         target=target,
         preferred=choice("target", manifest.target, TARGETS),
         dtype=DTYPES[manifest.dtype],
-        device=check_device(device),
+        device=check_device(device, target),
     )
     load_weights(simulation, read_regular(folder / WEIGHTS), str(folder / WEIGHTS))
     diverged = frozenset(row.network - first for row in manifest.result.diverged)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rnnspec.check.examine import Specification
@@ -23,29 +24,34 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 
-def write_build(specification: Specification, folder: Path) -> tuple[str, ...]:
+def write_build(
+    specification: Specification, folder: Path, more: Mapping[str, bytes] | None = None
+) -> tuple[str, ...]:
     """Write the build folder of a spec and return the names of its files.
+
+    more: compiled files by name, for instance kernels for a GPU.
 
     The same spec gives the same bytes: the files contain no dates and no paths, and only the version of the
     language.  Raises RequestError if the folder has a file of one of these names that no build wrote, or that
     was changed since.
     """
-    files = {
+    texts = {
         "spec.yaml": specification.text,
         "program.txt": print_program(specification.program),
         **{source.file: source.emit(specification.program) for source in SOURCES},
     }
+    files = {name: text.encode() for name, text in texts.items()} | dict(more or {})
     manifest = {
         "format": FORMAT,
         "language": LANGUAGE_VERSION,
         "name": specification.program.name,
-        "sha256": {name: sha256(text.encode()) for name, text in files.items()},
+        "sha256": {name: sha256(content) for name, content in files.items()},
     }
-    files[MANIFEST] = f"{to_json(manifest, indent=2)}\n"
+    files[MANIFEST] = f"{to_json(manifest, indent=2)}\n".encode()
     folder.mkdir(parents=True, exist_ok=True)
     _check_replaceable(folder, tuple(files))
-    for name, text in files.items():
-        write_file(folder / name, text.encode())
+    for name, content in files.items():
+        write_file(folder / name, content)
     return tuple(files)
 
 

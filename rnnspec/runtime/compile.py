@@ -34,5 +34,9 @@ def compile(
     """
     specification = specification_of(spec, overlays, settings)
     return Simulation(
-        specification.program, networks=networks, target=target, dtype=dtype, device=check_device(device)
+        specification.program,
+        networks=networks,
+        target=target,
+        dtype=dtype,
+        device=check_device(device, target),
     )

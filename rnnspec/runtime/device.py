@@ -6,6 +6,7 @@ import torch
 
 from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.errors import RequestError
+from rnnspec.runtime.targets import RECORDS, Target
 
 #: The types of number that a training may be done in.
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -13,8 +14,19 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 REALS: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
 
 
-def check_device(name: str) -> torch.device:
-    """Return a device of this machine; RequestError if it has none of that name."""
+#: The name of the best device that a machine has for a target.
+AUTO = "auto"
+
+
+def check_device(name: str, target: Target | None = None) -> torch.device:
+    """Return a device of this machine; RequestError if it has none of that name.
+
+    name: auto stands for a GPU of NVIDIA if there is one that the target, if one is given, computes on, else
+    for the CPU.
+    """
+    if name == AUTO:
+        usable = torch.cuda.is_available() and (target is None or RECORDS[target].computes_on("cuda"))
+        return torch.device("cuda" if usable else "cpu")
     kinds = ["cpu", *(kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available())]
     try:
         device = torch.device(name)
@@ -22,7 +34,7 @@ def check_device(name: str) -> torch.device:
         device = None
     if device is None or device.type not in kinds:
         raise RequestError(
-            f"There is no device '{name}' on this machine.", f"Use one of: {', '.join(kinds)}."
+            f"There is no device '{name}' on this machine.", f"Use one of: {', '.join((AUTO, *kinds))}."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1

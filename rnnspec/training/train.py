@@ -34,7 +34,7 @@ def train(
     settings: Iterable[str] = (),
     out: Path | str | None = "runs",
     target: Target | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     dtype: torch.dtype = torch.float32,
     only_network: int | None = None,
     checkpoint_seconds: float | None = 60.0,
@@ -75,7 +75,7 @@ def train(
         earlier = find_earlier(out, specification, only_network) if once and out else None
         run = None
         if earlier is None:
-            simulation = _ensemble(specification, only_network, target, check_device(device), dtype)
+            simulation = _ensemble(specification, only_network, target, check_device(device, target), dtype)
             interruption.begin()
             if out is not None:
                 # No other process may find no run either, and create a second one.

@@ -36,6 +36,7 @@ def describe_build(program: Program, chosen: TargetChoice, *, given: bool) -> It
     if chosen.kernel is not None:
         built = chosen.kernel.library
         yield "kernel", "found in the cache" if built.cached else f"compiled in {built.seconds:.1f} s"
+        yield from chosen.kernel.summary()
 
 
 def describe_kernel(chosen: TargetChoice) -> Iterator[tuple[str, str]]:

@@ -48,8 +48,16 @@ class Kernel(ABC):
         """
 
     @abstractmethod
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield lines on what it was compiled for and needs, each with its label."""
+
+    @abstractmethod
     def details(self) -> Iterator[tuple[str, str]]:
-        """Yield lines on how it was compiled and what it needs, each with its label."""
+        """Yield lines on how it was compiled, each with its label."""
+
+    def files(self) -> dict[str, bytes]:
+        """Return compiled files for a build folder, which other machines can have use for, by their names."""
+        return {}
 
     @abstractmethod
     def durations(self, numbers: Mapping[str, Any]) -> Durations:

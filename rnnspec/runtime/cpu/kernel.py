@@ -44,6 +44,9 @@ class CpuKernel(Kernel):
         if self.functions.rnnspec_simulate(ctypes.byref(arguments)):
             raise MemoryError("there is not enough memory for the activity of a few sequences")
 
+    def summary(self) -> Iterator[tuple[str, str]]:
+        yield from ()
+
     def details(self) -> Iterator[tuple[str, str]]:
         yield "compiler", shlex.join((*find_compiler().command, *self.origin.flags))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import shlex
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 
@@ -14,10 +15,10 @@ from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.engine import KernelEngine
 from rnnspec.runtime.compiled.kernel import KERNELS
-from rnnspec.runtime.gpu.cubin import cubin, cubin_origin, resources_of
+from rnnspec.runtime.gpu.cubin import CUBIN, cubin, cubin_origin, resources_of
 from rnnspec.runtime.gpu.driver import Function, Module, load
 from rnnspec.runtime.gpu.kernel import SIMULATING, CudaKernel, Launch
-from rnnspec.runtime.gpu.nvrtc import find_nvrtc
+from rnnspec.runtime.gpu.nvrtc import Resources, find_nvrtc
 from rnnspec.runtime.gpu.target import GPU
 from rnnspec.runtime.memory import available_memory
 
@@ -39,14 +40,22 @@ class GpuKernel(CudaKernel):
         # Most of what is free: other programs, and the optimiser, need some too.
         return int(0.8 * (available_memory(device) or 0))
 
+    def summary(self) -> Iterator[tuple[str, str]]:
+        needed = resources_of(self.library)
+        spills = sum(each.spill_stores + each.spill_loads for each in needed.values())
+        yield "made for", f"{self.origin.processor}, by {self.origin.compiler}"
+        for name in SIMULATING:
+            yield _label(name), _needs(needed[name], self.layout.matrix)
+        yield "spills", f"{spills} bytes, of all kernels" if spills else "none"
+
     def details(self) -> Iterator[tuple[str, str]]:
+        yield "flags", shlex.join(self.origin.flags)
         for name, needed in resources_of(self.library).items():
-            spills = needed.spill_stores + needed.spill_loads
-            shared = needed.shared + (self.layout.matrix if name in SIMULATING else 0)
-            yield (
-                name.removeprefix("rnnspec_"),
-                f"{needed.registers} registers, {shared} bytes of shared memory, {spills} bytes of spills",
-            )
+            if name not in SIMULATING:
+                yield _label(name), _needs(needed)
+
+    def files(self) -> dict[str, bytes]:
+        return {CUBIN: self.library.path.read_bytes()}
 
     @cached_property
     def _functions(self) -> dict[tuple[str, int], Function]:
@@ -96,3 +105,12 @@ def _architecture() -> str:
     if not torch.cuda.is_available():
         return USUAL
     return "sm_{}{}".format(*torch.cuda.get_device_capability())
+
+
+def _label(name: str) -> str:
+    return name.removeprefix("rnnspec_")
+
+
+def _needs(needed: Resources, matrix: int = 0) -> str:
+    """Return what a kernel needs, as text.  matrix: bytes of W_rec in shared memory."""
+    return f"{needed.registers} registers a thread, {needed.shared + matrix:,} bytes of shared memory a block"

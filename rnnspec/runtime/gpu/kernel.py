@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class CudaKernel(Kernel):
         self.layout = gpu_layout(program, real)
         self.own = [argument for argument in GPU_ARGUMENTS if argument.role in (SCRATCH, BACKWARD)]
         self.varying = len(varying_columns(program))
+        self._fitted = 0  # bytes that have been found to be free
 
     @abstractmethod
     def launch(self, launches: Sequence[Launch], arguments: ctypes.Structure, device: torch.device) -> None:
@@ -68,11 +70,14 @@ class CudaKernel(Kernel):
 
     def simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
         """Run one batch: as many networks at a time as fit into the memory that is free."""
-        networks = numbers["networks"]
+        networks, most = numbers["networks"], numbers["networks"]
         each = max(1, self.scratch_bytes({**numbers, "networks": 1}, gradient=_given(arrays, "d_w_rec")))
-        most = self.free_memory(arrays["w_rec"].device) // each
-        if not most:
-            raise MemoryError(f"one network needs {each:,} bytes, and fewer are free")
+        # To ask a GPU takes about as long as an iteration.
+        if each * networks > self._fitted:
+            most = self.free_memory(arrays["w_rec"].device) // each
+            if not most:
+                raise MemoryError(f"one network needs {each:,} bytes, and fewer are free")
+            self._fitted = each * networks if most >= networks else 0
         for first in range(0, networks, most):
             count = min(most, networks - first)
             part = {name: _part(name, array, first, count) for name, array in arrays.items()}
@@ -102,10 +107,9 @@ class CudaKernel(Kernel):
         lengths = self._lengths(numbers)
 
         def size(argument: Argument) -> int:
-            count = 1
-            for axis in argument.axes or ():
-                count *= lengths[axis]
-            return count * int(dtype_of(self, argument).itemsize)
+            return (
+                math.prod(lengths[axis] for axis in argument.axes or ()) * dtype_of(self, argument).itemsize
+            )
 
         return sum(map(size, (a for a in self.own if a.role == SCRATCH or gradient)))
 

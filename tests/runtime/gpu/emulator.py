@@ -62,6 +62,9 @@ class EmulatedKernel(CudaKernel):
     def free_memory(self, device: torch.device) -> int:
         return self.memory
 
+    def summary(self) -> Iterator[tuple[str, str]]:
+        yield from ()
+
     def details(self) -> Iterator[tuple[str, str]]:
         yield from ()
 
