@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from engines import make_engine
 from torch import Tensor
 
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
-from rnnspec.runtime.targets import Target, make_engine
+from rnnspec.runtime.targets import Target
 
 Gradients = dict[str, Tensor]
 

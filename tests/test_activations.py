@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 import torch
+from engines import make_engine
 from runtime.builders import batch, epoch
 from runtime.programs import target as aim
 from runtime.programs import task, wired
@@ -20,7 +21,7 @@ from rnnspec.codegen.torch.activations import TORCH
 from rnnspec.program.nodes import Activation, Program
 from rnnspec.runtime.activations import OPERATIONS, activate
 from rnnspec.runtime.batch import Outcome
-from rnnspec.runtime.targets import Target, make_engine
+from rnnspec.runtime.targets import Target
 from rnnspec.spec.activations import ACTIVATIONS
 
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -40,8 +41,11 @@ def examples() -> Iterator[Activation]:
 
 EXAMPLES = list(examples())
 ELEMENTWISE = [a for a in EXAMPLES if not ACTIVATIONS[a.name].distribution]
-#: Those whose units the kernels treat in a way of their own: one kernel for each.
-SPECIAL = [a for a in ELEMENTWISE if ACTIVATIONS[a.name].rectified and a.arguments in ((), (2.0,))]
+#: The units of compiled kernels, one kernel for each: on the cpu those that it treats in a way of their own.
+SPECIAL: dict[Target, list[Activation]] = {
+    "cpu": [a for a in ELEMENTWISE if ACTIVATIONS[a.name].rectified and a.arguments in ((), (2.0,))],
+    "gpu": [a for a in ELEMENTWISE if a.name == "softplus"],
+}
 
 
 def words(activation: Activation) -> str:
@@ -131,7 +135,7 @@ def test_readouts(number: int, target: Target) -> None:
 
 @pytest.mark.parametrize(
     ("target", "activation"),
-    [(t, a) for t in TARGETS for a in (SPECIAL if t == "cpu" else ELEMENTWISE)],
+    [(t, a) for t in TARGETS for a in SPECIAL.get(t, ELEMENTWISE)],
     ids=lambda p: p if isinstance(p, str) else words(p),
 )
 def test_units(target: Target, activation: Activation) -> None:

@@ -11,13 +11,14 @@ from typing import get_args
 
 import pytest
 import torch
+from engines import make_engine
 from support import program
 from torch import Tensor
 
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
-from rnnspec.runtime.targets import Target, make_engine
+from rnnspec.runtime.targets import Target
 
 #: `cue` is 0 in the first epoch, which is without gradient: what it sends is silent there.
 CONTEXT = """

@@ -63,13 +63,22 @@ def test_cpu_agrees_with_the_oracle(
     compare("cpu", document, purpose, modified, sequences)
 
 
-@pytest.mark.slow
-@examples(60, derandomize=False, print_blob=True, suppress_health_check=RELAXED)
+@examples(2, suppress_health_check=RELAXED)
 @given(specs(), PURPOSES, st.booleans(), SEQUENCES)
-def test_cpu_agrees_with_the_oracle_on_many(
+def test_gpu_agrees_with_the_oracle(
     document: dict[str, Any], purpose: Any, modified: bool, sequences: int
 ) -> None:
-    compare("cpu", document, purpose, modified, sequences)
+    compare("gpu", document, purpose, modified, sequences)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+@examples(60, derandomize=False, print_blob=True, suppress_health_check=RELAXED)
+@given(specs(), PURPOSES, st.booleans(), SEQUENCES)
+def test_kernels_agree_with_the_oracle_on_many(
+    target: Target, document: dict[str, Any], purpose: Any, modified: bool, sequences: int
+) -> None:
+    compare(target, document, purpose, modified, sequences)
 
 
 @examples(30, suppress_health_check=RELAXED)

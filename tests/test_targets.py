@@ -18,7 +18,7 @@ from rnnspec.check.examine import load
 from rnnspec.program.functions import CALLABLE, RANDOM
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.stages import stage_at
-from rnnspec.runtime.targets import Target
+from rnnspec.runtime.targets import TARGETS, Target
 from rnnspec.spec.activations import ACTIVATIONS
 
 NOISY = "network: {noise: {kind: ou, scale: 0.3, tau: 60 ms}, weights: {bias: 'normal(0, 1)'}}"
@@ -263,9 +263,11 @@ task:
       correct: t <= 700 ms
 """
 
-LACKS: dict[Target, tuple[str, ...]] = {"reference": (), "cpu": (), "torch": (), "torchscript": ()}
+LACKS: dict[Target, tuple[str, ...]] = dict.fromkeys(TARGETS, ())
 
-FAST: tuple[Target, ...] = ("torch", "cpu")
+FAST: tuple[Target, ...] = ("torch", "cpu", "gpu")
+#: Those that compile a kernel for a program.
+KERNEL_TARGETS: tuple[Target, ...] = ("cpu", "gpu")
 
 #: TorchScript compiles `step` and `chunk` alone: what else a spec says cannot make a difference to it.
 SCRIPTED = [f for f in FEATURES if f.startswith(("plain", "activation", "drawn durations", "skip: dasc dep"))]
@@ -285,7 +287,11 @@ TOGETHER = (
 ALONE = [feature for feature in COMPILED if not any(feature in features for features in TOGETHER)]
 CASES: list[tuple[Target, tuple[str, ...]]] = [
     *(("torch", (feature,)) for feature in FEATURES),
-    *(("cpu", features) for features in (*TOGETHER, *((feature,) for feature in ALONE))),
+    *(
+        (target, features)
+        for target in KERNEL_TARGETS
+        for features in (*TOGETHER, *((feature,) for feature in ALONE))
+    ),
     *(("torchscript", (feature,)) for feature in SCRIPTED),
 ]
 IDS = [f"{target}-{' + '.join(features)}" for target, features in CASES]
@@ -313,7 +319,7 @@ def test_feature_in_evaluation(feature: str) -> None:
 KERNELS = ("go", "delayed_go", "delayed_nonmatch_to_category", "rule_reversal")
 TASKS: list[tuple[str, Target]] = [
     *((path.stem, "torch") for path in sorted(SPECS.glob("*.yaml"))),
-    *((name, "cpu") for name in KERNELS),
+    *((name, target) for name in KERNELS for target in KERNEL_TARGETS),
 ]
 
 

@@ -16,7 +16,7 @@
 
 #define __global__
 #define __shared__ static
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __grid_constant__
 #define DYNAMIC_SHARED(type, name) type* const name = (type*)host::pool.data()
 
