@@ -73,13 +73,12 @@ def command(
 
     from rnnspec.cli.display.build_report import describe_build, describe_kernel
     from rnnspec.runtime.build import write_build
-    from rnnspec.runtime.targets import RECORDS, choose_target
+    from rnnspec.runtime.targets import choose_target, usual_device
 
     width = shutil.get_terminal_size().columns
     named = target_of(target)
     # Kernels can be compiled for a device that this machine does not have.
-    device = (RECORDS[named].devices or ("cpu",))[0] if named else "cpu"
-    chosen = choose_target(specification.program, named, device)
+    chosen = choose_target(specification.program, named, usual_device(named))
     lines = [*describe_build(specification.program, chosen, given=target is not None)]
     lines += describe_kernel(chosen) if verbose else []
     for label, text in lines:

@@ -80,6 +80,11 @@ def choose_target(
     return TargetChoice(first, kernel, kernel.library.note)
 
 
+def usual_device(target: Target | None) -> str:
+    """Return the kind of device that a target is for, or that networks are on if nobody chooses any."""
+    return ((target and RECORDS[target].devices) or ("cpu",))[0]
+
+
 def make_engine(program: Program, target: Target) -> Engine:
     """Return an engine of a target for a program."""
     return RECORDS[target].engine(program)

@@ -27,7 +27,7 @@ from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.schedule import mean_epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import align
 from rnnspec.runtime.torch.engine import TorchEngine
-from rnnspec.runtime.torch.engine import load as load_module
+from rnnspec.runtime.torch.module import load as load_module
 from rnnspec.spec.activations import ACTIVATIONS
 
 BETAS = (0.5, 0.3, 0.7)

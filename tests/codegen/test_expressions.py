@@ -21,7 +21,7 @@ from rnnspec.codegen.torch.graph import emit
 from rnnspec.program.expression_nodes import Expression, Rate, Type, Variable
 from rnnspec.runtime.batch import Batch, Stage
 from rnnspec.runtime.reference import interpret
-from rnnspec.runtime.torch.engine import load
+from rnnspec.runtime.torch.module import load
 
 TRUTH = Type("truth", None, Rate.TRIAL, False, False, 0.0, 1.0)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from rnnspec.codegen.cpp.arguments import Argument
 from rnnspec.codegen.cpp.kernel import Real
@@ -15,6 +13,9 @@ from rnnspec.codegen.cpp.task import variable_names
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import Library
 from rnnspec.runtime.compiled.origin import KernelOrigin
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NUMBERS: dict[str, type[ctypes._SimpleCData[Any]]] = {"int64": ctypes.c_int64, "double": ctypes.c_double}
 

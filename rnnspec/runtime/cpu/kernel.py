@@ -7,9 +7,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from rnnspec.codegen.cpp.arguments import ARGUMENTS, layout
 from rnnspec.codegen.cpp.kernel import Real
@@ -20,6 +18,9 @@ from rnnspec.runtime.compiled.cache import Library, library
 from rnnspec.runtime.compiled.kernel import KERNELS, Durations, Kernel, pointers, structure
 from rnnspec.runtime.compiled.origin import KernelOrigin, kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: The arguments of a kernel; `codegen/cpp/arguments.py` says what each is.
 Arguments = structure(ARGUMENTS)

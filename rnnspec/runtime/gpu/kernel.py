@@ -23,7 +23,7 @@ from rnnspec.runtime.compiled.cache import Library
 from rnnspec.runtime.compiled.kernel import Durations, Kernel, pointers, structure
 from rnnspec.runtime.compiled.operator import axis_lengths, dtype_of
 from rnnspec.runtime.compiled.origin import KernelOrigin
-from rnnspec.runtime.torch.engine import drawn_durations
+from rnnspec.runtime.torch.durations import drawn_durations
 
 #: The arguments of a kernel; `codegen/gpu/arguments.py` says what each is.
 Arguments = structure(GPU_ARGUMENTS)
@@ -107,9 +107,8 @@ class CudaKernel(Kernel):
         lengths = self._lengths(numbers)
 
         def size(argument: Argument) -> int:
-            return (
-                math.prod(lengths[axis] for axis in argument.axes or ()) * dtype_of(self, argument).itemsize
-            )
+            count = math.prod(lengths[axis] for axis in argument.axes or ())
+            return int(count * dtype_of(self, argument).itemsize)
 
         return sum(map(size, (a for a in self.own if a.role == SCRATCH or gradient)))
 

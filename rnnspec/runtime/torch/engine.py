@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import linecache
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,6 +14,8 @@ from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.noise import Stream, jitter, key
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import Aligned, align
+from rnnspec.runtime.torch.durations import drawn_durations
+from rnnspec.runtime.torch.module import load
 
 
 class TorchEngine:
@@ -108,54 +105,6 @@ class TorchEngine:
             for seconds in drawn
         ]
         return tables[0], align(tables) if program.timeline.ragged else None
-
-
-def drawn_durations(
-    program: Program,
-    key: tuple[int, int],
-    network: int,
-    sequences: int,
-    module: ModuleType | None = None,
-) -> list[list[list[float | None]]]:
-    """Return the drawn durations of each sequence, trial and epoch in seconds; None for fixed ones.
-
-    key: of the draws of the batch.  network: any, since durations are the same for all networks.  module: the
-    generated module of the program, if the caller has it.
-    """
-    module = load(emit(program)) if module is None else module
-    trials = module.draw_trials(key, torch.tensor([network]), sequences)
-    seconds = [
-        [
-            epoch.duration(trial).expand(1, sequences, 1, 1).flatten().tolist() if epoch.duration else None
-            for epoch in module.EPOCHS[: len(program.timeline.epochs)]
-        ]
-        for trial in trials
-    ]
-    return [
-        [[None if epoch is None else epoch[b] for epoch in trial] for trial in seconds]
-        for b in range(sequences)
-    ]
-
-
-def load(source: str, script: bool = False) -> ModuleType:
-    """Execute a generated module; each source is executed once and then cached."""
-    return _load(source, script)
-
-
-@lru_cache(maxsize=64)
-def _load(source: str, script: bool) -> ModuleType:
-    name = f"rnnspec_graph_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
-    file = f"<{name}>"
-    # Tracebacks and TorchScript read the lines of the source from this cache.
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    module = ModuleType(name)
-    module.__file__ = file
-    exec(compile(source, file, "exec"), module.__dict__)
-    if script:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            module.chunk = torch.jit.script(module.chunk)  # type: ignore[attr-defined]
-    return module
 
 
 def _variables(trials: Sequence[Any], sequences: int) -> dict[str, Tensor]:
