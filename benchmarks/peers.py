@@ -26,7 +26,11 @@ PEERS: dict[str, str] = {
     "torchscript": "the same, TorchScript",
     "compile": "the same, torch.compile over 20-step chunks",
     "jax": "JAX, lax.scan, jit",
-    **{f"rnnspec-{target}": f"rnnspec, target {target}" for target in TARGETS if not RECORDS[target].oracle},
+    **{
+        f"rnnspec-{target}": f"rnnspec, target {target}"
+        for target in TARGETS
+        if RECORDS[target].computes_on("cpu") and not RECORDS[target].oracle
+    },
 }
 
 #: Not a peer: one product of large float32 matrices.
@@ -60,9 +64,11 @@ class MatrixProduct:
     """The matrix rate of the machine; `iterate` returns seconds."""
 
     def iterate(self, iteration: int) -> float:
+        import torch
+
         from rnnspec.training.bench import product_seconds
 
-        return product_seconds()
+        return product_seconds(torch.device("cpu"))
 
 
 def make_peer(name: str, workload: Workload) -> Peer:

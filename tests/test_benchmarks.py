@@ -14,12 +14,14 @@ from typing import Any
 
 import commands
 import curves
+import gpu
 import numpy as np
 import peers
 import pytest
 import torch
 import train_step
 from cli.command import run_process
+from engines import make_engine
 from workload import (
     BETA_1,
     BETA_2,
@@ -35,11 +37,13 @@ from workload import (
 
 import rnnspec
 from rnnspec.check.examine import load
+from rnnspec.runtime import simulation
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.noise import process_noise
 from rnnspec.runtime.schedule import mean_epoch_steps
 from rnnspec.runtime.simulation import true_dynamics
+from rnnspec.runtime.targets import TargetChoice
 
 SMALL = Workload(
     networks=2, sequences=3, populations=(4, 6, 2), steps=(6, 8, 10, 8, 12), grace=(0, 4, 0, 0, 4)
@@ -285,3 +289,69 @@ def test_commands_are_timed(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     name, least, *_ = capsys.readouterr().out.split()
     assert name == "nothing"
     assert 0 < float(least) < 60
+
+
+# --- a GPU -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the script for a GPU run its kernels on the processor."""
+    choice = TargetChoice("gpu", None, None)
+    monkeypatch.setattr(
+        simulation, "choose_target", lambda _, target, *__, **___: replace(choice, target=target or "gpu")
+    )
+    monkeypatch.setattr(simulation, "make_engine", make_engine)
+    monkeypatch.setattr(gpu, "DEVICE", torch.device("cpu"))
+    for name in ("empty_cache", "reset_peak_memory_stats", "max_memory_allocated"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: 0)
+
+
+@pytest.mark.usefixtures("on_the_processor")
+def test_the_script_for_a_gpu_checks_before_it_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = load(SPEC, (), ["network.dt=100 ms"]).program
+    assert gpu.agrees(program, torch.float64, 1e-8)
+    assert not gpu.agrees(program, torch.float32, 1e-12)
+    assert gpu.same_bits(program)
+    assert gpu.same_alone(program)
+    wrong = gpu.Task("it is right", lambda: False)
+    monkeypatch.setattr(gpu, "checks", lambda: [wrong])
+    monkeypatch.setattr(gpu, "machine", lambda: {"gpu": "none"})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu, "timings", lambda: pytest.fail("it times what is wrong"))
+    with pytest.raises(SystemExit, match="wrong on this GPU: it is right"):
+        gpu.main(["--json", str(tmp_path / "gpu.json")])
+    assert json.loads((tmp_path / "gpu.json").read_text()) == {
+        "machine": {"gpu": "none"},
+        "it is right": False,
+    }
+    assert "it is right: False" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("on_the_processor")
+def test_the_script_for_a_gpu_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ["network.dt=100 ms"]
+    once = gpu.training("delayed_go, 100 networks, train, gpu", "delayed_go", 2, "gpu", small)
+    monkeypatch.setattr(gpu, "checks", list)
+    monkeypatch.setattr(gpu, "timings", lambda: [once])
+    monkeypatch.setattr(gpu, "machine", dict)
+    monkeypatch.setattr(gpu, "AIMS", {"delayed_go, 100 networks, train": 1e9})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    file = tmp_path / "gpu.json"
+    gpu.main(["--json", str(file)])
+    first = json.loads(file.read_text())
+    assert len(first[once.name]["seconds"]) == gpu.REPEATS
+    gpu.main(["--json", str(file)])
+    assert json.loads(file.read_text()) == first
+    assert "ms, aim 1e+12 ms: reached" in capsys.readouterr().out
+
+
+def test_the_script_for_a_gpu_says_that_there_is_none(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SystemExit, match="There is no GPU here"):
+        gpu.main(["--json", str(tmp_path / "gpu.json")])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnspec.cli.console import count, is_terminal, note, show_diagnostics
-from rnnspec.cli.options import Json, Set, SpecFile, Threads, With, one_of
+from rnnspec.cli.options import Device, Json, Set, SpecFile, Threads, With, one_of
 from rnnspec.runtime.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -42,17 +42,18 @@ def command(
         typer.Option(
             "--target",
             metavar="TARGET",
-            help="Time this target; default: all that are meant for training. May be repeated.",
+            help="Time this target; default: all that train on this device. May be repeated.",
             show_default=False,
         ),
     ] = None,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Time a training iteration of a spec with each target.
 
     An iteration simulates a batch of new trials, computes the gradient and updates all networks. The targets
     take turns; the table shows the median, the fastest and the slowest iteration. The matrix rate is the
-    speed of large float32 matrix products on this machine, with the same number of threads. Operations are
+    speed of large float32 matrix products on this device, with the same number of threads. Operations are
     counted as in 'rnnspec compile': 2 for each multiply-add of every matrix product.
 
     \b
@@ -67,13 +68,13 @@ def command(
 
     import torch
 
-    from rnnspec.training.bench import CONTENDERS, compare
+    from rnnspec.training.bench import compare
 
-    targets = tuple(dict.fromkeys(one_of("--target", name, TARGETS) for name in target or CONTENDERS))
+    targets = tuple(dict.fromkeys(one_of("--target", name, TARGETS) for name in target)) if target else None
     if threads is not None:
         torch.set_num_threads(threads)
     with _progress() as progress:
-        comparison = compare(specification, targets, repeats, progress)
+        comparison = compare(specification, targets, repeats, progress, device)
     for name, reason in comparison.left_out.items():
         note(f"{name} is left out: {reason}")
     if json:
@@ -112,6 +113,7 @@ def _print_json(specification: Specification, comparison: Comparison) -> None:
     whole = {
         "name": program.name,
         "networks": program.training.networks,
+        "device": comparison.device,
         "threads": comparison.threads,
         "operations": comparison.operations,
         "matrix_rate": comparison.matrix_rate,
@@ -138,7 +140,8 @@ def _print_table(specification: Specification, comparison: Comparison) -> None:
     ]
     print(f"{program.name}: {', '.join(sizes)}: {scaled(comparison.operations, 'FLOP')} an iteration")
     speed = f"{scaled(comparison.matrix_rate, 'FLOP')}/s"
-    print(f"{count(comparison.threads, 'thread')}; large matrix products reach {speed}")
+    on = count(comparison.threads, "thread") if comparison.device == "cpu" else comparison.device
+    print(f"{on}; large matrix products reach {speed}")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", no_wrap=True)
     columns = ("s per iteration", "from", "to", "ratio", "of matrix rate", "first, s")

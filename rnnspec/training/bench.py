@@ -12,6 +12,7 @@ import torch
 from rnnspec.check.examine import Specification
 from rnnspec.errors import RequestError
 from rnnspec.runtime.cost import iteration_cost
+from rnnspec.runtime.device import AUTO, check_device
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import RECORDS, TARGETS, Target
@@ -48,11 +49,12 @@ class Timing:
 class Comparison:
     """The times of several targets on one spec.
 
-    operations: of one iteration of all networks, as `runtime.cost` counts them.  matrix_rate: operations
-    per second of large float32 matrix products with the same number of threads.  left_out: the targets that
-    this machine or spec cannot use, with the reason.
+    device: what computes.  operations: of one iteration of all networks, as `runtime.cost` counts them.
+    matrix_rate: operations per second of large float32 matrix products on this device, with the same number
+    of threads.  left_out: the targets that this machine or spec cannot use, with the reason.
     """
 
+    device: str
     operations: int
     matrix_rate: float
     threads: int
@@ -81,16 +83,20 @@ class Trainee:
 
 def compare(
     specification: Specification,
-    targets: Sequence[Target] = CONTENDERS,
+    targets: Sequence[Target] | None = None,
     repeats: int = 3,
     progress: Callable[[str], None] = lambda text: None,
+    device: str = AUTO,
 ) -> Comparison:
     """Time training iterations of a spec on several targets.
 
-    The targets take turns, so that other load on the machine slows all of them equally.  progress: called
-    with the name of what is measured next.
+    The targets take turns, so that other load on the machine slows all of them equally.  targets: by default
+    all that are meant for training on this device.  progress: called with the name of what is measured next.
     """
     require_loss(specification)
+    where = check_device(device)
+    if targets is None:
+        targets = [target for target in CONTENDERS if RECORDS[target].computes_on(where)]
     program = specification.program
     cost = iteration_cost(program, stage_at(program, 0).stage.theta)
     trainees: dict[Target, Trainee] = {}
@@ -100,8 +106,9 @@ def compare(
         progress(f"{target}: start")
         start = time.perf_counter()
         try:
-            trainee = Trainee(Simulation(program, target=target))
+            trainee = Trainee(Simulation(program, target=target, device=where))
             trainee.iterate(0)
+            finish(where)
         except RequestError as error:
             left_out[target] = f"{error.reason} {error.remedy}"
             continue
@@ -111,15 +118,19 @@ def compare(
             trainee.iterate(iteration)
     seconds: dict[Target, list[float]] = {target: [] for target in trainees}
     products = []
-    product_seconds()
+    for _ in range(WARM_UP):
+        product_seconds(where)
     for turn in range(repeats):
         for target, trainee in trainees.items():
             progress(f"{target}: {turn + 1} of {repeats}")
+            finish(where)
             start = time.perf_counter()
             trainee.iterate(WARM_UP + turn)
+            finish(where)
             seconds[target].append(time.perf_counter() - start)
-        products.append(product_seconds())
+        products.append(product_seconds(where))
     return Comparison(
+        device=str(where),
         operations=program.training.networks * (cost.forward + cost.backward),
         matrix_rate=PRODUCT_OPERATIONS / statistics.median(products),
         threads=torch.get_num_threads(),
@@ -131,10 +142,18 @@ def compare(
 PRODUCT_OPERATIONS = 2 * _SIZE**3
 
 
-def product_seconds() -> float:
+def finish(device: torch.device) -> None:
+    """Wait until a device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def product_seconds(device: torch.device) -> float:
     """Return the time of one product of large float32 matrices, in seconds."""
     # All three matrices are written before: the first access to new memory takes additional time.
-    a, b, out = (torch.ones(_SIZE, _SIZE) for _ in range(3))
+    a, b, out = (torch.ones(_SIZE, _SIZE, device=device) for _ in range(3))
+    finish(device)
     start = time.perf_counter()
     torch.mm(a, b, out=out)
+    finish(device)
     return time.perf_counter() - start

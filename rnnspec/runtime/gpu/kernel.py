@@ -115,7 +115,8 @@ class CudaKernel(Kernel):
     def launches(self, numbers: Mapping[str, Any], *, gradient: bool) -> list[Launch]:
         """Return the launches of one batch, in order."""
         network, layout = self.program.network, self.layout
-        networks, sequences = numbers["networks"], numbers["sequences"]
+        networks: int = numbers["networks"]
+        sequences: int = numbers["sequences"]
         simulating = networks * -(-sequences // (layout.each * layout.groups))
         unit_threads, threads = network.units * layout.groups, layout.threads
 
