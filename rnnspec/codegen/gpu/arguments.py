@@ -31,9 +31,9 @@ GPU_ARGUMENTS: tuple[Argument, ...] = (
     array("rate_sums", "double", "K, B, windows", "the sum of |r| of each window", SCRATCH),
     array("w_rec_t", "real", "K, N, N", "W_rec transposed", SCRATCH),
     # of the backward pass
-    array("slopes", "real", "K, B, T, N", "f'(x) of each step", BACKWARD),
-    array("delta", "real", "K, B, T, N", "the gradient with respect to x", BACKWARD),
-    array("direct", "real", "K, B, T, read", "that with respect to states through their outputs", BACKWARD),
+    array("slopes", "real", "K, B, T + 1, N", "f'(x) of each step", BACKWARD),
+    array("delta", "real", "K, B, T + 1, N", "the gradient with respect to x", BACKWARD),
+    array("direct", "real", "K, B, T + 1, read", "that with respect to states through their outputs", BACKWARD),
     array("d_x", "real", "K, B, T, C_out", "that with respect to outputs before their activation", BACKWARD),
     array("d_drive", "real", "K, B, segments, N", "that with respect to the drive of segments", BACKWARD),
     array("d_sources", "real", "K, B, most landings, N", "that with respect to sources", BACKWARD),
