@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import linecache
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -20,23 +20,25 @@ from rnnspec.runtime.noise import Stream, jitter, key
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import Aligned, align
 
+Adapt = Callable[[ModuleType], None]
+
 
 class TorchEngine:
     """Runs the generated module of a program.
 
-    source: the source of the module; by default it is generated.  script: compile the inner loop with
-    TorchScript.
+    source: the source of the module; by default it is generated.  adapt: what changes the module once it is
+    loaded, a function of a Python module: `script_chunk` or `compile_blocks`.
     """
 
-    def __init__(self, program: Program, source: str | None = None, script: bool = False) -> None:
+    def __init__(self, program: Program, source: str | None = None, adapt: Adapt | None = None) -> None:
         self.program = program
         self.source = emit(program) if source is None else source
-        self.script = script
-        self.module = load(self.source, script)
+        self.adapt = adapt
+        self.module = load(self.source, adapt)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy without the module, which cannot be pickled; the copy loads it again."""
-        return TorchEngine, (self.program, self.source, self.script)
+        return TorchEngine, (self.program, self.source, self.adapt)
 
     def origin(self, dtype: torch.dtype) -> None:
         """Return None: nothing is compiled."""
@@ -126,13 +128,13 @@ class TorchEngine:
         ]
 
 
-def load(source: str, script: bool = False) -> ModuleType:
-    """Execute a generated module; each source is executed once and then cached."""
-    return _load(source, script)
+def load(source: str, adapt: Adapt | None = None) -> ModuleType:
+    """Execute a generated module, and adapt it; each source is executed once and then cached."""
+    return _load(source, adapt)
 
 
 @lru_cache(maxsize=64)
-def _load(source: str, script: bool) -> ModuleType:
+def _load(source: str, adapt: Adapt | None) -> ModuleType:
     name = f"rnnspec_graph_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     file = f"<{name}>"
     # Tracebacks and TorchScript read the lines of the source from this cache.
@@ -140,11 +142,16 @@ def _load(source: str, script: bool) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = file
     exec(compile(source, file, "exec"), module.__dict__)
-    if script:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            module.chunk = torch.jit.script(module.chunk)  # type: ignore[attr-defined]
+    if adapt is not None:
+        adapt(module)
     return module
+
+
+def script_chunk(module: ModuleType) -> None:
+    """Compile the inner loop of a module with TorchScript."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        module.chunk = torch.jit.script(module.chunk)  # type: ignore[attr-defined]
 
 
 def _variables(trials: Sequence[Any], sequences: int) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from rnnspec.runtime.target import Source, TargetRecord
 if TYPE_CHECKING:
     from rnnspec.program.nodes import Program
     from rnnspec.runtime.batch import Engine
+    from rnnspec.runtime.cpu.kernel import Real
 
 
 def _engine(program: Program) -> Engine:
@@ -18,9 +19,28 @@ def _engine(program: Program) -> Engine:
 
 
 def _scripted_engine(program: Program) -> Engine:
+    from rnnspec.runtime.torch.engine import TorchEngine, script_chunk
+
+    return TorchEngine(program, adapt=script_chunk)
+
+
+def _compiled_engine(program: Program) -> Engine:
+    from rnnspec.runtime.torch.blocks import compile_blocks
     from rnnspec.runtime.torch.engine import TorchEngine
 
-    return TorchEngine(program, script=True)
+    return TorchEngine(program, adapt=compile_blocks)
+
+
+def _prepare(program: Program, real: Real, device: object) -> None:
+    import torch
+
+    from rnnspec.runtime.device import REALS
+    from rnnspec.runtime.torch.blocks import compile_blocks
+    from rnnspec.runtime.torch.engine import load
+
+    (dtype,) = (dtype for dtype, name in REALS.items() if name == real)
+    blocks = load(_emit(program), compile_blocks).blocks
+    blocks.try_out(program.network.units, dtype, torch.device(str(device)))
 
 
 def _memory(program: Program, threads: int) -> int:
@@ -34,6 +54,16 @@ def _emit(program: Program) -> str:
 
     return emit(program)
 
+
+COMPILED = TargetRecord(
+    name="compiled",
+    summary="the torch module with its inner loop under torch.compile, on any device that it works for",
+    engine=_compiled_engine,
+    memory=_memory,
+    # torch generates the code, so its version stands for it.
+    bits_depend_on=frozenset({"threads", "hardware"}),
+    prepare=_prepare,
+)
 
 TORCH = TargetRecord(
     name="torch",
