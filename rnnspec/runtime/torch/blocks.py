@@ -1,8 +1,8 @@
 """The inner loop of a generated module under torch.compile, in blocks of equal length.
 
-torch.compile unrolls the loop over steps, so each number of steps would be a compilation of its own, and jitter
-changes that number in every iteration.  So a segment is cut into blocks of the same number of steps, and the
-last block is padded.  alpha is 0 in the steps of the padding: the state stays as it is, and is dropped.
+torch.compile unrolls the loop over steps, so each number of steps would be a compilation of its own, and with
+jitter nearly every segment has another one.  So a segment is cut into blocks of the same number of steps, and
+the last block is padded.  alpha is 0 in the steps of the padding: the state rests, and is dropped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def block(rate, drive, w_rec_t, alpha):
 
 
 def compile_blocks(module: ModuleType) -> None:
-    """Compile the inner loop of a module with torch.compile."""
+    """Put the inner loop of a module under torch.compile."""
     module.blocks = Blocks(module)  # type: ignore[attr-defined]
 
 
@@ -53,12 +53,12 @@ class Blocks:
     def simulate(self, weights: dict[str, Tensor], *arguments: Any, **options: Any) -> Any:
         """Simulate one batch, as the function of the module does."""
         if weights["bias"].is_cuda:
-            # Results of earlier blocks are in use until the gradient is there: all are of one iteration.
-            torch.compiler.cudagraph_mark_step_begin()
+            # The blocks of one batch are replayed together: none may overwrite what another has returned.
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         return self._simulate(weights, *arguments, **options)
 
     def cuts(self, first: int, last: int, longest: int, *landings: Any) -> Iterator[tuple[int, int]]:
-        """Split the steps first .. last - 1 into blocks, the last of them shorter; each landing ends a block."""
+        """Split the steps first .. last - 1 into blocks; each landing ends a block, which may be shorter."""
         self._steps = min(longest, STEPS)
         yield from self._cuts(first, last, self._steps, *landings)
 
@@ -87,7 +87,7 @@ class Blocks:
             rate, alpha = (torch.zeros(1, 1, units, dtype=dtype, device=device) for _ in range(2))
             w_rec_t = torch.zeros(1, units, units, dtype=dtype, device=device, requires_grad=True)
             (state,) = self._advance(rate, rate[None], w_rec_t, alpha[0])
-            state.sum().backward()
+            torch.autograd.grad(state.sum(), w_rec_t)
         except Exception as error:
             # Whatever compilers and drivers raise.
             cause = getattr(error, "inner_exception", error)
@@ -101,11 +101,11 @@ class Blocks:
         """Advance the rates by a whole block; alpha: (T, N) or (T, B, N)."""
         learns = rate.requires_grad, drive.requires_grad, w_rec_t.requires_grad
         kind = drive.shape, drive.dtype, drive.device, torch.is_grad_enabled(), learns
-        if (compiled := self.compiled.get(kind)) is not None:
-            return compiled(rate, drive, w_rec_t, alpha)
+        if kind in self.compiled:
+            return self.compiled[kind](rate, drive, w_rec_t, alpha)
         # A function of its own: torch limits how often one function is compiled.
         exec(_SOURCE, self._module.__dict__)
-        compiled = torch.compile(
+        compiled: Callable[..., list[Tensor]] = torch.compile(
             self._module.block,
             fullgraph=True,
             dynamic=False,

@@ -41,7 +41,7 @@ class TorchEngine:
         return TorchEngine, (self.program, self.source, self.adapt)
 
     def origin(self, dtype: torch.dtype) -> None:
-        """Return None: nothing is compiled."""
+        """Return None: there is no kernel."""
 
     def run(
         self,
@@ -128,13 +128,9 @@ class TorchEngine:
         ]
 
 
+@lru_cache(maxsize=64)
 def load(source: str, adapt: Adapt | None = None) -> ModuleType:
     """Execute a generated module, and adapt it; each source is executed once and then cached."""
-    return _load(source, adapt)
-
-
-@lru_cache(maxsize=64)
-def _load(source: str, adapt: Adapt | None) -> ModuleType:
     name = f"rnnspec_graph_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     file = f"<{name}>"
     # Tracebacks and TorchScript read the lines of the source from this cache.
