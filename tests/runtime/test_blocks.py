@@ -121,7 +121,7 @@ def test_it_is_refused_where_it_does_not_work(broken: None) -> None:
     with pytest.raises(RequestError) as error:
         choose_target(JITTER, "compiled")
     assert error.value.reason == "torch.compile does not work on the device 'cpu': No compiler was found."
-    assert "Choose the target torch" in error.value.remedy
+    assert "choose the target torch" in error.value.remedy
 
 
 def test_torch_takes_its_place_where_nobody_insists(broken: None) -> None:
@@ -129,7 +129,7 @@ def test_torch_takes_its_place_where_nobody_insists(broken: None) -> None:
     assert chosen.target == "torch"
     assert chosen.note == (
         "torch.compile does not work on the device 'cpu': No compiler was found. The target torch takes its "
-        "place. Choose the target torch, or install the compiler that torch.compile needs here."
+        "place. Install the compiler that torch.compile needs here, or choose the target torch."
     )
 
 

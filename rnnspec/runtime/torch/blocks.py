@@ -94,7 +94,7 @@ class Blocks:
             what = next((line for line in str(cause).splitlines() if line), type(cause).__name__)
             raise RequestError(
                 f"torch.compile does not work on the device '{device}': {what.rstrip('.')}.",
-                "Choose the target torch, or install the compiler that torch.compile needs here.",
+                "Install the compiler that torch.compile needs here, or choose the target torch.",
             ) from error
 
     def _advance(self, rate: Tensor, drive: Tensor, w_rec_t: Tensor, alpha: Tensor) -> list[Tensor]:
