@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -49,6 +51,38 @@ for _name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
 hypothesis.settings.register_profile("default", derandomize=True)
 hypothesis.settings.register_profile("explore", derandomize=False)
 hypothesis.settings.load_profile("default")
+
+
+@pytest.fixture
+def loaded_anew() -> Iterator[None]:
+    """Modules that no other test has compiled blocks of."""
+    from rnnspec.runtime.torch.module import load
+
+    load.cache_clear()
+    yield
+    load.cache_clear()
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch, loaded_anew: None) -> list[Any]:
+    """Short blocks, whose graphs the target compiled traces but does not compile; returns these graphs.
+
+    A graph is traced where it would be compiled, and differentiated in the same way, in a second instead of
+    half a minute.
+    """
+    from torch._dynamo.backends.debugging import aot_eager
+
+    from rnnspec.runtime.torch import blocks
+
+    graphs = []
+
+    def trace(graph: Any, arguments: Any) -> Any:
+        graphs.append(graph)
+        return aot_eager(graph, arguments)
+
+    monkeypatch.setattr(blocks, "STEPS", 4)
+    monkeypatch.setattr(blocks, "BACKEND", trace)
+    return graphs
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -24,7 +24,8 @@ from rnnspec.runtime.batch import Outcome
 from rnnspec.runtime.targets import Target
 from rnnspec.spec.activations import ACTIVATIONS
 
-TARGETS: tuple[Target, ...] = get_args(Target)
+#: The target compiled takes half a minute to compile each function, and differs only in that of units.
+TARGETS: tuple[Target, ...] = tuple(target for target in get_args(Target) if target != "compiled")
 #: The kink of several functions, points near it, and points where exponentials are tiny or huge.
 POINTS = (-40.0, -3.0, -0.4, 0.0, 0.3, 1.7, 30.0)
 #: A relative change, for differences.
@@ -135,7 +136,10 @@ def test_readouts(number: int, target: Target) -> None:
 
 @pytest.mark.parametrize(
     ("target", "activation"),
-    [(t, a) for t in TARGETS for a in SPECIAL.get(t, ELEMENTWISE)],
+    [
+        *((t, a) for t in TARGETS for a in SPECIAL.get(t, ELEMENTWISE)),
+        *(pytest.param("compiled", a, marks=pytest.mark.slow) for a in ELEMENTWISE),
+    ],
     ids=lambda p: p if isinstance(p, str) else words(p),
 )
 def test_units(target: Target, activation: Activation) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import multiprocessing
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -138,13 +138,21 @@ def test_peers_agree(name: str, wanted: Wanted, monkeypatch: pytest.MonkeyPatch)
     assert_same(loss, found, wanted)
 
 
-@pytest.mark.parametrize("name", [name for name in peers.PEERS if name.startswith("rnnspec-")])
+#: torch.compile takes half a minute.
+SLOW = ("compile", "rnnspec-compiled")
+
+
+def peers_of(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in names]
+
+
+@pytest.mark.parametrize("name", peers_of(name for name in peers.PEERS if name.startswith("rnnspec-")))
 def test_rnnspec_agrees(name: str, wanted: Wanted) -> None:
     loss, found = gradients(compiled(wanted.workload, name.removeprefix("rnnspec-"), torch.float32))
     assert_same(loss, stored(wanted.workload, found), wanted)
 
 
-@pytest.mark.parametrize("name", [name for name in peers.available() if name != "compile"])
+@pytest.mark.parametrize("name", peers_of(name for name in peers.available() if name != "compile"))
 def test_peers_learn(name: str) -> None:
     """The loss of the same trials falls, by about as much everywhere."""
     peer = peers.make_peer(name, SMALL)

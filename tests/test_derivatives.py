@@ -7,7 +7,7 @@ that epoch nothing is cut off, so there the gradient must agree with finite diff
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -45,15 +45,17 @@ EDGES = {
 }
 
 
-#: TorchScript compiles what the target torch runs: one edge of each kind.
-SCRIPTED = ("dasc departing", "dasc between events")
-CASES: list[tuple[Target, str]] = [
-    (target, edge) for target in get_args(Target) for edge in (SCRIPTED if target == "torchscript" else EDGES)
-]
+#: What the target torch runs is compiled: one edge of each kind.
+DERIVED: dict[Target, tuple[str, ...]] = dict.fromkeys(
+    ("torchscript", "compiled"), ("dasc departing", "dasc between events")
+)
+CASES = [(target, edge) for target in get_args(Target) for edge in DERIVED.get(target, EDGES)]
 
 
 @pytest.mark.parametrize(("target", "edge"), CASES)
-def test_gradient_along_weights_that_are_silent_without_gradient(target: Target, edge: str) -> None:
+def test_gradient_along_weights_that_are_silent_without_gradient(
+    target: Target, edge: str, traced: list[Any]
+) -> None:
     """Compare the gradient along directions in the weights of `cue` with central differences, in float64."""
     found = program(CONTEXT, f"skips: {{edges: {{one: {{{EDGES[edge]}}}}}}}")
     engine, marks = make_engine(found, target), structure(found, 2, 0)

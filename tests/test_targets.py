@@ -271,6 +271,15 @@ KERNEL_TARGETS: tuple[Target, ...] = ("cpu", "gpu")
 
 #: TorchScript compiles `step` and `chunk` alone: what else a spec says cannot make a difference to it.
 SCRIPTED = [f for f in FEATURES if f.startswith(("plain", "activation", "drawn durations", "skip: dasc dep"))]
+#: What changes the blocks that the target compiled cuts `chunk` into.
+BLOCKS = (
+    "plain",
+    "skips across an epoch without gradient",
+    "coarsening",
+    "jitter",
+    "drawn durations and skips",
+    "white",
+)
 #: A kernel is compiled for each activation; `test_activations.py` has the values and slopes of all, in fewer.
 COMPILED = [f for f in FEATURES if not f.startswith("activation") or f.endswith(("softplus", "power"))]
 #: Features that say nothing of the same thing share a kernel.
@@ -293,6 +302,7 @@ CASES: list[tuple[Target, tuple[str, ...]]] = [
         for features in (*TOGETHER, *((feature,) for feature in ALONE))
     ),
     *(("torchscript", (feature,)) for feature in SCRIPTED),
+    *(("compiled", (feature,)) for feature in BLOCKS),
 ]
 IDS = [f"{target}-{' + '.join(features)}" for target, features in CASES]
 
@@ -301,6 +311,9 @@ IDS = [f"{target}-{' + '.join(features)}" for target, features in CASES]
 def test_feature(target: Target, features: tuple[str, ...], request: pytest.FixtureRequest) -> None:
     if lacking := set(features) & set(LACKS[target]):
         request.applymarker(pytest.mark.xfail(strict=True, reason=f"{target} lacks {', '.join(lacking)}"))
+    if target == "compiled":
+        # Without the compiler, which `runtime/test_blocks.py` asks: it takes half a minute for each.
+        request.getfixturevalue("traced")
     found = program(*(overlay for feature in features for overlay in FEATURES[feature]))
     theta = found.coarsening.start if found.coarsening else Fraction(1)
     # Not 0.5, at which the two sides of a mixture could be exchanged unnoticed.

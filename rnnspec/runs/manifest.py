@@ -87,7 +87,7 @@ class Circumstances(Record):
     versions: Versions
     target: str = Field(description="target, such as `cpu` or `torch`")
     kernel: KernelRecord | None = Field(
-        description="what the bits of the compiled kernel depend on; null for targets that compile nothing"
+        description="what the bits of the compiled kernel depend on; null for targets that have none"
     )
     dtype: Literal["float32", "float64"] = Field(description="type of the numbers")
     device: str = Field(description="device, as torch names it")

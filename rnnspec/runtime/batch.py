@@ -94,7 +94,7 @@ class Engine(Protocol):
     """Simulates batches of one program."""
 
     def origin(self, dtype: torch.dtype) -> KernelOrigin | None:
-        """Return what the bits of its compiled kernel depend on; None if nothing is compiled."""
+        """Return what the bits of its compiled kernel depend on; None if there is no kernel."""
         ...
 
     def run(

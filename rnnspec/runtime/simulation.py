@@ -80,7 +80,7 @@ class Simulation(nn.Module):
 
     @property
     def kernel(self) -> KernelOrigin | None:
-        """What the bits of its compiled kernel depend on; None if nothing is compiled."""
+        """What the bits of its compiled kernel depend on; None if there is no kernel."""
         return self.engine.origin(next(self.parameters()).dtype)
 
     @property

@@ -35,7 +35,9 @@ class TargetRecord:
     memory: returns about how many bytes a training needs with so many threads.
     bits_depend_on: what changes the last bits of a result, besides the versions, the kernel and the device.
     devices: the kinds of device that it computes on; None for all.
-    prepare: compiles what the engine needs, and raises RequestError if this machine cannot.
+    prepare: compiles what the engine needs for a program, a type of number and a device, or tries to, and
+        raises RequestError if this machine cannot.
+    without: what to say of the target that takes its place if it cannot be prepared, after its name.
     source: what it generates; None for nothing of its own.
     oracle: it is slow by design: what others are compared with.
     notice: what whoever asks for it should know.
@@ -47,7 +49,8 @@ class TargetRecord:
     memory: Callable[[Program, int], int]
     bits_depend_on: frozenset[Literal["threads", "hardware"]]
     devices: tuple[str, ...] | None = None
-    prepare: Callable[[Program, Real], Kernel] | None = None
+    prepare: Callable[[Program, Real, object], Kernel | None] | None = None
+    without: str = ""
     source: Source | None = None
     oracle: bool = False
     notice: str | None = None

@@ -11,7 +11,7 @@ from rnnspec.runtime.cpu.target import CPU
 from rnnspec.runtime.gpu.target import GPU
 from rnnspec.runtime.reference.target import REFERENCE
 from rnnspec.runtime.target import Source, TargetRecord
-from rnnspec.runtime.torch.target import TORCH, TORCHSCRIPT
+from rnnspec.runtime.torch.target import COMPILED, TORCH, TORCHSCRIPT
 
 if TYPE_CHECKING:
     from rnnspec.codegen.cpp.kernel import Real
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rnnspec.runtime.batch import Engine
     from rnnspec.runtime.compiled.kernel import Kernel
 
-Target = Literal["gpu", "cpu", "torch", "torchscript", "reference"]
+Target = Literal["gpu", "cpu", "compiled", "torch", "torchscript", "reference"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 #: All targets by name.  By default a machine uses the first that it can.
 RECORDS: Mapping[str, TargetRecord] = {
-    record.name: record for record in (GPU, CPU, TORCH, TORCHSCRIPT, REFERENCE)
+    record.name: record for record in (GPU, CPU, COMPILED, TORCH, TORCHSCRIPT, REFERENCE)
 }
 
 #: All sources that targets generate, in the order of their names.
@@ -56,8 +56,8 @@ def choose_target(
 ) -> TargetChoice:
     """Return the target that simulates a program: the requested one, or the first that this machine can use.
 
-    device: as torch names it.  preferred: the target to try first if none is requested.  Does not import
-    torch.  Raises RequestError if the requested target cannot be used.
+    device: as torch names it.  preferred: the target to try first if none is requested.  Imports
+    torch only to try torch.compile.  Raises RequestError if the requested target cannot be used.
     """
     usable = [name for name in TARGETS if RECORDS[name].computes_on(device)]
     if target is not None and target not in usable:
@@ -70,14 +70,14 @@ def choose_target(
     if prepare is None:
         return TargetChoice(first, None, None)
     try:
-        kernel = prepare(program, real)
+        kernel = prepare(program, real, device)
     except RequestError as error:
         if target is not None:
             raise
         other = next(name for name in usable if RECORDS[name].prepare is None)
-        instead = f"The target {other} takes its place, which is many times slower."
+        instead = f"The target {other} takes its place{RECORDS[first].without}."
         return TargetChoice(other, None, " ".join(f"{error.reason} {instead} {error.remedy}".split()))
-    return TargetChoice(first, kernel, kernel.library.note)
+    return TargetChoice(first, kernel, None if kernel is None else kernel.library.note)
 
 
 def usual_device(target: Target | None) -> str:

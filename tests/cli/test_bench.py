@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +21,8 @@ from rnnspec.training.loop import Loop
 
 
 @pytest.fixture
-def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # A product that takes no time, and no warnings of TorchScript.
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traced: list[Any]) -> Path:
+    # A product that takes no time.
     monkeypatch.setattr(bench, "product_seconds", lambda device: 0.5)
     return write_tiny(tmp_path)
 

@@ -321,4 +321,4 @@ def test_emit(folder: Path) -> None:
 def test_an_unknown_target(folder: Path) -> None:
     answer = rnnspec("compile", folder / "tiny.yaml", "--target", "abacus")
     assert answer.code == 2
-    assert "'abacus' is not one of: cpu, torch, torchscript, reference." in answer.err
+    assert "'abacus' is not one of: cpu, compiled, torch, torchscript, reference." in answer.err

@@ -28,6 +28,7 @@ from rnnspec.runtime.schedule import mean_epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import align
 from rnnspec.runtime.torch.engine import TorchEngine
 from rnnspec.runtime.torch.module import load as load_module
+from rnnspec.runtime.torch.module import script_chunk
 from rnnspec.spec.activations import ACTIVATIONS
 
 BETAS = (0.5, 0.3, 0.7)
@@ -269,7 +270,7 @@ def test_step_and_chunk_suit_the_compilers_of_torch(found: Program) -> None:
 
 def test_scripting_one_engine_leaves_others_alone() -> None:
     found = program()
-    plain, scripted = TorchEngine(found), TorchEngine(found, script=True)
+    plain, scripted = TorchEngine(found), TorchEngine(found, adapt=script_chunk)
     assert plain.module is TorchEngine(found).module
     assert isinstance(scripted.module.chunk, torch.jit.ScriptFunction)
     assert not isinstance(plain.module.chunk, torch.jit.ScriptFunction)

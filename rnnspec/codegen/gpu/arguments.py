@@ -33,10 +33,10 @@ GPU_ARGUMENTS: tuple[Argument, ...] = (
     # of the backward pass
     array("slopes", "real", "K, B, T + 1, N", "f'(x) of each step", BACKWARD),
     array("delta", "real", "K, B, T + 1, N", "the gradient with respect to x", BACKWARD),
-    array("direct", "real", "K, B, T + 1, read", "that with respect to states through their outputs", BACKWARD),
-    array("d_x", "real", "K, B, T, C_out", "that with respect to outputs before their activation", BACKWARD),
-    array("d_drive", "real", "K, B, segments, N", "that with respect to the drive of segments", BACKWARD),
-    array("d_sources", "real", "K, B, most landings, N", "that with respect to sources", BACKWARD),
-    array("d_increments", "real", "K, B, most landings, N", "that with respect to increments", BACKWARD),
+    array("direct", "real", "K, B, T + 1, read", "with respect to states through their outputs", BACKWARD),
+    array("d_x", "real", "K, B, T, C_out", "with respect to outputs before activation", BACKWARD),
+    array("d_drive", "real", "K, B, segments, N", "with respect to the drive of segments", BACKWARD),
+    array("d_sources", "real", "K, B, most landings, N", "with respect to sources", BACKWARD),
+    array("d_increments", "real", "K, B, most landings, N", "with respect to increments", BACKWARD),
     array("d_readout", "real", "K, B, windows, C_out", "the sum of d_x of each window", BACKWARD),
 )

@@ -25,7 +25,7 @@ def _memory(program: Program, threads: int) -> int:
     return kernel_memory(program, threads)
 
 
-def _prepare(program: Program, real: Real) -> Kernel:
+def _prepare(program: Program, real: Real, device: object) -> Kernel:
     from rnnspec.runtime.cpu.kernel import load_kernel
 
     return load_kernel(program, real)
@@ -46,5 +46,6 @@ CPU = TargetRecord(
     bits_depend_on=frozenset(),
     devices=("cpu",),
     prepare=_prepare,
+    without=", which is many times slower",
     source=Source("kernel", "kernel.cpp", "the CPU kernels", _emit),
 )

@@ -25,7 +25,7 @@ def _memory(program: Program, threads: int) -> int:
     return cuda_memory(program)
 
 
-def _prepare(program: Program, real: Real) -> Kernel:
+def _prepare(program: Program, real: Real, device: object) -> Kernel:
     from rnnspec.runtime.gpu.engine import load_kernel
 
     return load_kernel(program, real)
@@ -46,5 +46,6 @@ GPU = TargetRecord(
     bits_depend_on=frozenset(),
     devices=("cuda",),
     prepare=_prepare,
+    without=", which is many times slower",
     source=Source("cuda", "kernel.cu", "the CUDA kernels", _emit),
 )

@@ -27,7 +27,7 @@ class Reference:
         self.program = program
 
     def origin(self, dtype: torch.dtype) -> None:
-        """Return None: nothing is compiled."""
+        """Return None: there is no kernel."""
 
     def run(
         self,

@@ -1,1 +1,1 @@
-"""The targets torch and torchscript: they run the generated torch module."""
+"""The targets torch, torchscript and compiled: they run the generated torch module."""

@@ -15,28 +15,28 @@ from rnnspec.runtime.noise import Stream, jitter, key
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import Aligned, align
 from rnnspec.runtime.torch.durations import drawn_durations
-from rnnspec.runtime.torch.module import load
+from rnnspec.runtime.torch.module import Adapt, load
 
 
 class TorchEngine:
     """Runs the generated module of a program.
 
-    source: the source of the module; by default it is generated.  script: compile the inner loop with
-    TorchScript.
+    source: the source of the module; by default it is generated.  adapt: what changes the module once it is
+    loaded, a function of a Python module: `script_chunk` or `compile_blocks`.
     """
 
-    def __init__(self, program: Program, source: str | None = None, script: bool = False) -> None:
+    def __init__(self, program: Program, source: str | None = None, adapt: Adapt | None = None) -> None:
         self.program = program
         self.source = emit(program) if source is None else source
-        self.script = script
-        self.module = load(self.source, script)
+        self.adapt = adapt
+        self.module = load(self.source, adapt)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy without the module, which cannot be pickled; the copy loads it again."""
-        return TorchEngine, (self.program, self.source, self.script)
+        return TorchEngine, (self.program, self.source, self.adapt)
 
     def origin(self, dtype: torch.dtype) -> None:
-        """Return None: nothing is compiled."""
+        """Return None: there is no kernel."""
 
     def run(
         self,

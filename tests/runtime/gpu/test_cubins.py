@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli.command import rnnspec
+from cli.command import process, rnnspec
 from support import SPECS, program
 
 from rnnspec.catalogue import minimal
@@ -41,12 +41,9 @@ def check(found: Program, architecture: str) -> None:
     assert set(SIMULATING) < set(needed)
     for name, each in needed.items():
         assert each.registers <= bound_of_registers(name, found, layout.groups), (name, each)
-        # A spill in the loop over steps would be paid some hundred times; elsewhere a few do not matter.
-        # Compute capability 10.0 has instructions for which the compiler keeps pairs of registers.
-        assert each.spill_stores + each.spill_loads <= (64 if architecture == "sm_100" else spills(name)), (
-            name,
-            each,
-        )
+        # Compute capability 10.0 has instructions that need pairs of registers, and the compiler spills some.
+        bound = 64 if architecture == "sm_100" else bound_of_spills(name, found.network.units)
+        assert each.spill_stores + each.spill_loads <= bound, (name, each)
         assert each.shared + (layout.matrix if name in SIMULATING else 0) <= SHARED[architecture], (
             name,
             each,
@@ -63,8 +60,12 @@ def bound_of_registers(name: str, found: Program, groups: int) -> int:
     return min(255, 65_536 // (32 * warps * (2 if warps <= 4 else 1)))
 
 
-def spills(name: str) -> int:
-    return 0 if name in SIMULATING else 32
+def bound_of_spills(name: str, units: int) -> int:
+    """A spill in the loop over steps is paid some hundred times; elsewhere a few do not matter.
+
+    A block of 1,024 threads can have 64 registers each, and keeps its matrix in global memory anyway.
+    """
+    return 0 if name in SIMULATING and units < 1000 else 32
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -102,8 +103,7 @@ def test_compile_writes_a_cubin_without_a_gpu(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "build" / "kernel.cubin").read_bytes().startswith(b"\x7fELF")
     assert (tmp_path / "build" / "kernel.cu").read_text().startswith("// minimal")
     # Again: from the cache, and over the same files.
-    gpu_engine.load_kernel.cache_clear()
-    again = rnnspec("compile", spec, "--target", "gpu", "-o", tmp_path / "build")
+    again = process("compile", spec, "--target", "gpu", "-o", tmp_path / "build")
     assert again.code == 0
     assert "found in the cache" in again.out
 
