@@ -86,12 +86,11 @@ class Simulation(nn.Module):
     @property
     def structure(self) -> Structure:
         """Which connections exist, are frozen or have a fixed sign."""
-        masks, device = self.mask.by_name(), self.bias.device
+        masks = self.mask.by_name()
+        # It stays there: the next iteration would wait for another copy.
+        self._structure = self._structure.to(self.bias.device)
         return Structure(
-            {
-                name: replace(matrix.to(device), mask=masks.get(name))
-                for name, matrix in self._structure.matrices.items()
-            }
+            {name: replace(matrix, mask=masks.get(name)) for name, matrix in self._structure.matrices.items()}
         )
 
     def weights(self) -> dict[str, Tensor]:

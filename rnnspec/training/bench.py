@@ -77,8 +77,8 @@ class Trainee:
         self.updater = Updater(simulation)
 
     def iterate(self, iteration: int) -> tuple[float, ...]:
-        """Make one iteration; return the loss of every network before it."""
-        return iterate(self.updater, iteration)[1]
+        """Make one iteration; return the loss of every network before it, which waits for the device."""
+        return tuple(iterate(self.updater, iteration)[1].double().tolist())
 
 
 def compare(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from rnnspec.analysis.evaluation import Evaluation
 from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.manifest import Ending
@@ -31,16 +33,21 @@ class Started:
 
 @dataclass(frozen=True)
 class Updated:
-    """An update was made.  completed: updates so far.  loss: of each network, before the update."""
+    """An update was made.  completed: updates so far.  losses: (K,), before the update, on the device."""
 
     completed: int
     annealing: AnnealingStage
-    loss: tuple[float, ...]
+    losses: Tensor
+
+    @property
+    def loss(self) -> tuple[float, ...]:
+        """The loss of each network; reading it waits for the device."""
+        return tuple(self.losses.double().tolist())
 
 
 @dataclass(frozen=True)
 class Diverged:
-    """Networks have diverged; they are not trained further."""
+    """Networks were found to have diverged; they are not trained further."""
 
     networks: tuple[Divergence, ...]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+from torch import Tensor
+
 from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_mean
 from rnnspec.runs.checkpoint import LatestEvaluation, TrainingState
 from rnnspec.runs.divergence import Divergence
@@ -21,25 +23,30 @@ from rnnspec.training.events import (
 from rnnspec.training.interruption import Interruption
 from rnnspec.training.updater import Updater
 
+#: Iterations between looks at which networks have diverged.  A look waits for all that a device still has to
+#: do; the CPU has nothing left to do.
+LOOK, LOOK_ON_CPU = 20, 1
 
-def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, tuple[float, ...], list[Divergence]]:
+
+def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, Tensor]:
     """Make one iteration after `completed` others: simulate new trials and update the networks.
 
-    Returns the stage of the annealing, the loss of each network before the update, and the networks that
-    diverged in it.
+    Returns the stage of the annealing and the loss of each network before the update, (K,).  Does not wait
+    for the device.
     """
     simulation = updater.simulation
     training, annealing = simulation.program.training, stage_at(simulation.program, completed)
     outcome = simulation(training.batch, purpose="train", iteration=completed, stage=annealing.stage)
-    lost = updater.update(outcome.loss, completed + 1)
-    return annealing, tuple(outcome.loss.detach().double().tolist()), lost
+    updater.update(outcome.loss, completed + 1)
+    return annealing, outcome.loss.detach()
 
 
 class Loop:
     """Trains a simulation in place.
 
-    completed: updates made.  latest: the latest evaluation, None before the first.  iterations: updates after
-    which training ends at the latest.  for_criterion: whether it ends earlier, at the criterion.
+    completed: updates made.  latest: the latest evaluation, None before the first.  diverged: the networks
+    that had diverged at the last look.  iterations: updates after which training ends at the latest.
+    for_criterion: whether it ends earlier, at the criterion.
     """
 
     def __init__(
@@ -59,18 +66,25 @@ class Loop:
         self.updater = Updater(simulation)
         self.completed = 0
         self.latest: LatestEvaluation | None = None
+        self.diverged: tuple[Divergence, ...] = ()
         self._observer = observer
+        self._every = LOOK_ON_CPU if self.updater.alive.device.type == "cpu" else LOOK
         if start is not None:
             self.updater.restore(start.tensors, start.diverged)
-            self.completed, self.latest = start.completed, start.evaluation
+            self.completed, self.latest, self.diverged = start.completed, start.evaluation, start.diverged
 
     @property
     def performance(self) -> tuple[float, ...]:
         """The performance of each network in the latest evaluation; 0 if it has diverged, empty before."""
         if self.latest is None:
             return ()
-        alive = self.updater.alive.tolist()
-        return tuple(p if ok else 0.0 for p, ok in zip(self.latest.performance, alive, strict=True))
+        lost = self._lost()
+        return tuple(0.0 if k in lost else p for k, p in enumerate(self.latest.performance))
+
+    @property
+    def over(self) -> bool:
+        """Whether no network was left at the last look."""
+        return len(self.diverged) == self.simulation.networks
 
     def run(
         self,
@@ -91,24 +105,46 @@ class Loop:
 
     def state(self) -> TrainingState:
         """Return everything that further training depends on."""
-        return TrainingState(self.completed, self.updater.state(), self.latest, tuple(self.updater.diverged))
+        self.look()
+        return TrainingState(self.completed, self.updater.state(), self.latest, self.diverged)
+
+    def look(self) -> None:
+        """Find out which networks have diverged, and tell the observer; waits for the device.
+
+        If none is left, training ended in the iteration in which the last one diverged: iterations that were
+        made since have changed nothing but the state of the optimiser, which is not needed any more.
+        """
+        known, self.diverged = len(self.diverged), self.updater.diverged
+        if new := self.diverged[known:]:
+            if self.over:
+                self.completed = new[-1].iteration
+            self._observer(Diverged(new))
 
     def _advance(self) -> None:
         """Make one iteration, and evaluate if an evaluation is due."""
-        annealing, loss, lost = iterate(self.updater, self.completed)
-        self.completed += 1
-        if lost:
-            self._observer(Diverged(tuple(lost)))
-        self._observer(Updated(self.completed, annealing, loss))
-        every = self.training.evaluate_every
+        if self.over:
+            # Found out since the last iteration ended.
+            return
+        annealing, losses = iterate(self.updater, self.completed)
+        self.completed = made = self.completed + 1
+        every, last = self.training.evaluate_every, made == self.iterations
         # The last weights are always evaluated.
-        if every and (self.completed % every == 0 or self.completed == self.iterations):
-            self._evaluate(annealing, loss)
+        due = every and (made % every == 0 or last)
+        if due or last or made % self._every == 0:
+            self.look()
+        event = Updated(made, annealing, losses)
+        self._observer(event)
+        if due and self.completed == made:
+            self._evaluate(event)
 
-    def _evaluate(self, annealing: AnnealingStage, loss: tuple[float, ...]) -> None:
-        diverged = (~self.updater.alive).nonzero().flatten().tolist()
+    def _lost(self) -> frozenset[int]:
+        """Return the networks that have diverged, counted from 0 in this ensemble."""
+        return frozenset(lost.network - self.simulation.first_network for lost in self.diverged)
+
+    def _evaluate(self, update: Updated) -> None:
+        diverged = self._lost()
         evaluation = evaluate_simulation(
-            self.simulation, self.training.evaluate_batch, self.completed, frozenset(diverged)
+            self.simulation, self.training.evaluate_batch, self.completed, diverged
         )
         trim = self.training.stop.trim if self.training.stop else 0.0
         mean = trimmed_mean(evaluation.performance, trim)
@@ -122,13 +158,13 @@ class Loop:
         self._observer(
             Evaluated(
                 self.completed,
-                annealing,
-                of_trained(loss),
+                update.annealing,
+                of_trained(update.loss),
                 of_trained(self.updater.gradient_norms.tolist()),
                 of_trained(self.updater.weight_norms.tolist()),
                 evaluation,
                 mean,
-                tuple(self.updater.diverged),
+                self.diverged,
             )
         )
 
@@ -140,6 +176,7 @@ class Loop:
             return "reached"
         if self.completed >= self.iterations:
             return "finished"
-        if not bool(self.updater.alive.any()):
-            return "diverged"
-        return interruption.status
+        status = interruption.status
+        if status is not None:
+            self.look()
+        return "diverged" if self.over else status

@@ -21,11 +21,14 @@ class WeightOptimizer:
     """Updates every weight independently of the others, as the class of torch.optim with its name does.
 
     state: for each parameter that was updated the tensors that further updates depend on, by torch's names.
+    fused: whether one kernel of torch updates all weights.  It reads the step on the device, where other ways
+    would wait for it.  There is none for rmsprop, whose updates do not depend on the step.
     """
 
     def __init__(self, parameters: Iterable[Parameter], optimizer: Optimizer) -> None:
         self.parameters = list(parameters)
         self.optimizer = optimizer
+        self.fused = self.parameters[0].device.type != "cpu"
         self.state: dict[Parameter, dict[str, Tensor]] = {}
 
     def zero_grad(self) -> None:
@@ -41,7 +44,9 @@ class WeightOptimizer:
         for parameter in with_gradient:
             if parameter not in self.state:
                 self.state[parameter] = {
-                    name: torch.tensor(0.0) if name == "step" else torch.zeros_like(parameter)
+                    name: torch.zeros((), device=parameter.device)
+                    if name == "step"
+                    else torch.zeros_like(parameter)
                     for name in state_names(self.optimizer)
                     if not (name == "momentum_buffer" and self.optimizer.kind == "sgd")
                 }
@@ -63,6 +68,7 @@ class WeightOptimizer:
                     state("exp_avg_sq"),
                     [],
                     state("step"),
+                    fused=self.fused,
                     decoupled_weight_decay=self.optimizer.kind == "adamw",
                     amsgrad=False,
                     beta1=options["beta1"],
@@ -94,6 +100,7 @@ class WeightOptimizer:
                     weights,
                     gradients,
                     buffers,
+                    fused=self.fused,
                     weight_decay=options["weight_decay"],
                     momentum=options["momentum"],
                     lr=rate,

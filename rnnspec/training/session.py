@@ -87,6 +87,9 @@ class Session:
         iteration = loop.completed + 1
         if not self.run or iteration not in self.run.diagnose_at:
             return
+        loop.look()
+        if loop.over:
+            return
         try:
             with self.interruption.impatient():
                 found = diagnose_gradients(loop.simulation, iteration)
@@ -107,13 +110,14 @@ class Session:
 
     def _result(self, status: Ending) -> Result:
         loop = self.loop
+        loop.look()
         return Result(
             simulation=loop.simulation,
             status=status,
             iterations=loop.completed,
             evaluated=loop.latest.iteration if loop.latest else None,
             performance=loop.performance,
-            diverged=tuple(loop.updater.diverged),
+            diverged=loop.diverged,
             folder=self.run.folder if self.run else None,
             signal=self.interruption.signal if status in ("interrupted", "terminated") else None,
             for_criterion=loop.for_criterion,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from rnnspec.training.optimizers import WeightOptimizer, state_names
 class Updater:
     """Applies the optimiser of a program to a simulation, network by network.
 
+    An update does not wait for the device: what becomes of a network is noted there until `diverged` is read.
+
     alive: (K,) bool, the networks that have not diverged.
     """
 
@@ -24,9 +26,34 @@ class Updater:
         self.parameters = list(simulation.parameters())
         self.optimizer = WeightOptimizer(self.parameters, simulation.program.training.optimizer)
         self.alive = torch.ones(simulation.networks, dtype=torch.bool, device=self.parameters[0].device)
-        self.diverged: list[Divergence] = []
         self._finite = [parameter.detach().clone() for parameter in self.parameters]
         self._unclipped: Tensor | None = None
+        #: What was not finite, in the order in which it is looked at.
+        self._causes = (
+            "its loss was not finite",
+            *(f"the gradient of its loss for {name} was not finite" for name in self.names),
+            *(f"its {name} was not finite after the update" for name in self.names),
+        )
+        #: Those that diverged before this updater was restored.
+        self._earlier: tuple[Divergence, ...] = ()
+        #: The iteration in which each network diverged and the number of the cause, -1 if it did not: (K,).
+        self._iteration = torch.full_like(self.alive, -1, dtype=torch.int64)
+        self._cause = torch.full_like(self.alive, -1, dtype=torch.int64)
+
+    @property
+    def diverged(self) -> tuple[Divergence, ...]:
+        """The networks that have diverged, the first ones first; reading it waits for the device."""
+        iterations, causes = torch.stack((self._iteration, self._cause)).tolist()
+        new = [
+            Divergence(
+                network=self.simulation.first_network + network,
+                iteration=iteration,
+                cause=self._causes[cause],
+            )
+            for network, (iteration, cause) in enumerate(zip(iterations, causes, strict=True))
+            if cause >= 0
+        ]
+        return *self._earlier, *sorted(new, key=lambda lost: lost.iteration)
 
     @property
     def gradient_norms(self) -> Tensor:
@@ -38,33 +65,30 @@ class Updater:
         """The norm of all raw weights and biases of each network: (K,) float64."""
         return _norms(parameter.detach() for parameter in self.parameters)
 
-    def update(self, loss: Tensor, iteration: int) -> list[Divergence]:
-        """Make one update of every network from its loss, (K,), and return the networks that diverged in it.
+    def update(self, loss: Tensor, iteration: int) -> None:
+        """Make one update of every network from its loss, (K,).
 
         A network diverges if its loss, gradient or new weights are not finite.  It keeps its last finite
         weights and is not trained further.
         """
         self.optimizer.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]
-        causes: dict[int, str] = {}
-        self._lose(_not_finite(loss.detach()), "its loss was not finite", causes)
-        for name, parameter in zip(self.names, self.parameters, strict=True):
-            if parameter.grad is not None:
-                cause = f"the gradient of its loss for {name} was not finite"
-                self._lose(_not_finite(parameter.grad), cause, causes)
+        before, loss = self.alive, loss.detach()
+        # Without a gradient there is nothing that could be infinite.
+        gradients = [torch.zeros_like(loss) if p.grad is None else p.grad for p in self.parameters]
+        unusable = _not_finite([loss, *gradients])
+        self.alive = before & ~unusable.any(0)
         self._silence()
         if self.simulation.program.training.clip is not None:
             self._unclipped = clip_per_network(self.parameters, self.simulation.program.training.clip)
         self.optimizer.step()
-        for name, parameter in zip(self.names, self.parameters, strict=True):
-            self._lose(_not_finite(parameter.detach()), f"its {name} was not finite after the update", causes)
+        spoilt = _not_finite([parameter.detach() for parameter in self.parameters])
+        self.alive = self.alive & ~spoilt.any(0)
         self._restore()
-        new = [
-            Divergence(network=self.simulation.first_network + network, iteration=iteration, cause=cause)
-            for network, cause in sorted(causes.items())
-        ]
-        self.diverged += new
-        return new
+        lost, found = before & ~self.alive, torch.cat((unusable, spoilt)).to(torch.int64)
+        # argmax returns the first of equal values.
+        self._cause = torch.where(lost, found.argmax(0), self._cause)
+        self._iteration = self._iteration.masked_fill(lost, iteration)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that further updates depend on: raw weights, masks, state of the optimiser, `alive`."""
@@ -91,7 +115,7 @@ class Updater:
                     raise ValueError("it has the state of another optimiser")
         if not _is_like(state.get("alive"), self.alive):
             raise ValueError("it does not say which networks have diverged")
-        diverged = list(diverged)
+        diverged = tuple(diverged)
         first = self.simulation.first_network
         for divergence in diverged:
             if not first <= divergence.network < first + self.simulation.networks:
@@ -102,44 +126,32 @@ class Updater:
                 finite.copy_(parameter)
                 prefix = f"optimizer/{name}/"
                 self.optimizer.state[parameter] = {
-                    key: self._placed(state[prefix + key], parameter) for key in needed
+                    key: state[prefix + key].to(parameter.device, copy=True) for key in needed
                 }
         self.alive = state["alive"].to(self.alive.device)
-        self.diverged = diverged
-
-    @staticmethod
-    def _placed(value: Tensor, parameter: Tensor) -> Tensor:
-        """Return a tensor of the optimiser's state where torch stores it: step counters on the CPU."""
-        return value.clone() if value.dim() == 0 else value.to(parameter.device)
-
-    def _lose(self, bad: Tensor, cause: str, causes: dict[int, str]) -> None:
-        """Mark the bad networks, (K,) bool, as diverged; record the cause for those that were alive."""
-        for network in (bad & self.alive).nonzero().flatten().tolist():
-            causes[network] = cause
-        self.alive &= ~bad
+        self._earlier = diverged
+        self._cause.fill_(-1)
 
     def _silence(self) -> None:
         """Set the gradient of diverged networks to 0, so that the optimiser's state stays finite."""
-        if bool(self.alive.all()):
-            return
+        lost = ~self.alive
         for parameter in self.parameters:
             if parameter.grad is not None:
-                parameter.grad = torch.where(_like(self.alive, parameter), parameter.grad, 0.0)
+                parameter.grad.masked_fill_(_like(lost, parameter), 0.0)
 
+    @torch.no_grad()
     def _restore(self) -> None:
         """Restore the previous weights of diverged networks and of frozen connections.
 
         Their gradient is 0, but momentum and weight decay change weights even then.
         """
-        lost = not bool(self.alive.all())
-        with torch.no_grad():
-            for name, parameter, old in zip(self.names, self.parameters, self._finite, strict=True):
-                if lost:
-                    parameter.copy_(torch.where(_like(self.alive, parameter), parameter, old))
-                matrix = self.simulation.structure.matrices.get(name)
-                if matrix is not None and matrix.frozen is not None:
-                    parameter.copy_(torch.where(matrix.frozen, old, parameter))
-                old.copy_(parameter)
+        matrices = self.simulation.structure.matrices
+        for name, parameter, old in zip(self.names, self.parameters, self._finite, strict=True):
+            matrix, new = matrices.get(name), parameter.detach()
+            if matrix is not None and matrix.frozen is not None:
+                new = torch.where(matrix.frozen, old, new)
+            torch.where(_like(self.alive, new), new, old, out=old)
+            parameter.copy_(old)
 
 
 def _is_like(given: Tensor | None, like: Tensor | None) -> bool:
@@ -170,12 +182,10 @@ def _norms(tensors: Iterable[Tensor | None]) -> Tensor:
     return torch.stack(squares).sum(0).sqrt()
 
 
-def _not_finite(tensor: Tensor) -> Tensor:
-    """Return which networks have NaN or infinity: (K, ...) to (K,) bool."""
-    # A finite sum means that all terms are finite, which is cheap to check and almost always true.
-    if bool(torch.isfinite(tensor.sum())):
-        return torch.zeros(len(tensor), dtype=torch.bool, device=tensor.device)
-    return ~torch.isfinite(tensor).flatten(1).all(1) if tensor.dim() > 1 else ~torch.isfinite(tensor)
+def _not_finite(tensors: Sequence[Tensor]) -> Tensor:
+    """Return in which of the tensors, (K, ...), which networks have NaN or infinity: (tensors, K) bool."""
+    # 0 x is 0, or NaN if x is not finite.
+    return torch.stack([(0.0 * t[..., None]).flatten(1).sum(1) for t in tensors]).isnan()
 
 
 def _like(per_network: Tensor, tensor: Tensor) -> Tensor:

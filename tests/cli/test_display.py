@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 from training.samples import load_tiny
 
@@ -126,7 +127,7 @@ def test_the_warm_up_says_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPat
     annealing = AnnealingStage((), None, Stage(Fraction(1), ()))
     speeds = []
     for completed in range(1, 5):
-        progress.follow(Updated(completed, annealing, (0.1,)))
+        progress.follow(Updated(completed, annealing, torch.tensor([0.1])))
         speeds.append(progress.speed)
     assert speeds == [0.0, 0.0, 1.0, 1.0]
 
@@ -140,7 +141,7 @@ def test_the_time_left_is_shown_soon(
     display, annealing = PlainDisplay("tiny"), AnnealingStage((), None, Stage(Fraction(1), ()))
     for completed in range(1, 9):
         now += 1.0
-        display(Updated(completed, annealing, (0.1,)))
+        display(Updated(completed, annealing, torch.tensor([0.1])))
     lines = capfd.readouterr().err.splitlines()
     assert [line.split("/")[0] for line in lines] == ["iteration 1", "iteration 2", "iteration 3"]
     assert ["left" in line for line in lines] == [False, False, True]

@@ -75,6 +75,23 @@ def test_updates_are_those_of_torch_to_the_bit(kind: Any) -> None:
     assert all(torch.equal(value, state[name]) for name, value in ours.state[first].items())
 
 
+@pytest.mark.parametrize("kind", TORCH)
+def test_fused_updates_are_the_same_but_for_rounding(kind: Any) -> None:
+    """Also from a state in the middle, as after a checkpoint of another device."""
+    options = Optimizer((), kind, RATE, tuple(TORCH[kind][2].items()))
+    weights = [torch.nn.Parameter(torch.linspace(-1, 1, 15).reshape(3, 5)) for _ in range(3)]
+    plain, fused, mixed = (WeightOptimizer([weight], options) for weight in weights)
+    fused.fused = True
+    for step in range(4):
+        mixed.fused = step >= 2
+        for number, weight in enumerate(weights):
+            weight.grad = torch.randn(3, 5, generator=torch.Generator().manual_seed(step))
+            (plain, fused, mixed)[number].step()
+    for weight, optimizer in zip(weights[1:], (fused, mixed), strict=True):
+        torch.testing.assert_close(weight, weights[0])
+        torch.testing.assert_close(optimizer.state[weight], plain.state[weights[0]])
+
+
 @pytest.mark.parametrize(("kind", "decay"), [("adam", 0.0), ("adamw", 0.3)])
 def test_adam(kind: str, decay: float) -> None:
     expected, w, m, v = [], 1.0, 0.0, 0.0

@@ -37,7 +37,7 @@ class Progress:
         self.program: Program | None = None
         self.iterations = self.completed = 0
         self._first = 0
-        self.loss: tuple[float, ...] = ()
+        self._updated: Updated | None = None
         self.evaluated: Evaluated | None = None
         self.history: list[float] = []
         self.diverged: list[Divergence] = []
@@ -57,8 +57,8 @@ class Progress:
                 weight = next(simulation.parameters())
                 networks = count(simulation.networks, "network")
                 self.title += f": {networks} on {weight.device}, target {simulation.target}"
-            case Updated(completed=completed, loss=loss):
-                self.completed, self.loss = completed, loss
+            case Updated(completed=completed):
+                self.completed, self._updated = completed, event
                 if completed >= self._first + _WARM_UP:
                     self._tick(completed)
             case Evaluated(trimmed_mean=mean):
@@ -70,8 +70,13 @@ class Progress:
                 self.warnings.append(text)
             case Stopping(status=status):
                 self.stopping = status
-            case Finished():
-                self.finished = True
+            case Finished(completed=completed):
+                self.completed, self.finished = completed, True
+
+    @property
+    def loss(self) -> tuple[float, ...]:
+        """The loss of each network in the last update; empty before the first."""
+        return self._updated.loss if self._updated else ()
 
     @property
     def scored(self) -> bool:
