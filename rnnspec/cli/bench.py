@@ -140,7 +140,7 @@ def _print_table(specification: Specification, comparison: Comparison) -> None:
     ]
     print(f"{program.name}: {', '.join(sizes)}: {scaled(comparison.operations, 'FLOP')} an iteration")
     speed = f"{scaled(comparison.matrix_rate, 'FLOP')}/s"
-    on = count(comparison.threads, "thread") if comparison.device == "cpu" else comparison.device
+    on = f"{comparison.device}, {count(comparison.threads, 'thread')}"
     print(f"{on}; large matrix products reach {speed}")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", no_wrap=True)

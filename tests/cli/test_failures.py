@@ -175,7 +175,9 @@ def test_a_bug_is_called_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_unknown_device(folder: Path) -> None:
     answer = rnnspec("train", "tiny.yaml", "--device", "abacus")
     assert answer.code == 2
-    assert answer.err.startswith("rnnspec: There is no device 'abacus' on this machine.\n  Use one of: cpu")
+    assert answer.err.startswith(
+        "rnnspec: There is no device 'abacus' on this machine.\n  Use one of: auto, cpu"
+    )
     assert not (folder / "runs").exists()
 
 

@@ -78,7 +78,7 @@ def test_compile_writes_sources_and_builds_no_kernel(folder: Path) -> None:
     text = " ".join(answer.out.split())
     assert "target torch, the default: " in text
     assert "note No C++ compiler was found: " in text
-    names = ["graph.py", "kernel.cpp", "manifest.json", "program.txt", "spec.yaml"]
+    names = ["graph.py", "kernel.cpp", "kernel.cu", "manifest.json", "program.txt", "spec.yaml"]
     assert sorted(path.name for path in (folder / "build").iterdir()) == names
 
 

@@ -295,7 +295,7 @@ def test_compile(folder: Path) -> None:
     path = "at least 9 steps from the end back to the start; at least 5 steps and skips in the"
     assert f" gradient {path}" in " ".join(answer.out.split())
     assert lines["target"].startswith("cpu, the default: ")
-    names = ["graph.py", "kernel.cpp", "manifest.json", "program.txt", "spec.yaml"]
+    names = ["graph.py", "kernel.cpp", "kernel.cu", "manifest.json", "program.txt", "spec.yaml"]
     assert sorted(path.name for path in (folder / "build").iterdir()) == names
     manifest = json.loads((folder / "build" / "manifest.json").read_text())
     for name, digest in manifest["sha256"].items():
@@ -321,4 +321,4 @@ def test_emit(folder: Path) -> None:
 def test_an_unknown_target(folder: Path) -> None:
     answer = rnnspec("compile", folder / "tiny.yaml", "--target", "abacus")
     assert answer.code == 2
-    assert "'abacus' is not one of: cpu, compiled, torch, torchscript, reference." in answer.err
+    assert "'abacus' is not one of: gpu, cpu, compiled, torch, torchscript, reference." in answer.err

@@ -35,7 +35,7 @@ def simulation(specification: Specification) -> Simulation:
         (
             {"target": "refrence"},
             ValueError,
-            "target must be one of cpu, torch, .*'refrence'; did you mean 'reference'?",
+            "target must be one of gpu, cpu, .*'refrence'; did you mean 'reference'?",
         ),
         ({"networks": 0}, ValueError, "networks must be an integer of at least 1, not 0."),
         ({"networks": 2.5}, TypeError, "networks must be an integer, not 2.5."),

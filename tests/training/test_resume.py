@@ -482,7 +482,7 @@ def test_the_seed_is_that_of_the_spec(spec: Path) -> None:
         ({"methods": None}, "field 'methods' is null, expected a list"),
         ({"name": 3}, "field 'name' is the number 3, expected a string"),
         ({"result": True}, "field 'result' is true, expected an object, or null"),
-        ({"target": "gpu"}, "field 'target' is 'gpu', expected one of: cpu, torch"),
+        ({"target": "abacus"}, "field 'target' is 'abacus', expected one of: gpu, cpu"),
         ({"dtype": "float16"}, "field 'dtype' is the string 'float16', expected one of: float32, float64"),
     ],
     ids=str,
