@@ -65,12 +65,16 @@ class GpuKernel(CudaKernel):
     def _modules(self) -> dict[int, Module]:
         return {}
 
-    def _function(self, name: str, index: int) -> Function:
-        """Return a kernel on the GPU of an index."""
+    def load(self, index: int) -> Module:
+        """Return the machine code on the GPU of an index; RequestError if its driver is too old for it."""
         if index not in self._modules:
             self._modules[index] = load(self.library.path.read_bytes(), index)
+        return self._modules[index]
+
+    def _function(self, name: str, index: int) -> Function:
+        """Return a kernel on the GPU of an index."""
         if (name, index) not in self._functions:
-            self._functions[name, index] = self._modules[index].function(name)
+            self._functions[name, index] = self.load(index).function(name)
         return self._functions[name, index]
 
 
@@ -97,6 +101,8 @@ def load_kernel(program: Program, real: Real = "float") -> GpuKernel:
     origin = cubin_origin(source, architecture, nvrtc)
     kernel = KERNELS.setdefault(built.fingerprint, GpuKernel(program, real, built, origin))
     assert isinstance(kernel, GpuKernel)
+    if torch.cuda.is_available():
+        kernel.load(torch.cuda.current_device())
     return kernel
 
 

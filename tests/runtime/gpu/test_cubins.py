@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from cli.command import process, rnnspec
 from support import SPECS, program
 
@@ -117,6 +118,19 @@ def test_another_target_takes_the_place_of_gpu(monkeypatch: pytest.MonkeyPatch) 
     assert chosen.note.startswith("The target gpu simulates at most 1,024 units, and this network has 1,025.")
     with pytest.raises(RequestError, match="at most 1,024 units"):
         choose_target(large, "gpu", "cuda")
+
+    def too_old(cubin: bytes, device: int) -> None:
+        raise RequestError("The NVIDIA driver cannot load kernels compiled by NVRTC 13.5.", "Update it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: True)
+        patch.setattr(torch.cuda, "current_device", lambda: 0)
+        patch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+        patch.setattr(gpu_engine, "load", too_old)
+        gpu_engine.load_kernel.cache_clear()
+        chosen = choose_target(program(), None, "cuda")
+        assert chosen.target == "torch"
+        assert str(chosen.note).startswith("The NVIDIA driver cannot load kernels compiled by NVRTC 13.5.")
 
     def missing() -> None:
         raise RequestError("The CUDA compiler NVRTC was not found.", "Install it.")
