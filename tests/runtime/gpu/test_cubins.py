@@ -74,7 +74,7 @@ def test_a_shipped_task(architecture: str) -> None:
     check(load(SPECS / "delayed_go.yaml").program, architecture)
 
 
-@pytest.mark.parametrize("units", [20, 100, 150, 256, 1024])
+@pytest.mark.parametrize("units", [20, pytest.param(64, marks=pytest.mark.slow), 150, 1024])
 def test_networks_of_all_sizes(units: int) -> None:
     """W_rec in registers, in shared memory, in global memory."""
     populations = f"{{input: {{size: {units // 2}}}, output: {{size: {units - units // 2}}}}}"
