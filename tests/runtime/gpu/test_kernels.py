@@ -58,7 +58,7 @@ RICH = (
     SKIPS,
     RAGGED,
     READS,
-    "training: {penalty: {rate_l1: 0.1, rate_l2: 0.2, w_rec_l2: 0.3}}",
+    "training: {penalty: {rate_l1: 0.1, rate_l2: 0.2, w_rec_l2: 0.3, w_in_l1: 0.1}}",
 )
 STAGE = Stage(Fraction(1), (0.3, 0.4))
 
