@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from rnnspec.check.examine import load
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
@@ -22,10 +24,10 @@ from rnnspec.runs.record import RESTORE
 from rnnspec.runs.regular import read_regular
 from rnnspec.runs.writer import CheckpointInterval, RunWriter
 from rnnspec.runtime.arguments import choice
-from rnnspec.runtime.device import DTYPES, check_device
+from rnnspec.runtime.device import AUTO, DTYPES, check_device
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.targets import TARGETS
+from rnnspec.runtime.targets import RECORDS, TARGETS
 from rnnspec.training.updater import Updater
 
 _NO_METRICS = MetricsSoFar(bytes=0, sha256=sha256(b""))
@@ -175,6 +177,10 @@ class Resumption:
     def _simulation(self) -> Simulation:
         networks, first_network = part_of(self.folder, self.manifest, self.program)
         target = choice("target", self.manifest.target, TARGETS)
+        device = self._where()
+        if not self.allow_drift and not RECORDS[target].computes_on(device):
+            was = f"target was {target} on {self.manifest.device}"
+            self._drift([f"{was}, which does not compute on {device}"], computes=True)
         return Simulation(
             self.program,
             networks=networks,
@@ -182,8 +188,21 @@ class Resumption:
             target=None if self.allow_drift else target,
             preferred=target,
             dtype=DTYPES[self.manifest.dtype],
-            device=check_device(self.device),
+            device=device,
         )
+
+    def _where(self) -> torch.device:
+        """Return the device to train on; RequestError if this machine does not have it."""
+        try:
+            return check_device(self.device)
+        except RequestError as error:
+            if self.device != self.manifest.device:
+                raise
+            raise RequestError(
+                f"{self.folder} was trained on '{self.device}'. {error.reason}",
+                "Resume it where there is one. Or accept another result, which the manifest records: "
+                f"{self._allowed} --device {AUTO}",
+            ) from None
 
     def _spec_changed(self) -> list[str]:
         text = read_regular(self.folder / SPEC).decode()

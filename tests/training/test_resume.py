@@ -630,3 +630,20 @@ def test_arguments(spec: Path, tmp_path: Path) -> None:
         train(spec, stop_on=["KILL"])
     with pytest.raises(RequestError, match="There is no run folder"):
         resume(tmp_path / "none")
+
+
+def test_a_run_of_a_gpu_on_a_machine_without_one(spec: Path) -> None:
+    """It goes on where somebody asks for it, and the manifest says what has changed."""
+    run = folder_of(train(spec, observer=stop_at(3)))
+    kernel = {"source": "0" * 64, "compiler": "NVRTC 13.5", "flags": [], "processor": "GPU sm_90"}
+    rewritten(run, target="gpu", device="cuda:0", kernel=kernel)
+    if not torch.cuda.is_available():
+        with pytest.raises(RequestError, match="was trained on 'cuda:0'") as refusal:
+            resume(run)
+        assert refusal.value.remedy.endswith("--allow-drift --device auto")
+    with pytest.raises(RequestError, match="which does not compute on cpu") as refusal:
+        resume(run, device="cpu")
+    assert refusal.value.remedy.endswith("--allow-drift")
+    result = resume(run, device="cpu", allow_drift=True)
+    assert result.status in ("completed", "finished")
+    assert json.loads((run / "manifest.json").read_text())["target"] == "cpu"

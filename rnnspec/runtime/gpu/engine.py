@@ -43,7 +43,10 @@ class GpuKernel(CudaKernel):
     def summary(self) -> Iterator[tuple[str, str]]:
         needed = resources_of(self.library)
         spills = sum(each.spill_stores + each.spill_loads for each in needed.values())
-        yield "made for", f"{self.origin.processor}, by {self.origin.compiler}"
+        architecture = self.origin.processor.removeprefix("GPU ")
+        number = architecture.removeprefix("sm_")
+        capability = f"compute capability {number[:-1]}.{number[-1]} ({architecture})"
+        yield "made for", f"{capability}, by {self.origin.compiler}"
         for name in SIMULATING:
             yield _label(name), _needs(needed[name], self.layout.matrix)
         yield "spills", f"{spills} bytes, of all kernels" if spills else "none"

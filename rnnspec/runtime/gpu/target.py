@@ -39,7 +39,7 @@ def _emit(program: Program) -> str:
 
 GPU = TargetRecord(
     name="gpu",
-    summary="CUDA kernels, generated for the spec and compiled for this GPU",
+    summary="CUDA kernels, generated for the spec and compiled by NVRTC",
     engine=_engine,
     memory=_memory,
     # The order of every sum is fixed, and the hash of the kernel stands for compiler and architecture.
