@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from comparison import assert_agree
+from runtime.overlays import NOISY, ONE_UNIT, RAGGED, SKIPS
 from support import SPECS, program
 from torch import Tensor
 
@@ -30,18 +31,6 @@ from rnnspec.runtime.reference.engine import Reference
 from rnnspec.runtime.stages import stage_at
 
 PLAIN = Stage(Fraction(1), ())
-NOISY = "network: {noise: {kind: ou, scale: 0.3, tau: 60 ms}, weights: {bias: 'normal(0, 1)'}}"
-SKIPS = """
-skips:
-  edges:
-    long:  {kind: dasc, every: 6 steps}
-    whole: {kind: sctt, from: trial.start, to: trial.end}
-"""
-RAGGED = """
-task:
-  draw: {wait: "uniform(0, 0.3)"}
-  epochs: {stimulus: {duration: wait}}
-"""
 PENALTY = "training: {penalty: {rate_l1: 0.1, rate_l2: 0.2}}"
 #: Several trials, two skips, noise and a penalty: a short simulation with something of everything.
 RICH = (NOISY, "task: {trials: 2}", SKIPS, PENALTY)
@@ -271,24 +260,6 @@ def test_one_unit() -> None:
     assert found.network.units == 1
     for sequences in (1, 5):
         assert_agree(found, "cpu", Batch(sequences, 1, 7, "train", PLAIN), networks=1)
-
-
-ONE_UNIT = """
-rnnspec: 1
-name: one
-network:
-  dt: 10 ms
-  populations: {only: {size: 1, tau: 50 ms}}
-  noise: {kind: ou, scale: 0.3, tau: 60 ms}
-  inputs: {cue: {}}
-  outputs: {answer: {activation: sigmoid}}
-  weights: {w_rec: "uniform(-0.5, 0.5)", w_in: "uniform(0, 1)"}
-task:
-  input: {cue: 1}
-  correct: answer > 0.5
-  epochs: {whole: {duration: 200 ms, target: {answer: 0.8}}}
-training: {networks: 1, batch: 4, iterations: 2}
-"""
 
 
 # --- gradients ---------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 import torch
 from comparison import assert_agree
 from runtime.gpu.emulator import EmulatedEngine, EmulatedKernel, emulated
+from runtime.overlays import NOISY, ONE_UNIT, RAGGED, SKIPS
 from support import program
 from torch import Tensor
 
@@ -24,18 +25,6 @@ from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.reference.engine import Reference
 
 PLAIN = Stage(Fraction(1), ())
-NOISY = "network: {noise: {kind: ou, scale: 0.3, tau: 60 ms}, weights: {bias: 'normal(0, 1)'}}"
-SKIPS = """
-skips:
-  edges:
-    long:  {kind: dasc, every: 6 steps}
-    whole: {kind: sctt, from: trial.start, to: trial.end}
-"""
-RAGGED = """
-task:
-  draw: {wait: "uniform(0, 0.3)"}
-  epochs: {stimulus: {duration: wait}}
-"""
 READS = """
 network:
   outputs:
@@ -164,24 +153,6 @@ def test_networks_of_all_sizes(units: int, storage: str) -> None:
     # None of these numbers of sequences fills all blocks.
     for sequences in (1, layout.each + 1, layout.each * layout.groups + 2):
         assert_agree(found, "gpu", Batch(sequences, 1, 7, "train", PLAIN), networks=2)
-
-
-ONE_UNIT = """
-rnnspec: 1
-name: one
-network:
-  dt: 10 ms
-  populations: {only: {size: 1, tau: 50 ms}}
-  noise: {kind: ou, scale: 0.3, tau: 60 ms}
-  inputs: {cue: {}}
-  outputs: {answer: {activation: sigmoid}}
-  weights: {w_rec: "uniform(-0.5, 0.5)", w_in: "uniform(0, 1)"}
-task:
-  input: {cue: 1}
-  correct: answer > 0.5
-  epochs: {whole: {duration: 200 ms, target: {answer: 0.8}}}
-training: {networks: 1, batch: 4, iterations: 2}
-"""
 
 
 def test_what_is_too_large_is_refused_by_name() -> None:
