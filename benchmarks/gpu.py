@@ -9,6 +9,7 @@ less than ten minutes.  It exits with 1, and times nothing, if a check fails.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
 import sys
@@ -19,8 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import peers
 import torch
-from workload import SPEC
+from workload import SPEC, Workload
 
 from rnnspec.check.examine import load
 from rnnspec.files import to_json, write_file
@@ -179,6 +181,9 @@ def timings() -> Iterator[Task]:
         for networks in (1, 10, 100, 1000):
             for target in TARGETS if networks <= 100 else TARGETS[:1]:
                 yield training(f"{name}, {networks} networks, train, {target}", name, networks, target)
+    if importlib.util.find_spec("jax"):
+        for networks in (1, 10, 100):
+            yield Task(f"delayed_go, {networks} networks, train, jax", partial(by_jax, networks))
     for target in TARGETS:
         label = f"delayed_go, 100 networks, evaluate 200, {target}"
         yield Task(label, partial(evaluated, "delayed_go", 100, 200, target))
@@ -206,6 +211,14 @@ def training(label: str, spec: str, networks: int, target: Target, settings: Seq
         return timed(trainee.iterate)
 
     return Task(label, work)
+
+
+def by_jax(networks: int) -> dict[str, Any]:
+    """Time the JAX of `train_step.py`, on the device that JAX chooses; its losses are fetched every time."""
+    import jax
+
+    peer = peers.make_peer("jax", Workload(networks=networks))
+    return {"device": str(jax.devices()[0]), **timed(peer.iterate)}
 
 
 def evaluated(spec: str, networks: int, sequences: int, target: Target) -> dict[str, Any]:
