@@ -2,8 +2,8 @@
 
     python benchmarks/gpu.py --json gpu.json
 
-Each result is written to the file at once; started again, the script goes on where it was stopped.  It is meant
-to take less than ten minutes.  It exits with 1, and times nothing, if a check fails.
+Each result is written to the file at once; started again, the script goes on where it was stopped.  It is
+meant to take less than ten minutes.  It exits with 1, and times nothing, if a check fails.
 """
 
 from __future__ import annotations

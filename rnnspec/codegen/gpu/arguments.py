@@ -30,6 +30,7 @@ GPU_ARGUMENTS: tuple[Argument, ...] = (
     array("losses", "double", "K, B, windows", "the loss of each window", SCRATCH),
     array("rate_sums", "double", "K, B, windows", "the sum of |r| of each window", SCRATCH),
     array("w_rec_t", "real", "K, N, N", "W_rec transposed", SCRATCH),
+    array("w_out_t", "real", "K, N, C_out", "W_out transposed", SCRATCH),
     # of the backward pass
     array("slopes", "real", "K, B, T + 1, N", "f'(x) of each step", BACKWARD),
     array("delta", "real", "K, B, T + 1, N", "the gradient with respect to x", BACKWARD),

@@ -13,8 +13,8 @@ from rnnspec.program.nodes import Program
 SIZES: dict[Real, int] = {"float": 4, "double": 8}
 #: Bytes of static shared memory that arrays of a block may take, of the 48 kB that it can have.
 _STATIC = 40 << 10
-#: Bytes of W_rec in shared memory: a multiprocessor of compute capability 8.0 has 163 kB for a block.
-_MATRIX = 120 << 10
+#: Bytes of shared memory that any block may take: GPUs of compute capability 8.6 and 12.0 have no more.
+_SHARED = 99 << 10
 #: Threads of a block that does not simulate: 8 x 8 patches of 4 x 4 entries of a matrix.
 THREADS = 64
 #: Threads that a block can have.
@@ -62,9 +62,11 @@ def gpu_layout(program: Program, real: Real) -> Layout:
     # Rates and normal numbers, of two steps.
     row = 4 * size * ((units + 3) // 4 * 4) * groups
     matrix = units * units * size
-    storage = "REGISTERS" if units <= 64 else "SHARED" if matrix <= _MATRIX else "GLOBAL"
+    each = max(1, min(5, _STATIC // row))
+    fits = matrix + row * each + 1024 <= _SHARED
+    storage = "REGISTERS" if units <= 64 else "SHARED" if fits else "GLOBAL"
     return Layout(
-        each=max(1, min(5, _STATIC // row)),
+        each=each,
         groups=groups,
         window=max(1, min(32, _STATIC // (4 * size * (outputs + 1)))),
         threads=THREADS,

@@ -116,7 +116,7 @@ class KernelEngine(ABC):
             **{name: weights.get(name) for name in WEIGHTS},
             scale=None,
             of_rates=None,
-            forced=self._forced(kernel, forced_reads or {}),
+            forced=self._forced(kernel, forced_reads or {}, device),
             gradient=torch.is_grad_enabled() and any(weight.requires_grad for weight in weights.values()),
             record=record,
         )
@@ -149,10 +149,10 @@ class KernelEngine(ABC):
             for each in drawn
         ]
 
-    def _forced(self, kernel: Kernel, forced: Mapping[str, Tensor]) -> Tensor | None:
+    def _forced(self, kernel: Kernel, forced: Mapping[str, Tensor], device: torch.device) -> Tensor | None:
         """Return the values to be taken for reads, (V, K, B, trials), nan for all else."""
         reads = {read.name for epoch in self.program.timeline.epochs for read in epoch.reads}
-        given = {name: value.to(torch.float64) for name, value in forced.items() if name in reads}
+        given = {n: value.to(device, torch.float64) for n, value in forced.items() if n in reads}
         if not given:
             return None
         nothing = torch.full_like(next(iter(given.values())), math.nan)

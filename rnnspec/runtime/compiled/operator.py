@@ -112,7 +112,9 @@ def check_arrays(kernel: Kernel, arrays: Mapping[str, Tensor], numbers: Mapping[
             a in (None, n) for a, n in zip(axes, value.shape, strict=True)
         )
         dtype = dtype_of(kernel, argument)
-        if not fits or value.dtype != dtype or value.device.type != kernel.device:
+        place = arrays["w_rec"].device if "w_rec" in arrays else value.device
+        there = value.device == place and place.type == kernel.device
+        if not fits or value.dtype != dtype or not there:
             raise ValueError(
                 f"'{name}' is {tuple(value.shape)} of {value.dtype} on {value.device}, and the kernel "
                 f"takes {tuple(axes)} of {dtype} on the {kernel.device}."

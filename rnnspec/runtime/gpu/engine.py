@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import torch
+from torch import Tensor
 
 from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.codegen.gpu.kernel import cannot, emit_gpu
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
+from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.compiled.engine import KernelEngine
 from rnnspec.runtime.compiled.kernel import KERNELS
 from rnnspec.runtime.gpu.cubin import CUBIN, cubin, cubin_origin, resources_of
@@ -22,8 +24,10 @@ from rnnspec.runtime.gpu.nvrtc import Resources, find_nvrtc
 from rnnspec.runtime.gpu.target import GPU
 from rnnspec.runtime.memory import available_memory
 
-#: What is compiled for on a machine without a GPU.
-USUAL = "sm_90"
+#: The compute capability that is compiled for on a machine without a GPU.
+USUAL = (9, 0)
+#: The first major number of those that the kernels are made for.
+OLDEST = 8
 
 
 class GpuKernel(CudaKernel):
@@ -89,31 +93,47 @@ class GpuEngine(KernelEngine):
     def load(self, real: Real) -> GpuKernel:
         return load_kernel(self.program, real)
 
+    def run(
+        self,
+        weights: Mapping[str, Tensor],
+        batch: Batch,
+        *,
+        record: bool = False,
+        forced_reads: Mapping[str, Tensor] | None = None,
+    ) -> Outcome:
+        # Kernels are compiled for, and loaded to, the current GPU.
+        with torch.cuda.device(weights["bias"].device):
+            return super().run(weights, batch, record=record, forced_reads=forced_reads)
 
-@lru_cache(maxsize=256)
+
 def load_kernel(program: Program, real: Real = "float") -> GpuKernel:
-    """Return the kernels of a program for the GPU of this machine, from the cache or newly compiled.
+    """Return the kernels of a program for the current GPU, from the cache or newly compiled.
 
-    Without a GPU they are compiled for compute capability 9.0.  Raises RequestError if NVRTC is missing, and
-    for programs that these kernels cannot simulate.
+    Without a GPU they are compiled for compute capability 9.0.  Raises RequestError if NVRTC is missing, for
+    GPUs that are too old, and for programs that these kernels cannot simulate.
     """
     if refusal := cannot(program, real):
         raise RequestError(refusal, "The target torch simulates it on a GPU.")
-    source, nvrtc, architecture = emit_gpu(program, real), find_nvrtc(), _architecture()
-    built = cubin(source, architecture, nvrtc)
-    origin = cubin_origin(source, architecture, nvrtc)
-    kernel = KERNELS.setdefault(built.fingerprint, GpuKernel(program, real, built, origin))
-    assert isinstance(kernel, GpuKernel)
+    major, minor = torch.cuda.get_device_capability() if torch.cuda.is_available() else USUAL
+    if major < OLDEST:
+        raise RequestError(
+            f"The target gpu needs compute capability {OLDEST}.0 or newer, and this GPU has {major}.{minor}.",
+            "The target torch simulates on it.",
+        )
+    kernel = _load_kernel(program, real, f"sm_{major}{minor}")
     if torch.cuda.is_available():
         kernel.load(torch.cuda.current_device())
     return kernel
 
 
-def _architecture() -> str:
-    """Return the architecture of the current GPU."""
-    if not torch.cuda.is_available():
-        return USUAL
-    return "sm_{}{}".format(*torch.cuda.get_device_capability())
+@lru_cache(maxsize=256)
+def _load_kernel(program: Program, real: Real, architecture: str) -> GpuKernel:
+    source, nvrtc = emit_gpu(program, real), find_nvrtc()
+    built = cubin(source, architecture, nvrtc)
+    origin = cubin_origin(source, architecture, nvrtc)
+    kernel = KERNELS.setdefault(built.fingerprint, GpuKernel(program, real, built, origin))
+    assert isinstance(kernel, GpuKernel)
+    return kernel
 
 
 def _label(name: str) -> str:

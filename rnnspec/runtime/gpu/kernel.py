@@ -58,7 +58,7 @@ class CudaKernel(Kernel):
         self.layout = gpu_layout(program, real)
         self.own = [argument for argument in GPU_ARGUMENTS if argument.role in (SCRATCH, BACKWARD)]
         self.varying = len(varying_columns(program))
-        self._fitted = 0  # bytes that have been found to be free
+        self._fitted: dict[torch.device, int] = {}  # bytes that have been found to be free
 
     @abstractmethod
     def launch(self, launches: Sequence[Launch], arguments: ctypes.Structure, device: torch.device) -> None:
@@ -72,12 +72,13 @@ class CudaKernel(Kernel):
         """Run one batch: as many networks at a time as fit into the memory that is free."""
         networks, most = numbers["networks"], numbers["networks"]
         each = max(1, self.scratch_bytes({**numbers, "networks": 1}, gradient=_given(arrays, "d_w_rec")))
+        device = arrays["w_rec"].device
         # To ask a GPU takes about as long as an iteration.
-        if each * networks > self._fitted:
-            most = self.free_memory(arrays["w_rec"].device) // each
+        if each * networks > self._fitted.get(device, 0):
+            most = self.free_memory(device) // each
             if not most:
                 raise MemoryError(f"one network needs {each:,} bytes, and fewer are free")
-            self._fitted = each * networks if most >= networks else 0
+        self._fitted[device] = each * networks if most >= networks else 0
         for first in range(0, networks, most):
             count = min(most, networks - first)
             part = {name: _part(name, array, first, count) for name, array in arrays.items()}
@@ -123,10 +124,9 @@ class CudaKernel(Kernel):
         def patches(rows: int, columns: int) -> int:
             return networks * -(-rows // PATCH) * -(-columns // PATCH)
 
-        found = [Launch("rnnspec_plan", numbers["tables"], threads)]
-        if layout.storage == "GLOBAL":
-            found.append(Launch("rnnspec_transpose", networks, threads))
-        found += [
+        found = [
+            Launch("rnnspec_plan", numbers["tables"], threads),
+            Launch("rnnspec_transpose", networks, threads),
             Launch(SIMULATING[0], simulating, unit_threads, layout.matrix),
             Launch("rnnspec_count", networks, threads),
             Launch("rnnspec_evaluate", networks * sequences * numbers["windows"], threads),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rnnspec.runtime.target import Source, TargetRecord
@@ -26,9 +27,13 @@ def _memory(program: Program, threads: int) -> int:
 
 
 def _prepare(program: Program, real: Real, device: object) -> Kernel:
+    import torch
+
     from rnnspec.runtime.gpu.engine import load_kernel
 
-    return load_kernel(program, real)
+    # Without a GPU, kernels can be compiled all the same.
+    with torch.cuda.device(torch.device(str(device))) if torch.cuda.is_available() else nullcontext():
+        return load_kernel(program, real)
 
 
 def _emit(program: Program) -> str:

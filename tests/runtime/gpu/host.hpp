@@ -15,13 +15,16 @@
 #include <vector>
 
 #define __global__
-#define __shared__ static
+#define __shared__ static __attribute__((section("shared_memory")))
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define DYNAMIC_SHARED(type, name) type* const name = (type*)host::pool.data()
 
 struct Index { unsigned x; };
 static Index threadIdx, blockIdx;
+
+// Where the linker puts all shared memory.
+extern "C" char __start_shared_memory[], __stop_shared_memory[];
 
 namespace host {
 
@@ -54,8 +57,9 @@ static void launch(void (*function)(), unsigned grid, unsigned block, size_t sha
     std::iota(order.begin(), order.end(), 0);
     uint64_t state = shuffle;
     for (unsigned number = 0; number < grid; number++) {
-        // Shared memory has nothing of the block before.
+        // Shared memory has nothing of the block before: all its numbers are NaN.
         pool.assign(shared / sizeof(double) + 1, NAN);
+        std::memset(__start_shared_memory, 0xFF, size_t(__stop_shared_memory - __start_shared_memory));
         for (unsigned thread = 0; thread < block; thread++) {
             Fiber& fiber = fibers[thread];
             fiber.done = false;

@@ -92,7 +92,7 @@ def kernel() -> Iterator[EmulatedKernel]:
     kernel = emulated(program(*RICH), "float")
     yield kernel
     vars(kernel).pop("shuffle", None), vars(kernel).pop("memory", None)
-    kernel._fitted = 0
+    kernel._fitted = {}
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -125,7 +125,7 @@ def test_work_that_does_not_fit_into_memory_is_done_a_few_networks_at_a_time(ker
         patch.setattr(kernel, "_simulate", watched)
         usual = results(found, batch, networks=5)
         kernel.memory = 2 * kernel.scratch_bytes({**asked[0], "networks": 1}, gradient=True)
-        kernel._fitted = 0
+        kernel._fitted = {}
         assert_same_bits(usual, results(found, batch, networks=5))
         assert [numbers["networks"] for numbers in asked] == [5, 2, 2, 1]
         kernel.memory = 1000
