@@ -111,7 +111,7 @@ def checks() -> Iterator[Task]:
     program = load(SPECS / "delayed_go.yaml", (), ["network.dt=20 ms"]).program
     yield Task("the same bits again", partial(same_bits, program))
     yield Task("a network alone is that of an ensemble", partial(same_alone, program))
-    yield Task("noise of a million numbers", noise_agrees)
+    yield Task("the noise is that of the reference", noise_agrees)
 
 
 def batch(simulation: Simulation, **options: Any) -> dict[str, torch.Tensor]:
@@ -161,14 +161,16 @@ def same_alone(program: Program) -> bool:
     return all(torch.equal(alone[n].nan_to_num(), many[n][7:8].nan_to_num()) for n in alone)
 
 
-def noise_agrees() -> bool:
+def noise_agrees(sequences: int = 100) -> bool:
     """Units that do nothing but repeat their noise have the numbers of the reference."""
     settings = [
         *("network.dt=100 ms", "network.noise.scale=1", "network.activation=linear"),
         *("network.weights.w_rec=zeros", "network.weights.w_in=zeros", "network.weights.bias=zeros"),
     ]
     program = load(SPECS / "delayed_go.yaml", (), settings).program
-    gpu, reference = (batch(simulation, sequences=100) for simulation in pair(program, torch.float64, 3))
+    gpu, reference = (
+        batch(simulation, sequences=sequences) for simulation in pair(program, torch.float64, 3)
+    )
     return bool((gpu["rates"] - reference["rates"]).nan_to_num().abs().max() < 1e-10)
 
 
@@ -188,20 +190,19 @@ def timings() -> Iterator[Task]:
         label = f"delayed_go, 100 networks, evaluate 200, {target}"
         yield Task(label, partial(evaluated, "delayed_go", 100, 200, target))
     for units in (20, 50, 100, 150, 256, 512, 1024):
-        settings = [
-            f"network.populations.{population}.size={size}"
-            for population, size in zip(("input", "output", "auxiliary"), thirds(units), strict=True)
-        ]
         label = f"delayed_go, {units} units, 10 networks, train, gpu"
-        yield training(label, "delayed_go", 10, "gpu", settings)
+        yield training(label, "delayed_go", 10, "gpu", sizes(units))
 
 
 #: What is timed beside each other, the fastest first.
 TARGETS: tuple[Target, ...] = ("gpu", "compiled", "torch")
 
 
-def thirds(units: int) -> tuple[int, int, int]:
-    return units * 2 // 5, units * 2 // 5, units - 2 * (units * 2 // 5)
+def sizes(units: int) -> list[str]:
+    """Return the settings for a number of units: two fifths have inputs, two fifths are read out."""
+    share = units * 2 // 5
+    shares = {"input": share, "output": share, "auxiliary": units - 2 * share}
+    return [f"network.populations.{name}.size={size}" for name, size in shares.items()]
 
 
 def training(label: str, spec: str, networks: int, target: Target, settings: Sequence[str] = ()) -> Task:

@@ -358,6 +358,17 @@ def test_the_script_for_a_gpu_goes_on_where_it_was_stopped(
     assert "ms, aim 1e+12 ms: reached" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("on_the_processor")
+def test_the_script_for_a_gpu_can_do_all_that_it_lists() -> None:
+    """Every spec with its settings loads; the noise, with the widest settings of all, is compared."""
+    names = [task.name for task in (*gpu.checks(), *gpu.timings())]
+    assert len(set(names)) == len(names)
+    assert all(f"{name}, gpu" in names for name in gpu.AIMS)
+    for units in (20, 150, 1024):
+        load(SPEC, (), gpu.sizes(units))
+    assert gpu.noise_agrees(sequences=2)
+
+
 def test_the_script_for_a_gpu_says_that_there_is_none(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

@@ -15,8 +15,10 @@ SIZES: dict[Real, int] = {"float": 4, "double": 8}
 _STATIC = 40 << 10
 #: Bytes of shared memory that any block may take: GPUs of compute capability 8.6 and 12.0 have no more.
 _SHARED = 99 << 10
-#: Threads of a block that does not simulate: 8 x 8 patches of 4 x 4 entries of a matrix.
-THREADS = 64
+#: Rows, and columns, of a matrix whose gradient a block computes; a thread has 4 x 4 entries.
+_PATCH = 32
+#: Threads of a block that does not simulate.
+_THREADS = (_PATCH // 4) ** 2
 #: Threads that a block can have.
 _MOST_UNITS = 1024
 
@@ -26,13 +28,15 @@ class Layout:
     """How the work is divided; no choice of these changes the order of a sum within a sequence.
 
     each: sequences that a thread simulates.  groups: threads of a unit in a block.  window: steps whose
-    outputs a block evaluates.  threads: of a block that does not simulate.  storage: where a block keeps
-    W_rec.  matrix: bytes of W_rec in shared memory.
+    outputs a block evaluates.  patch: rows, and columns, of a matrix whose gradient a block computes.
+    threads: of a block that does not simulate.  storage: where a block keeps W_rec.  matrix: bytes of W_rec
+    in shared memory.
     """
 
     each: int
     groups: int
     window: int
+    patch: int
     threads: int
     storage: str
     matrix: int
@@ -69,7 +73,8 @@ def gpu_layout(program: Program, real: Real) -> Layout:
         each=each,
         groups=groups,
         window=max(1, min(32, _STATIC // (4 * size * (outputs + 1)))),
-        threads=THREADS,
+        patch=_PATCH,
+        threads=_THREADS,
         storage=storage,
         matrix=matrix if storage == "SHARED" else 0,
     )

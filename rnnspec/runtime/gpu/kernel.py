@@ -34,9 +34,6 @@ _AXES = {argument.name: argument.axes or () for argument in GPU_ARGUMENTS}
 #: The kernels whose blocks keep W_rec.
 SIMULATING = ("rnnspec_forward", "rnnspec_backward")
 
-#: Rows, and columns, of a matrix that a block of `rnnspec_outer_..` computes.
-PATCH = 32
-
 
 @dataclass(frozen=True)
 class Launch:
@@ -78,7 +75,8 @@ class CudaKernel(Kernel):
             most = self.free_memory(device) // each
             if not most:
                 raise MemoryError(f"one network needs {each:,} bytes, and fewer are free")
-        self._fitted[device] = each * networks if most >= networks else 0
+            if most >= networks:
+                self._fitted[device] = each * networks
         for first in range(0, networks, most):
             count = min(most, networks - first)
             part = {name: _part(name, array, first, count) for name, array in arrays.items()}
@@ -87,8 +85,8 @@ class CudaKernel(Kernel):
 
     def _simulate(self, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
         device, gradient = arrays["w_rec"].device, _given(arrays, "d_w_rec")
-        numbers = {**numbers, "windows": -(-numbers["longest"] // self.layout.window)}
         lengths = self._lengths(numbers)
+        numbers = {**numbers, "windows": lengths["windows"]}
         scratch = {}
         for argument in self.own:
             if argument.role == SCRATCH or gradient:
@@ -104,7 +102,6 @@ class CudaKernel(Kernel):
 
     def scratch_bytes(self, numbers: Mapping[str, Any], *, gradient: bool) -> int:
         """Return how much memory a batch needs besides its arguments and results."""
-        numbers = {**numbers, "windows": -(-numbers["longest"] // self.layout.window)}
         lengths = self._lengths(numbers)
 
         def size(argument: Argument) -> int:
@@ -122,7 +119,7 @@ class CudaKernel(Kernel):
         unit_threads, threads = network.units * layout.groups, layout.threads
 
         def patches(rows: int, columns: int) -> int:
-            return networks * -(-rows // PATCH) * -(-columns // PATCH)
+            return networks * -(-rows // layout.patch) * -(-columns // layout.patch)
 
         found = [
             Launch("rnnspec_plan", numbers["tables"], threads),
@@ -146,7 +143,7 @@ class CudaKernel(Kernel):
         lengths = axis_lengths(self, numbers)
         return lengths | {
             "most landings": numbers["landings"],
-            "windows": numbers["windows"],
+            "windows": -(-numbers["longest"] // self.layout.window),
             "phases + 1": lengths["phases"] + 1,
             "errors": 2,
             "read": self._read(),
