@@ -17,6 +17,17 @@ task:
   epochs: {stimulus: {duration: wait}}
 """
 
+#: Units that do nothing but repeat their noise, at dt = tau.
+NOISE_ALONE = """
+network:
+  dt: 100 ms
+  populations: {input: {size: 16}, output: {size: 16}}
+  activation: linear
+  noise: {kind: white, scale: 1}
+  weights: {w_rec: zeros, w_in: zeros, bias: zeros}
+task: {epochs: {stimulus: {duration: 10 s}}}
+"""
+
 #: A network of a single unit.
 ONE_UNIT = """
 rnnspec: 1

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import torch
 from comparison import assert_agree
-from runtime.overlays import NOISY, ONE_UNIT, RAGGED, SKIPS
+from runtime.cotangents import gradients_of_rates
+from runtime.overlays import NOISE_ALONE, NOISY, ONE_UNIT, RAGGED, SKIPS
 from support import SPECS, program
 from torch import Tensor
 
@@ -295,16 +296,9 @@ def test_a_loss_on_rates_differentiates_like_the_reference(overlay: str, with_lo
     found = program(NOISY, "task: {trials: 2}", PENALTY, overlay)
     batch = Batch(5, 7, 3, "train", Stage(Fraction(1), (0.3, 0.4)[: len(found.skips)]))
 
-    def gradients(engine: Any) -> list[Tensor]:
-        weights = raw_weights(found, 3, torch.float64)
-        outcome = engine.run(made_effective(found, weights), batch, record=True)
-        marks = torch.linspace(-1, 2, outcome.rates.numel(), dtype=torch.float64).view_as(outcome.rates)
-        own = (torch.nan_to_num(outcome.rates) ** 2 * marks).mean()
-        if with_loss:
-            own = own + (torch.tensor([0.0, 1.0, -2.0]) * outcome.loss).sum()
-        return list(torch.autograd.grad(own, list(weights.values()), materialize_grads=True))
-
-    for a, b in zip(gradients(CpuEngine(found)), gradients(Reference(found)), strict=True):
+    engines = CpuEngine(found), Reference(found)
+    mine, wanted = (gradients_of_rates(found, e, batch, with_loss=with_loss) for e in engines)
+    for a, b in zip(mine, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
@@ -421,17 +415,7 @@ def test_normal_numbers_in_single_precision() -> None:
 
     Units that do nothing but repeat their noise: r = f(noise) at dt = tau.
     """
-    found = program(
-        """
-network:
-  dt: 100 ms
-  populations: {input: {size: 16}, output: {size: 16}}
-  activation: linear
-  noise: {kind: white, scale: 1}
-  weights: {w_rec: zeros, w_in: zeros, bias: zeros}
-task: {epochs: {stimulus: {duration: 10 s}}}
-"""
-    )
+    found = program(NOISE_ALONE)
     batch = Batch(40, 1, 7, "train", PLAIN)
     rates = {}
     for dtype in (torch.float32, torch.float64):

@@ -12,8 +12,9 @@ from fractions import Fraction
 import pytest
 import torch
 from comparison import assert_agree
+from runtime.cotangents import gradients_of_rates
 from runtime.gpu.emulator import EmulatedEngine, EmulatedKernel, emulated
-from runtime.overlays import NOISY, ONE_UNIT, RAGGED, SKIPS
+from runtime.overlays import NOISE_ALONE, NOISY, ONE_UNIT, RAGGED, SKIPS
 from support import program
 from torch import Tensor
 
@@ -203,20 +204,9 @@ def test_a_loss_on_rates_differentiates_like_the_reference(with_loss: bool) -> N
     """With a cotangent that is different for every rate, and 0 for some networks' losses."""
     found, batch = program(*RICH), Batch(5, 7, 3, "train", STAGE)
 
-    def gradients(engine: EmulatedEngine | Reference) -> list[Tensor]:
-        raw = initial_weights(found, 3, 7, 0, torch.float64)
-        weights = [value.requires_grad_() for value in raw.values()]
-        outcome = engine.run(
-            effective(raw, structure(found, 3, 7, 0), found.network.dale), batch, record=True
-        )
-        assert outcome.rates is not None
-        marks = torch.linspace(-1, 2, outcome.rates.numel(), dtype=torch.float64).view_as(outcome.rates)
-        own = (torch.nan_to_num(outcome.rates) ** 2 * marks).mean()
-        if with_loss:
-            own = own + (torch.tensor([0.0, 1.0, -2.0]) * outcome.loss).sum()
-        return list(torch.autograd.grad(own, weights, materialize_grads=True))
-
-    for a, b in zip(gradients(EmulatedEngine(found)), gradients(Reference(found)), strict=True):
+    engines = EmulatedEngine(found), Reference(found)
+    mine, wanted = (gradients_of_rates(found, e, batch, with_loss=with_loss) for e in engines)
+    for a, b in zip(mine, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
@@ -243,17 +233,7 @@ def test_no_gradient_is_computed_where_none_is_asked_for(kernel: EmulatedKernel)
 
 def test_normal_numbers_in_single_precision() -> None:
     """Units that do nothing but repeat their noise: r = f(noise) at dt = tau."""
-    found = program(
-        """
-network:
-  dt: 100 ms
-  populations: {input: {size: 16}, output: {size: 16}}
-  activation: linear
-  noise: {kind: white, scale: 1}
-  weights: {w_rec: zeros, w_in: zeros, bias: zeros}
-task: {epochs: {stimulus: {duration: 10 s}}}
-"""
-    )
+    found = program(NOISE_ALONE)
     batch, rates = Batch(40, 1, 7, "train", PLAIN), {}
     for dtype in (torch.float32, torch.float64):
         weights = initial_weights(found, 3, 7, 0, dtype)
