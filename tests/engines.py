@@ -10,6 +10,6 @@ from rnnspec.runtime.batch import Engine
 from rnnspec.runtime.targets import Target
 
 
-def make_engine(program: Program, target: Target) -> Engine:
+def make_engine(program: Program, target: Target, device: object = "cpu") -> Engine:
     """Return an engine of a target for a program; that of gpu takes and returns tensors on the CPU."""
-    return EmulatedEngine(program) if target == "gpu" else targets.make_engine(program, target)
+    return EmulatedEngine(program) if target == "gpu" else targets.make_engine(program, target, device)

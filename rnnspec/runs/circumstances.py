@@ -31,7 +31,7 @@ def circumstances(simulation: Simulation) -> Circumstances:
         target=simulation.target,
         kernel=KernelRecord(**asdict(kernel)) if (kernel := simulation.kernel) else None,
         dtype="float64" if weight.dtype == torch.float64 else "float32",
-        device=str(weight.device),
+        device=str(simulation.device),
         hardware=_hardware(weight.device),
         threads=torch.get_num_threads(),
     )
@@ -46,7 +46,7 @@ def changes_between(before: Circumstances, now: Circumstances, *, edited: bool =
         *_change("rnnspec", before.versions.rnnspec, now.versions.rnnspec),
         *_change("torch", before.versions.torch, now.versions.torch),
         *_change("the target", before.target, now.target),
-        *_change("the device", before.device, now.device),
+        *_change("the device", _kind(before.device), _kind(now.device)),
     ]
     if before.kernel and now.kernel:
         changes += _kernel_changes(before.kernel, now.kernel, edited)
@@ -76,6 +76,11 @@ def _kernel_changes(before: KernelRecord, now: KernelRecord, edited: bool) -> It
 def _change(what: str, before: object, now: object) -> Iterator[str]:
     if before != now:
         yield f"{what} was {before}, and is {now} now"
+
+
+def _kind(device: str) -> str:
+    """Return the kind of a device without its number, which changes no bits."""
+    return device.partition(":")[0]
 
 
 def _hardware(device: torch.device) -> str:

@@ -90,11 +90,24 @@ def inputs_differ(program: Program) -> bool:
     return program.training.independent_trials or any(drive.value.type.reads for drive in drives)
 
 
+def variable_differs(program: Program, name: str) -> bool:
+    """Whether different networks can have different values of a draw or a read."""
+    draws = {draw.name: draw for draw in program.timeline.draws}
+    return program.training.independent_trials or name not in draws or draws[name].type.reads
+
+
 class Engine(Protocol):
     """Simulates batches of one program."""
 
     def origin(self, dtype: torch.dtype) -> KernelOrigin | None:
         """Return what the bits of its compiled kernel depend on; None if there is no kernel."""
+        ...
+
+    def prepare(self, networks: int, batch: Batch, dtype: torch.dtype, device: torch.device) -> None:
+        """Compute what the next `run` of a batch needs besides weights, and begin to copy it to the device.
+
+        Results are the same without it.
+        """
         ...
 
     def run(

@@ -25,9 +25,10 @@ def check_device(name: str, target: Target | None = None) -> torch.device:
     for the CPU.
     """
     if name == AUTO:
-        usable = torch.cuda.is_available() and (target is None or RECORDS[target].computes_on("cuda"))
+        nvidia = torch.cuda.is_available() and not torch.version.hip
+        usable = nvidia and (target is None or RECORDS[target].computes_on("cuda"))
         return torch.device("cuda" if usable else "cpu")
-    kinds = ["cpu", *(kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available())]
+    kinds = ["cpu", *(kind for kind in ("cuda", "mps", "xpu") if getattr(torch, kind).is_available())]
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError):

@@ -70,13 +70,20 @@ class Simulation(nn.Module):
             choice("target", target, TARGETS)
         chosen = choose_target(program, target, device, REALS[dtype], preferred=preferred)
         self.target, self.note = chosen.target, chosen.note
-        self.engine = make_engine(program, chosen.target)
+        self.engine = make_engine(program, chosen.target, device)
+        self._device = torch.device(device)
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
         for name, value in drawn.items():
             self.register_parameter(name, nn.Parameter(value.to(device)))
         self._structure = structure(program, self.networks, self.seed, first_network).to(device)
         masks = {name: matrix.mask for name, matrix in self._structure.matrices.items()}
         self.mask = Masks(program, self.networks, masks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes.  Without a number, `cuda` stands for all GPUs that are alike."""
+        here = self.bias.device
+        return self._device if self._device in (here, torch.device(here.type)) else here
 
     @property
     def kernel(self) -> KernelOrigin | None:
@@ -145,7 +152,33 @@ class Simulation(nn.Module):
         (K, B, trials) by name.  ValueError or TypeError for arguments that mean nothing.
         """
         part = range(self.networks) if networks is None else self._part(networks)
-        batch = Batch(
+        batch = self._batch(sequences, purpose, iteration, stage, part)
+        weights = self.weights()
+        if networks is not None:
+            weights = {name: weight[part.start : part.stop] for name, weight in weights.items()}
+        if forced_reads:
+            self._check_reads(forced_reads, (len(part), batch.sequences, self.program.timeline.trials))
+        return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)
+
+    def prepare(
+        self,
+        sequences: int | None = None,
+        *,
+        purpose: BatchPurpose = "simulate",
+        iteration: int = 0,
+        stage: Stage | None = None,
+    ) -> None:
+        """Make the timetables of the next call with these arguments, while a GPU computes the last one.
+
+        The arguments are those of a call.  Results are the same without it.
+        """
+        batch = self._batch(sequences, purpose, iteration, stage, range(self.networks))
+        self.engine.prepare(self.networks, batch, self.bias.dtype, self.bias.device)
+
+    def _batch(
+        self, sequences: int | None, purpose: BatchPurpose, iteration: int, stage: Stage | None, part: range
+    ) -> Batch:
+        return Batch(
             sequences=whole_number(
                 "sequences", self.program.training.batch if sequences is None else sequences, 1
             ),
@@ -155,12 +188,6 @@ class Simulation(nn.Module):
             stage=true_dynamics(self.program) if stage is None else self._stage(stage),
             first_network=self.first_network + part.start,
         )
-        weights = self.weights()
-        if networks is not None:
-            weights = {name: weight[part.start : part.stop] for name, weight in weights.items()}
-        if forced_reads:
-            self._check_reads(forced_reads, (len(part), batch.sequences, self.program.timeline.trials))
-        return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)
 
     def _part(self, networks: range) -> range:
         """Return networks that are in this ensemble, in a row."""

@@ -31,7 +31,7 @@ class TargetRecord:
     """A target: what simulates a program.  Making a record imports neither torch nor a compiler.
 
     summary: what it is, for help texts and reports.
-    engine: returns an engine for a program.
+    engine: returns an engine for a program and a device, as torch names it.
     memory: returns about how many bytes a training needs with so many threads.
     bits_depend_on: what changes the last bits of a result, besides the versions, the kernel and the device.
     devices: the kinds of device that it computes on; None for all.
@@ -45,7 +45,7 @@ class TargetRecord:
 
     name: str
     summary: str
-    engine: Callable[[Program], Engine]
+    engine: Callable[[Program, object], Engine]
     memory: Callable[[Program, int], int]
     bits_depend_on: frozenset[Literal["threads", "hardware"]]
     devices: tuple[str, ...] | None = None
@@ -57,4 +57,14 @@ class TargetRecord:
 
     def computes_on(self, device: object) -> bool:
         """Return whether it can use a device, as torch names it."""
-        return self.devices is None or str(device).partition(":")[0] in self.devices
+        return self.devices is None or _kind(device) in self.devices
+
+
+def _kind(device: object) -> str:
+    """Return the kind of a device.  What torch calls cuda is rocm if it is a GPU of AMD."""
+    kind = str(device).partition(":")[0]
+    if kind == "cuda":
+        import torch
+
+        return "rocm" if torch.version.hip else kind
+    return kind

@@ -85,6 +85,6 @@ def usual_device(target: Target | None) -> str:
     return ((target and RECORDS[target].devices) or ("cpu",))[0]
 
 
-def make_engine(program: Program, target: Target) -> Engine:
-    """Return an engine of a target for a program."""
-    return RECORDS[target].engine(program)
+def make_engine(program: Program, target: Target, device: object = "cpu") -> Engine:
+    """Return an engine of a target for a program; device: where its weights will be, as torch names it."""
+    return RECORDS[target].engine(program, device)

@@ -41,6 +41,13 @@ def iterate(updater: Updater, completed: int) -> tuple[AnnealingStage, Tensor]:
     return annealing, outcome.loss.detach()
 
 
+def prepare(updater: Updater, completed: int) -> None:
+    """Prepare the iteration after `completed` others, while the device still computes them."""
+    simulation = updater.simulation
+    stage = stage_at(simulation.program, completed).stage
+    simulation.prepare(simulation.program.training.batch, purpose="train", iteration=completed, stage=stage)
+
+
 class Loop:
     """Trains a simulation in place.
 
@@ -128,6 +135,8 @@ class Loop:
         annealing, losses = iterate(self.updater, self.completed)
         self.completed = made = self.completed + 1
         every, last = self.training.evaluate_every, made == self.iterations
+        if not last:
+            prepare(self.updater, made)
         # The last weights are always evaluated.
         due = every and (made % every == 0 or last)
         if due or last or made % self._every == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from training.samples import load_tiny, write_tiny
 
 import rnnspec
+from rnnspec.runtime.compiled.engine import KernelEngine
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
 from rnnspec.training.events import Diverged, Event, Observer, Started, Updated
@@ -166,6 +167,35 @@ def test_a_training_waits_only_for_looks(
     looks = {completed for completed, found in waited.items() if "tolist" in found}
     assert looks == {5, 10, 12}
     assert set().union(*waited.values()) == {"tolist", *always}
+
+
+def test_the_next_iteration_is_prepared_before_the_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the host waits, a GPU still computes; when it is done, the next timetables lie ready."""
+    order: list[str] = []
+
+    def note(owner: type, method: str, name: Callable[..., str]) -> None:
+        original = getattr(owner, method)
+
+        def noted(self: Any, *args: Any, **kwargs: Any) -> Any:
+            order.append(name(*args, **kwargs))
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, method, noted)
+
+    monkeypatch.setattr("rnnspec.training.loop.LOOK_ON_CPU", 2)
+    settings = ("training.iterations=3", "training.evaluate=none")
+    simulation = Simulation(load_tiny(tmp_path, *settings).program, target="cpu")
+    note(KernelEngine, "_prepare", lambda batch, *_: f"prepare {batch.iteration}")
+    note(KernelEngine, "run", lambda weights, batch, **_: f"run {batch.iteration}")
+    note(Loop, "look", lambda: "look")
+    Loop(simulation, lambda event: None).run(Interruption())
+    assert order == [
+        *("run 0", "prepare 0", "prepare 1"),
+        *("run 1", "prepare 2", "look"),
+        *("run 2", "look"),
+    ]
 
 
 def spoil(*moments: tuple[int, int]) -> tuple[list[Event], Observer]:

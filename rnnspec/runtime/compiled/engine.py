@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
@@ -18,13 +19,27 @@ from rnnspec.codegen.cpp.arguments import RECORDS, Type
 from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
-from rnnspec.runtime.batch import Batch, Outcome, inputs_differ
+from rnnspec.runtime.batch import Batch, Outcome, inputs_differ, variable_differs
 from rnnspec.runtime.compiled.kernel import Kernel
 from rnnspec.runtime.compiled.operator import RESULTS, WEIGHTS, check_arrays, simulate
 from rnnspec.runtime.compiled.origin import KernelOrigin
 from rnnspec.runtime.device import REALS
 from rnnspec.runtime.noise import Stream, jitter, key
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
+
+#: Integers below it are exact in float64.
+_EXACT = 2**53
+
+#: What is prepared: a batch, and the type of number of its weights.
+_Request = tuple[Batch, torch.dtype]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The timetables of a batch, and all arguments of the operator that follow from the batch alone."""
+
+    tables: list[Timetable]
+    arguments: dict[str, Any]
 
 
 class KernelEngine(ABC):
@@ -40,6 +55,7 @@ class KernelEngine(ABC):
         # Remembered here and not by program, which takes long to compare.
         self._kernels: dict[torch.dtype, Kernel] = {}
         self._coefficients: dict[Fraction, tuple[list[float], list[float]]] = {}
+        self._prepared: dict[torch.device, tuple[_Request, _Prepared]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A loaded library cannot be copied: the copy finds its own."""
@@ -70,12 +86,8 @@ class KernelEngine(ABC):
         forced_reads: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
         """Simulate one batch with effective weights; see `batch.Engine`."""
-        program, dtype = self.program, weights["bias"].dtype
+        dtype, device, networks = weights["bias"].dtype, weights["bias"].device, len(weights["w_rec"])
         kernel = self.kernel(dtype)
-        tables = self._timetables(kernel, batch)
-        longest = max(table.steps for table in tables)
-        repeated = batch.sequences if len(tables) == 1 else 1
-        network, theta, networks = program.network, batch.stage.theta, len(weights["w_rec"])
         # Checked here too: on meta tensors the operator does not run.
         check_arrays(kernel, weights, {"networks": networks})
         unpack: Any = unpack_dual
@@ -83,36 +95,14 @@ class KernelEngine(ABC):
             raise RuntimeError(
                 f"The target {self.target} has no forward mode; the targets torch and reference do."
             )
-        alpha, noise_gain = self._per_unit(theta)
-        device = weights["bias"].device
-
-        def tensor(values: Sequence[Any], dtype: torch.dtype) -> Tensor:
-            return _moved(_tensor(values, dtype), device)
-
-        learned = repeated * sum(s.steps for t in tables for s in t.segments if s.gradient)
+        request, ready = self._prepared.pop(device, (None, None))
+        if ready is None or request != (batch, dtype):
+            ready = self._prepare(batch, dtype, device)
         results = simulate(
             kernel=kernel.name,
             networks=networks,
-            sequences=batch.sequences,
-            longest=longest,
             threads=torch.get_num_threads(),
-            first_network=batch.first_network,
-            seed=batch.seed,
-            noise_key=key(batch, Stream.NOISE)[1],
-            white_key=key(batch, Stream.WHITE)[1],
-            draws_key=key(batch, Stream.DRAWS)[1],
-            dt=float(network.dt * theta),
-            first_gradient=min(
-                (s.start for t in tables for s in t.segments if s.gradient and s.steps), default=longest
-            ),
-            alpha=tensor(alpha, dtype),
-            noise_start=network.noise.scale,
-            noise_keep=_keep(program, theta),
-            noise_gain=tensor(noise_gain, dtype),
-            clock=_moved(_clock(program, theta, longest), device),
-            betas=tensor(batch.stage.betas, torch.float64),
-            rate_points=float(learned * network.units),
-            **_packed(tables, device),
+            **ready.arguments,
             **{name: weights.get(name) for name in WEIGHTS},
             scale=None,
             of_rates=None,
@@ -120,9 +110,47 @@ class KernelEngine(ABC):
             gradient=torch.is_grad_enabled() and any(weight.requires_grad for weight in weights.values()),
             record=record,
         )
-        return self._outcome(kernel, weights, tables, dict(zip(RESULTS, results, strict=True)), record)
+        return self._outcome(kernel, weights, ready.tables, dict(zip(RESULTS, results, strict=True)), record)
 
     # --- what goes in ----------------------------------------------------------------------------------
+
+    def prepare(self, networks: int, batch: Batch, dtype: torch.dtype, device: torch.device) -> None:
+        """Make the timetables of a batch and begin to copy them to the device; see `batch.Engine`."""
+        self._prepared[device] = (batch, dtype), self._prepare(batch, dtype, device)
+
+    def _prepare(self, batch: Batch, dtype: torch.dtype, device: torch.device) -> _Prepared:
+        program, theta = self.program, batch.stage.theta
+        network, tables = program.network, self._timetables(self.kernel(dtype), batch)
+        longest = max(table.steps for table in tables)
+        repeated = batch.sequences if len(tables) == 1 else 1
+        learned = repeated * sum(s.steps for t in tables for s in t.segments if s.gradient)
+        alpha, noise_gain = self._per_unit(theta)
+
+        def tensor(values: Sequence[Any], dtype: torch.dtype) -> Tensor:
+            return _moved(_tensor(values, dtype), device)
+
+        arguments = {
+            "sequences": batch.sequences,
+            "longest": longest,
+            "first_network": batch.first_network,
+            "seed": batch.seed,
+            "noise_key": key(batch, Stream.NOISE)[1],
+            "white_key": key(batch, Stream.WHITE)[1],
+            "draws_key": key(batch, Stream.DRAWS)[1],
+            "dt": float(network.dt * theta),
+            "first_gradient": min(
+                (s.start for t in tables for s in t.segments if s.gradient and s.steps), default=longest
+            ),
+            "alpha": tensor(alpha, dtype),
+            "noise_start": network.noise.scale,
+            "noise_keep": _keep(program, theta),
+            "noise_gain": tensor(noise_gain, dtype),
+            "clock": _moved(_clock(network.dt * theta, longest), device),
+            "betas": tensor(batch.stage.betas, torch.float64),
+            "rate_points": float(learned * network.units),
+            **_packed(tables, device),
+        }
+        return _Prepared(tables, arguments)
 
     def _per_unit(self, theta: Fraction) -> tuple[list[float], list[float]]:
         if theta not in self._coefficients:
@@ -199,17 +227,14 @@ class KernelEngine(ABC):
             },
             trial_performance=trials,
             variables={
-                name: variables[..., number] if self._own(name) else variables[:1, ..., number]
+                name: variables[..., number]
+                if variable_differs(program, name)
+                else variables[:1, ..., number]
                 for number, name in enumerate(kernel.variables)
             },
             steps=lengths,
             **outcome,
         )
-
-    def _own(self, name: str) -> bool:
-        """Whether each network has its own value of a variable."""
-        draws = {draw.name: draw for draw in self.program.timeline.draws}
-        return self.program.training.independent_trials or name not in draws or draws[name].type.reads
 
 
 def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> Tensor:
@@ -243,9 +268,11 @@ def _keep(program: Program, theta: Fraction) -> float:
     return 1.0 - float(program.network.dt * theta / noise.tau) if noise.kind == "ou" else 0.0
 
 
-def _clock(program: Program, theta: Fraction, steps: int) -> Tensor:
-    """Return the seconds after 0 .. `steps` steps, each rounded once."""
-    step = program.network.dt * theta
+def _clock(step: Fraction, steps: int) -> Tensor:
+    """Return the seconds after 0 .. `steps` steps of so many seconds, each rounded once."""
+    if max(steps * step.numerator, step.denominator) < _EXACT:
+        counted = torch.arange(steps + 1, dtype=torch.float64, device="cpu")
+        return counted * step.numerator / step.denominator
     # Quotients of integers of any size, which Python rounds once.
     return _tensor([n * step.numerator / step.denominator for n in range(steps + 1)], torch.float64)
 

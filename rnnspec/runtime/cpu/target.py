@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rnnspec.runtime.compiled.kernel import Kernel
 
 
-def _engine(program: Program) -> Engine:
+def _engine(program: Program, device: object) -> Engine:
     from rnnspec.runtime.cpu.engine import CpuEngine
 
     return CpuEngine(program)

@@ -6,6 +6,7 @@ import ctypes
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from rnnspec.runtime.gpu.cubin import CUBIN, cubin, cubin_origin, resources_of
 from rnnspec.runtime.gpu.driver import Function, Module, load
 from rnnspec.runtime.gpu.kernel import SIMULATING, CudaKernel, Launch
 from rnnspec.runtime.gpu.nvrtc import Resources, find_nvrtc
+from rnnspec.runtime.gpu.split import gpus, part_of, run_split, shares
 from rnnspec.runtime.gpu.target import GPU
 from rnnspec.runtime.memory import available_memory
 
@@ -90,7 +92,16 @@ class GpuEngine(KernelEngine):
 
     target = GPU.name
 
-    def load(self, real: Real) -> GpuKernel:
+    def __init__(self, program: Program, device: object = "cuda") -> None:
+        """device: `cuda` stands for all GPUs that are alike, `cuda:1` for one."""
+        super().__init__(program)
+        self.gpus = gpus(torch.device(str(device)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        device = self.gpus[0] if len(self.gpus) == 1 else "cuda"
+        return type(self), (self.program, device)
+
+    def load(self, real: Real) -> CudaKernel:
         return load_kernel(self.program, real)
 
     def run(
@@ -101,9 +112,38 @@ class GpuEngine(KernelEngine):
         record: bool = False,
         forced_reads: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
-        # Kernels are compiled for, and loaded to, the current GPU.
-        with torch.cuda.device(weights["bias"].device):
-            return super().run(weights, batch, record=record, forced_reads=forced_reads)
+        run_on_one = super().run
+
+        def run(weights: Mapping[str, Tensor], batch: Batch, forced_reads: Mapping[str, Tensor]) -> Outcome:
+            # Kernels are compiled for, and loaded to, the current GPU.
+            with torch.cuda.device(weights["bias"].device):
+                return run_on_one(weights, batch, record=record, forced_reads=forced_reads)
+
+        bias, forced_reads = weights["bias"], forced_reads or {}
+        devices = self._devices(len(bias), batch, bias.dtype, bias.device)
+        if len(devices) == 1:
+            return run(weights, batch, forced_reads)
+        return run_split(run, self.program, devices, weights, batch, forced_reads)
+
+    def prepare(self, networks: int, batch: Batch, dtype: torch.dtype, device: torch.device) -> None:
+        for each, part in shares(networks, self._devices(networks, batch, dtype, device)):
+            with torch.cuda.device(each):
+                super().prepare(len(part), part_of(batch, part), dtype, each)
+
+    def _devices(
+        self, networks: int, batch: Batch, dtype: torch.dtype, device: torch.device
+    ) -> tuple[torch.device, ...]:
+        """Return the GPUs for a batch, that of the weights first: as many as have blocks for all processors.
+
+        A GPU that already runs all blocks at the same time would not end sooner with fewer of them.
+        """
+        if device != self.gpus[0] or len(self.gpus) == 1:
+            return (device,)
+        with torch.cuda.device(device):
+            kernel = self.kernel(dtype)
+        assert isinstance(kernel, CudaKernel)
+        processors = torch.cuda.get_device_properties(device).multi_processor_count
+        return self.gpus[: max(1, -(-kernel.blocks(networks, batch.sequences) // processors))]
 
 
 def load_kernel(program: Program, real: Real = "float") -> GpuKernel:

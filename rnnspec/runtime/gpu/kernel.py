@@ -115,7 +115,7 @@ class CudaKernel(Kernel):
         network, layout = self.program.network, self.layout
         networks: int = numbers["networks"]
         sequences: int = numbers["sequences"]
-        simulating = networks * -(-sequences // (layout.each * layout.groups))
+        simulating = self.blocks(networks, sequences)
         unit_threads, threads = network.units * layout.groups, layout.threads
 
         def patches(rows: int, columns: int) -> int:
@@ -137,6 +137,10 @@ class CudaKernel(Kernel):
             ]
         found.append(Launch("rnnspec_sum", networks, threads))
         return [launch for launch in found if launch.blocks]
+
+    def blocks(self, networks: int, sequences: int) -> int:
+        """Return how many blocks simulate a batch."""
+        return networks * -(-sequences // (self.layout.each * self.layout.groups))
 
     def _lengths(self, numbers: Mapping[str, Any]) -> dict[str, int]:
         """Return the lengths of all axes of the table."""

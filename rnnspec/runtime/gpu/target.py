@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from rnnspec.runtime.compiled.kernel import Kernel
 
 
-def _engine(program: Program) -> Engine:
+def _engine(program: Program, device: object) -> Engine:
     from rnnspec.runtime.gpu.engine import GpuEngine
 
-    return GpuEngine(program)
+    return GpuEngine(program, device)
 
 
 def _memory(program: Program, threads: int) -> int:

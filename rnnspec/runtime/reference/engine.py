@@ -29,6 +29,9 @@ class Reference:
     def origin(self, dtype: torch.dtype) -> None:
         """Return None: there is no kernel."""
 
+    def prepare(self, networks: int, batch: Batch, dtype: torch.dtype, device: torch.device) -> None:
+        """Do nothing: timetables are made during a batch."""
+
     def run(
         self,
         weights: Mapping[str, Tensor],

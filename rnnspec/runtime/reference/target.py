@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rnnspec.runtime.batch import Engine
 
 
-def _engine(program: Program) -> Engine:
+def _engine(program: Program, device: object) -> Engine:
     from rnnspec.runtime.reference.engine import Reference
 
     return Reference(program)

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from rnnspec.runtime.batch import Engine
 
 
-def _engine(program: Program) -> Engine:
+def _engine(program: Program, device: object) -> Engine:
     from rnnspec.runtime.torch.engine import TorchEngine
 
     return TorchEngine(program)
 
 
-def _scripted_engine(program: Program) -> Engine:
+def _scripted_engine(program: Program, device: object) -> Engine:
     from rnnspec.runtime.torch.engine import TorchEngine
     from rnnspec.runtime.torch.module import script_chunk
 
     return TorchEngine(program, adapt=script_chunk)
 
 
-def _compiled_engine(program: Program) -> Engine:
+def _compiled_engine(program: Program, device: object) -> Engine:
     from rnnspec.runtime.torch.blocks import compile_blocks
     from rnnspec.runtime.torch.engine import TorchEngine
 

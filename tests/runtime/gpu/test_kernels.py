@@ -21,6 +21,7 @@ from torch import Tensor
 from rnnspec.codegen.gpu.kernel import cannot, emit_gpu, gpu_layout
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome, Stage
+from rnnspec.runtime.compiled.engine import KernelEngine
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.reference.engine import Reference
@@ -65,7 +66,7 @@ def results(
     raw = initial_weights(found, networks, 7, batch.first_network, dtype)
     weights = {name: value.requires_grad_() for name, value in raw.items()}
     given = effective(weights, structure(found, networks, 7, batch.first_network), found.network.dale)
-    used = engine if isinstance(engine, EmulatedEngine | Reference) else EmulatedEngine(found)
+    used = engine if isinstance(engine, KernelEngine | Reference) else EmulatedEngine(found)
     outcome: Outcome = used.run(given, batch, record=True)
     factors = 1 + torch.arange(batch.first_network, batch.first_network + networks, dtype=dtype)
     gradients = torch.autograd.grad((factors * outcome.loss).sum(), list(weights.values()))
