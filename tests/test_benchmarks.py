@@ -348,6 +348,7 @@ def test_the_script_for_a_gpu_goes_on_where_it_was_stopped(
     monkeypatch.setattr(gpu, "timings", lambda: [once])
     monkeypatch.setattr(gpu, "machine", dict)
     monkeypatch.setattr(gpu, "AIMS", {"delayed_go, 100 networks, train": 1e9})
+    monkeypatch.setattr(gpu, "RATIOS", [(once.name, once.name, 0.9)])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     file = tmp_path / "gpu.json"
     gpu.main(["--json", str(file)])
@@ -355,7 +356,9 @@ def test_the_script_for_a_gpu_goes_on_where_it_was_stopped(
     assert len(first[once.name]["seconds"]) == gpu.REPEATS
     gpu.main(["--json", str(file)])
     assert json.loads(file.read_text()) == first
-    assert "ms, aim 1e+12 ms: reached" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ms, aim 1e+12 ms: reached" in said
+    assert f"1 times the time of {once.name}, aim 0.9: missed" in said
 
 
 @pytest.mark.usefixtures("on_the_processor")
@@ -364,6 +367,7 @@ def test_the_script_for_a_gpu_can_do_all_that_it_lists() -> None:
     names = [task.name for task in (*gpu.checks(), *gpu.timings())]
     assert len(set(names)) == len(names)
     assert all(f"{name}, gpu" in names for name in gpu.AIMS)
+    assert all(name in names for *pair, _ in gpu.RATIOS for name in pair)
     for units in (20, 150, 1024):
         load(SPEC, (), gpu.sizes(units))
     assert gpu.noise_agrees(sequences=2)

@@ -52,7 +52,8 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="Where to compute: cpu, cuda, cuda:1, mps; auto: a GPU (cuda) if there is one, else the CPU.",
+        help="Where to compute: cpu, cuda (all GPUs of one model), cuda:1, mps, xpu; "
+        "auto: cuda if there is a GPU, else cpu.",
     ),
 ]
 Threads = Annotated[
@@ -66,7 +67,7 @@ OwnDevice = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="Where to compute: cpu, cuda, cuda:1, mps; default: as before.",
+        help="Where to compute: cpu, cuda (all GPUs of one model), cuda:1, mps, xpu; default: as before.",
         show_default=False,
     ),
 ]

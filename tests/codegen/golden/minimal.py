@@ -210,9 +210,9 @@ def simulate(
     """
     timetable = timetable or MeanTimetable()
     like, w_rec_t = weights["bias"], weights["w_rec"].mT
-    networks = torch.arange(first_network, first_network + len(like), device=like.device)
+    networks = torch.arange(first_network, first_network + len(like))
     key = 8 * iteration + (5 if evaluation else 0)
-    trials = draw_trials((seed, key + 2), networks.cpu(), sequences)
+    trials = draw_trials((seed, key + 2), networks, sequences)
     alpha, rate = (dt / TAU).to(like), like.new_zeros(len(like), sequences, UNITS)
     result, learn = Result(trials, rate, dt, record), torch.is_grad_enabled()
     for segment in timetable.segments:

@@ -392,11 +392,11 @@ def simulate(
     """
     timetable = timetable or MeanTimetable()
     like, w_rec_t = weights["bias"], weights["w_rec"].mT
-    networks = torch.arange(first_network, first_network + len(like), device=like.device)
+    networks = torch.arange(first_network, first_network + len(like))
     key = 8 * iteration + (5 if evaluation else 0)
-    trials = draw_trials((seed, key + 2), networks.cpu(), sequences)
+    trials = draw_trials((seed, key + 2), networks, sequences)
     noise = Noise((seed, key), networks, sequences, dt, like)
-    white = White((seed, key + 1), networks.cpu(), sequences, dt)
+    white = White((seed, key + 1), networks, sequences, dt)
     alpha, rate = (dt / TAU).to(like), like.new_zeros(len(like), sequences, UNITS)
     skips = Skips(timetable.landings, betas, rate)
     result, learn = Result(trials, rate, dt, record), torch.is_grad_enabled()
@@ -720,7 +720,7 @@ class Noise:
     """Ornstein-Uhlenbeck noise: eta(s) = (1 - dt/tau) eta(s-1) + sqrt(2 dt/tau) xi(s), eta(0) = xi."""
 
     def __init__(self, key: tuple[int, int], networks: Tensor, sequences: int, dt: float, like: Tensor):
-        self.key, self.like, self.networks = key, like, networks.view(-1, 1, 1)
+        self.key, self.like, self.networks = key, like, networks.to(like.device).view(-1, 1, 1)
         self.sequences = torch.arange(sequences, device=like.device).view(-1, 1)
         self.groups = torch.arange(2, device=like.device)  # of four units
         # The most steps drawn at once: a block that fits into the processor's cache is fastest.
