@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,24 @@ OnlyNetwork = Annotated[
     int | None,
     typer.Option("--only-network", metavar="K", min=0, help="Train only network K of the ensemble, from 0."),
 ]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Begin with the trained networks of this run folder; what it lacks is drawn as usual.",
+        show_default=False,
+    ),
+]
+FromNetworks = Annotated[
+    str | None,
+    typer.Option(
+        "--from-networks",
+        metavar="NUMBERS",
+        help="The network of that run for each network, such as 0-9 or 3,0,7, or one for all.",
+        show_default=False,
+    ),
+]
 Diagnose = Annotated[
     str | None,
     typer.Option(
@@ -77,6 +96,8 @@ def command(
     dtype: Dtype = "float32",
     threads: Threads = None,
     only_network: OnlyNetwork = None,
+    begin_from: From = None,
+    from_networks: FromNetworks = None,
     checkpoint_seconds: CheckpointSeconds = 60.0,
     checkpoint_iterations: CheckpointIterations = None,
     stop_on: StopOn = None,
@@ -97,9 +118,12 @@ def command(
     version of rnnspec is resumed if it is not finished. If it is finished, its result is printed; if another
     process is training it, nothing is done (exit code 0).
 
+    With --from, weights and masks of trained networks are taken by the names of populations and channels.
+
     \b
-    Example:
+    Examples:
       rnnspec train specs/delayed_go.yaml --with dasc40 --set training.networks=10
+      rnnspec train specs/delayed_anti.yaml --from runs/delayed_go-1e48c96f
     """
     require_locks()
     _refuse_run_folder(spec)
@@ -107,6 +131,9 @@ def command(
         one_of("--diagnose", diagnose, ("gradients",))
     elif diagnose_at:
         raise typer.BadParameter("It needs --diagnose gradients.", param_hint="'--diagnose-at'")
+    if from_networks is not None and begin_from is None:
+        raise typer.BadParameter("It needs --from RUN.", param_hint="'--from-networks'")
+    numbers = None if from_networks is None else _numbers(from_networks)
     signals = stop_signal_names(stop_on)
     # Until the result is printed: a cluster may send its signal at any time.
     with listening(signals) as interruption:
@@ -139,6 +166,8 @@ def command(
                 device=device,
                 dtype=number,
                 only_network=only_network,
+                from_run=begin_from,
+                from_networks=numbers,
                 once=once,
                 checkpoint_seconds=checkpoint_seconds,
                 checkpoint_iterations=checkpoint_iterations,
@@ -155,6 +184,21 @@ def command(
             if not once:
                 raise
             print_in_use(title, specification.program.name, other, as_json=json)
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of networks: `0-9` or `3,0,7`, also mixed."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r" *(\d{1,6}) *(?:- *(\d{1,6}) *)?", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if last < first:
+            raise typer.BadParameter(
+                f"'{part.strip()}' is no number of a network. Write 3, 0-9 or 3,0,7.",
+                param_hint="'--from-networks'",
+            )
+        numbers += range(first, last + 1)
+    return numbers
 
 
 def _refuse_run_folder(spec: str) -> None:

@@ -15,9 +15,19 @@ from rnnspec.runs.checkpoint import Checkpoint, discard_after, save_checkpoint
 from rnnspec.runs.circumstances import circumstances
 from rnnspec.runs.gradients import discard_gradients_after
 from rnnspec.runs.identity import identity
-from rnnspec.runs.layout import CHECKPOINTS, GRADIENTS, MANIFEST, METRICS, PICTURE, SPEC, TIMING, WEIGHTS
+from rnnspec.runs.layout import (
+    CHECKPOINTS,
+    GRADIENTS,
+    INITIAL,
+    MANIFEST,
+    METRICS,
+    PICTURE,
+    SPEC,
+    TIMING,
+    WEIGHTS,
+)
 from rnnspec.runs.lock import RunLock, lock_run
-from rnnspec.runs.manifest import Manifest, write_manifest
+from rnnspec.runs.manifest import Manifest, Origin, write_manifest
 from rnnspec.runs.regular import append_line, cut_torn_line, refuse_link, truncate_file
 from rnnspec.runs.timing import TimingRow, now
 from rnnspec.runs.writer import CheckpointInterval, RunWriter
@@ -33,13 +43,16 @@ def create_run(
     out: Path,
     interval: CheckpointInterval,
     diagnose_at: Sequence[int] = (),
+    origin: tuple[Origin, bytes] | None = None,
 ) -> RunWriter:
     """Make a new run folder below `out` and write what is known before training.
 
+    origin: the networks from which training begins, and the file of their weights and masks.
     It is called NAME-METHODS-IDENTITY, with a number behind it if there is one already: no run is ever
     overwritten.
     """
-    hexadecimal = identity(specification.text)
+    begins, initial = origin or (None, b"")
+    hexadecimal = identity(specification.text, None if begins is None else begins.words)
     program = simulation.program
     words = [re.sub(r"[^A-Za-z0-9_.+]+", "_", method)[:64] for method in specification.methods]
     # A part of an ensemble has the identity of the whole.
@@ -56,6 +69,7 @@ def create_run(
         seed=simulation.seed,
         networks=simulation.networks,
         first_network=simulation.first_network,
+        origin=begins,
         iterations=program.training.iterations,
         diagnose_at=tuple(diagnose_at),
         status="running",
@@ -64,6 +78,8 @@ def create_run(
     try:
         lock = lock_run(folder)
         replace_file(folder / SPEC, specification.text.encode())
+        if begins is not None:
+            replace_file(folder / INITIAL, initial)
         truncate_file(folder / METRICS, 0)
         append_line(folder / TIMING, TimingRow(started=now()).to_json())
         # Last: a folder with a manifest is a run.
@@ -136,7 +152,8 @@ def _check_room(out: Path, simulation: Simulation) -> None:
         sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         for tensors in (simulation.parameters(), simulation.buffers())
     )
-    needed = (2 + 3 * 4) * weights + (1 + 3) * masks + _MARGIN
+    # Once more for the weights that training may begin from.
+    needed = (2 + 2 + 3 * 4) * weights + (2 + 3) * masks + _MARGIN
     free = shutil.disk_usage(out).free
     if free < needed:
         raise RequestError(

@@ -6,11 +6,15 @@ from rnnspec.files import sha256
 from rnnspec.runs.version import package_version
 
 
-def identity(text: str) -> str:
-    """Return the SHA-256 of a resolved document and the version of the package that gives it meaning."""
-    return identity_of(text, package_version())
+def identity(text: str, origin: str | None = None) -> str:
+    """Return the SHA-256 of a resolved document and the version of the package that gives it meaning.
+
+    origin: what the networks begin from, if not from weights that are drawn.
+    """
+    return identity_of(text, package_version(), origin)
 
 
-def identity_of(text: str, version: str) -> str:
+def identity_of(text: str, version: str, origin: str | None = None) -> str:
     """Return the identity that a document has in some version of the package."""
-    return sha256(f"rnnspec {version}\n{text}".encode())
+    begins = "" if origin is None else f"\nbegins from {origin}"
+    return sha256(f"rnnspec {version}\n{text}{begins}".encode())

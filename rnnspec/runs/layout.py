@@ -6,6 +6,7 @@ metrics.jsonl         one line an evaluation; the same for every run of one spec
 timing.jsonl          one line an evaluation: the wall clock, which is never the same
 checkpoints/          where training can go on: see `checkpoint.py`
 weights.safetensors   the networks, once training is over
+initial.safetensors   with `train --from`: the weights and masks with which training began
 lock                  who trains it, while somebody does: see `lock.py`
 gradients.jsonl       with --diagnose gradients, one line for each iteration in which they were measured
 gradients.svg         the same as a picture, where matplotlib is installed
@@ -20,7 +21,7 @@ from typing import Final
 #: The version of this layout.
 FORMAT: Final = 4
 SPEC, MANIFEST, METRICS = "spec.yaml", "manifest.json", "metrics.jsonl"
-TIMING, WEIGHTS = "timing.jsonl", "weights.safetensors"
+TIMING, WEIGHTS, INITIAL = "timing.jsonl", "weights.safetensors", "initial.safetensors"
 CHECKPOINTS, LOCK = "checkpoints", "lock"
 GRADIENTS, PICTURE = "gradients.jsonl", "gradients.svg"
 #: Of a folder of runs, while `rnnspec train --once` looks for a run or creates one.

@@ -12,7 +12,7 @@ from rnnspec.diagnostics import closest, one_of, shorten
 from rnnspec.errors import RequestError
 from rnnspec.files import replace_file, sha256
 from rnnspec.runs.divergence import Divergence
-from rnnspec.runs.layout import FORMAT, MANIFEST, SPEC, WEIGHTS
+from rnnspec.runs.layout import FORMAT, INITIAL, MANIFEST, SPEC, WEIGHTS
 from rnnspec.runs.record import RESTORE, Natural, PerNetwork, Positive, Record, Sha256, SixDigits
 from rnnspec.runs.regular import read_regular
 
@@ -28,6 +28,34 @@ OVER = {
     "diverged": "ended when every network had diverged",
 }
 _MADE = "Give the folder that 'rnnspec train' made."
+
+
+class Origin(Record):
+    """The trained networks from which a training began (`rnnspec train --from`)."""
+
+    run: str = Field(description="the run folder, as it was given")
+    identity: Sha256 = Field(description="its identity")
+    iterations: Natural = Field(description="updates that its networks had had")
+    weights_sha256: Sha256 = Field(description="SHA-256 of its `weights.safetensors`")
+    networks: tuple[Natural, ...] = Field(
+        description="for each network, the number of the one in that run from which it began"
+    )
+    taken: tuple[str, ...] = Field(
+        description="the tensors that were taken, by their names in `weights.safetensors`"
+    )
+    drawn: tuple[str, ...] = Field(description="those that the run lacks: they were drawn as usual")
+    left: tuple[str, ...] = Field(description="those that only the run has")
+    initial_sha256: Sha256 = Field(description="SHA-256 of `initial.safetensors`")
+
+    @property
+    def words(self) -> str:
+        """What the identity of the training depends on."""
+        return origin_words(self.weights_sha256, self.networks)
+
+
+def origin_words(weights_sha256: str, networks: tuple[int, ...]) -> str:
+    """Return what the identity of a training depends on if it begins from trained networks."""
+    return f"networks {', '.join(map(str, networks))} of {weights_sha256}"
 
 
 class Plan(Record):
@@ -46,6 +74,9 @@ class Plan(Record):
     first_network: Natural = Field(
         description="number of the first network in the ensemble of the spec; not 0 only with "
         "`--only-network`"
+    )
+    origin: Origin | None = Field(
+        default=None, description="the networks from which training began; null: its weights were drawn"
     )
     iterations: Positive = Field(
         description="the iteration after which training ends at the latest; later than in the spec after "
@@ -150,8 +181,15 @@ class Manifest(Circumstances, Plan):
         "after which `iteration`, and what had `changed`",
     )
 
+    @property
+    def origin_words(self) -> str | None:
+        """What the identity depends on besides the spec; None if the weights were drawn."""
+        return None if self.origin is None else self.origin.words
+
     def hash_of(self, name: str) -> str | None:
-        """Return the SHA-256 of the spec or of the weights; None if there are no weights yet."""
+        """Return the SHA-256 of the spec, or of weights; None if there are none yet."""
+        if name == INITIAL:
+            return None if self.origin is None else self.origin.initial_sha256
         if self.result is None:
             return None
         return {SPEC: self.result.spec_sha256, WEIGHTS: self.result.weights_sha256}[name]

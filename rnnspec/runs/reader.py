@@ -11,7 +11,7 @@ from rnnspec.runs.layout import SPEC, WEIGHTS, resume_command
 from rnnspec.runs.manifest import OVER, damage_of, part_of, read_manifest
 from rnnspec.runs.record import RESTORE
 from rnnspec.runs.regular import read_regular
-from rnnspec.runs.weights import load_weights
+from rnnspec.runs.weights import load_weights, restore_initial
 from rnnspec.runtime.arguments import choice
 from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.simulation import Simulation
@@ -86,6 +86,7 @@ def open_run(path: Path | str, *, target: Target | None = None, device: str = "c
         dtype=DTYPES[manifest.dtype],
         device=check_device(device, target),
     )
+    restore_initial(simulation, folder, manifest)
     load_weights(simulation, read_regular(folder / WEIGHTS), str(folder / WEIGHTS))
     diverged = frozenset(row.network - first for row in manifest.result.diverged)
     return StoredRun(folder, specification, simulation, manifest.result.iterations, diverged)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import safetensors.torch
 import torch
@@ -21,7 +22,10 @@ from torch import Tensor
 
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Network
+from rnnspec.runs.layout import INITIAL
+from rnnspec.runs.manifest import Manifest, damage_of
 from rnnspec.runs.record import RESTORE
+from rnnspec.runs.regular import read_regular
 from rnnspec.runs.tensors import NotSafetensors, parse_tensors
 from rnnspec.runtime.simulation import Simulation
 
@@ -37,17 +41,20 @@ AXES = {
 Slices = tuple[slice, ...]
 
 
-def weights_to_bytes(simulation: Simulation) -> bytes:
-    """Return the weights file of an ensemble; the same weights give the same bytes."""
+def weights_to_bytes(simulation: Simulation, *, every_mask: bool = False) -> bytes:
+    """Return the weights file of an ensemble; the same weights give the same bytes.
+
+    every_mask: write the masks of all connections, for a file that an ensemble with other masks will load.
+    """
     with torch.no_grad():
         used = simulation.weights()
     raw = dict(simulation.named_parameters())
     tensors: dict[str, Tensor] = {}
-    for block in _blocks(simulation.program.network):
+    for block in blocks(simulation.program.network):
         tensors[block.key] = _cut(used[block.parameter], block.place)
-        if block.signed:
+        if block.sign:
             tensors[f"raw/{block.key}"] = _cut(raw[block.parameter], block.place)
-        if block.sparse:
+        if block.sparse or (every_mask and block.matrix):
             tensors[f"mask/{block.key}"] = _cut(simulation.mask.full(block.parameter), block.place)
     # One entry: safetensors writes several in an order that differs between processes.
     about = json.dumps({"format": 2, "axes": AXES}, sort_keys=True)
@@ -55,41 +62,76 @@ def weights_to_bytes(simulation: Simulation) -> bytes:
 
 
 def load_weights(simulation: Simulation, data: bytes, name: str) -> None:
-    """Load the weights of a file into an ensemble of the same spec and seed.  name: that of the file.
+    """Load the weights of a file into an ensemble of the same spec and masks.  name: that of the file.
 
-    Raises RequestError for tensors of another spec, and for masks that the spec and the seed do not give.
+    Raises RequestError for tensors of another spec, and for masks that the ensemble does not have.
     """
-    try:
-        tensors = parse_tensors(data)
-    except NotSafetensors as error:
-        raise RequestError(
-            f"{name} is not a safetensors file: {error}.", "Restore the file from a copy."
-        ) from None
-    raw = dict(simulation.named_parameters())
-    blocks = list(_blocks(simulation.program.network))
-    for block in blocks:
-        _check(tensors, block.trained_key, raw[block.parameter][block.place], name)
+    tensors = _parsed(data, name)
+    for block in blocks(simulation.program.network):
         if block.sparse:
             own = simulation.mask.full(block.parameter)[block.place]
             _check(tensors, f"mask/{block.key}", own, name)
             _check_mask(block, tensors[f"mask/{block.key}"], own, name)
+    _load(simulation, tensors, name)
+
+
+def restore_initial(simulation: Simulation, folder: Path, manifest: Manifest) -> None:
+    """Give the ensemble of a run the weights and masks with which it began, if it did not draw them.
+
+    Raises RequestError if the file is not the one that was written, or does not fit the spec.
+    """
+    if manifest.origin is None:
+        return
+    if damage := damage_of(folder, manifest, INITIAL):
+        raise RequestError(f"{damage}.", RESTORE)
+    data, name = read_regular(folder / INITIAL), str(folder / INITIAL)
+    tensors = _parsed(data, name)
+    masks = simulation.mask.copies()
+    for block in blocks(simulation.program.network):
+        if block.matrix:
+            mask = masks[block.parameter][block.place]
+            _check(tensors, f"mask/{block.key}", mask, name)
+            mask.copy_(tensors[f"mask/{block.key}"])
+    try:
+        simulation.mask.take(masks, simulation.bias.device)
+    except ValueError as error:
+        raise RequestError(f"{name} does not belong to the spec beside it: {error}", RESTORE) from None
+    _load(simulation, tensors, name)
+
+
+def _parsed(data: bytes, name: str) -> Mapping[str, Tensor]:
+    try:
+        return parse_tensors(data)
+    except NotSafetensors as error:
+        raise RequestError(
+            f"{name} is not a safetensors file: {error}.", "Restore the file from a copy."
+        ) from None
+
+
+def _load(simulation: Simulation, tensors: Mapping[str, Tensor], name: str) -> None:
+    raw = dict(simulation.named_parameters())
+    found = list(blocks(simulation.program.network))
+    for block in found:
+        _check(tensors, block.trained_key, raw[block.parameter][block.place], name)
     with torch.no_grad():
-        for block in blocks:
+        for block in found:
             raw[block.parameter][block.place].copy_(tensors[block.trained_key])
 
 
 @dataclass(frozen=True)
-class _Block:
+class WeightBlock:
     """One tensor of the file.
 
-    parameter, place: where it lies in the ensemble.  name: of the connection or population.  signed: whether
-    its weights have a fixed sign.  sparse: whether it has a density below 1.
+    parameter, place: where it lies in the ensemble.  name: of the connection or population.  matrix: whether
+    it is a connection.  sign: of its weights, +1 or -1, or 0 if it is free.  sparse: whether it has a density
+    below 1.
     """
 
     parameter: str
     name: str
     place: Slices
-    signed: bool = False
+    matrix: bool = False
+    sign: int = 0
     sparse: bool = False
 
     @property
@@ -99,21 +141,22 @@ class _Block:
     @property
     def trained_key(self) -> str:
         """The key of the tensor that training changes."""
-        return f"raw/{self.key}" if self.signed else self.key
+        return f"raw/{self.key}" if self.sign else self.key
 
 
-def _blocks(network: Network) -> Iterator[_Block]:
-    everyone = slice(None)
+def blocks(network: Network) -> Iterator[WeightBlock]:
+    """Yield the tensors that the weights of a network are cut into."""
+    everyone, signs = slice(None), {"excitatory": 1, "inhibitory": -1, None: 0}
     for matrix in (network.w_rec, network.w_in, network.w_out):
         for block in matrix.blocks:
             if block.present:
                 place = (everyone, slice(*block.rows), slice(*block.columns))
-                yield _Block(matrix.name, block.name, place, block.sign is not None, block.density < 1)
+                yield WeightBlock(matrix.name, block.name, place, True, signs[block.sign], block.density < 1)
     for population in network.populations:
-        yield _Block("bias", population.name, (everyone, slice(population.start, population.stop)))
+        yield WeightBlock("bias", population.name, (everyone, slice(population.start, population.stop)))
     if network.readout_bias:
         for output in network.outputs:
-            yield _Block("readout_bias", output.name, (everyone, slice(output.start, output.stop)))
+            yield WeightBlock("readout_bias", output.name, (everyone, slice(output.start, output.stop)))
 
 
 def _cut(tensor: Tensor, place: Slices) -> Tensor:
@@ -134,7 +177,7 @@ def _check(tensors: Mapping[str, Tensor], key: str, like: Tensor, name: str) -> 
     raise RequestError(f"{name} {what} {key}: it does not belong to the spec beside it.", RESTORE)
 
 
-def _check_mask(block: _Block, found: Tensor, own: Tensor, name: str) -> None:
+def _check_mask(block: WeightBlock, found: Tensor, own: Tensor, name: str) -> None:
     count = int((found != own).sum())
     if count:
         raise RequestError(

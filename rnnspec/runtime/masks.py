@@ -48,6 +48,10 @@ class Masks(nn.Module):
         (matrix,) = (matrix for matrix in matrices(self.program) if matrix.name == name)
         return self._full(matrix, self.by_name()).expand(self.networks, -1, -1)
 
+    def copies(self) -> dict[str, Tensor]:
+        """Return a copy of the mask of each matrix for every network: (K, R, C) bool, on the CPU."""
+        return {str(matrix.name): self.full(matrix.name).clone() for matrix in matrices(self.program)}
+
     def differences(self, others: Mapping[str, Tensor]) -> list[str]:
         """Return in which connections other masks differ from these, a clause for each.
 

@@ -19,14 +19,17 @@ from rnnspec.runtime.targets import Target
 from rnnspec.training.result import Result
 
 
-def find_earlier(out: Path | str, specification: Specification, only_network: int | None) -> RunStatus | None:
+def find_earlier(
+    out: Path | str, specification: Specification, only_network: int | None, origin: str | None = None
+) -> RunStatus | None:
     """Return the run below a folder that trains the same networks of the same spec; None if there is none.
 
+    origin: what its networks begin from, for its identity.
     Of several, a finished one counts most, then one that is being trained, then the one with most iterations.
     """
     networks = specification.program.training.networks if only_network is None else 1
     found = find_runs(
-        Path(out), identity(specification.text), networks=networks, first_network=only_network or 0
+        Path(out), identity(specification.text, origin), networks=networks, first_network=only_network or 0
     )
     return max(found, key=_progress, default=None)
 

@@ -22,6 +22,7 @@ from rnnspec.runs.manifest import OVER, Drift, Manifest, damage_of, part_of
 from rnnspec.runs.metrics import MetricsRow
 from rnnspec.runs.record import RESTORE
 from rnnspec.runs.regular import read_regular
+from rnnspec.runs.weights import restore_initial
 from rnnspec.runs.writer import CheckpointInterval, RunWriter
 from rnnspec.runtime.arguments import choice
 from rnnspec.runtime.device import AUTO, DTYPES, check_device
@@ -125,7 +126,7 @@ class Resumption:
         drift = Drift(iteration=self._completed, changed=tuple(changes))
         # From now on this is the spec, and this the version.
         text = read_regular(self.folder / SPEC).decode()
-        self._update(drift=(*self.manifest.drift, drift), identity=identity(text))
+        self._update(drift=(*self.manifest.drift, drift), identity=identity(text, self.manifest.origin_words))
         if computes:
             self._update(seed=self.simulation.seed, **dict(circumstances(self.simulation)))
 
@@ -181,7 +182,7 @@ class Resumption:
         if not self.allow_drift and not RECORDS[target].computes_on(device):
             was = f"target was {target} on {self.manifest.device}"
             self._drift([f"{was}, which does not compute on {device}"], computes=True)
-        return Simulation(
+        simulation = Simulation(
             self.program,
             networks=networks,
             first_network=first_network,
@@ -190,6 +191,8 @@ class Resumption:
             dtype=DTYPES[self.manifest.dtype],
             device=device,
         )
+        restore_initial(simulation, self.folder, self.manifest)
+        return simulation
 
     def _where(self) -> torch.device:
         """Return the device to train on; RequestError if this machine does not have it."""
@@ -206,7 +209,8 @@ class Resumption:
 
     def _spec_changed(self) -> list[str]:
         text = read_regular(self.folder / SPEC).decode()
-        if identity_of(text, self.manifest.versions.rnnspec) != self.manifest.identity:
+        given = self.manifest
+        if identity_of(text, given.versions.rnnspec, given.origin_words) != given.identity:
             return [f"{SPEC} was edited after training had begun"]
         return []
 

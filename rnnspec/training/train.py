@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from rnnspec.errors import RequestError
 from rnnspec.runs.create import create_run
 from rnnspec.runs.layout import resume_command
 from rnnspec.runs.lock import lock_folder
+from rnnspec.runs.origin import Source, begin, find_source, remarks
 from rnnspec.runs.writer import RunWriter, checkpoint_interval
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
@@ -37,6 +38,8 @@ def train(
     device: str = "auto",
     dtype: torch.dtype = torch.float32,
     only_network: int | None = None,
+    from_run: Path | str | None = None,
+    from_networks: Sequence[int] | None = None,
     checkpoint_seconds: float | None = 60.0,
     checkpoint_iterations: int | None = None,
     once: bool = False,
@@ -50,6 +53,10 @@ def train(
     spec: a specification, or the path of one, with the overlays and settings of `rnnspec.load`.
     out: the folder in which the run folder is made; None writes nothing.
     only_network: train network k of the ensemble alone; its weights, trials and noise are the same.
+    from_run: begin with the trained weights and masks of this run folder.  Blocks are matched by the names of
+    populations and channels; what the run lacks is drawn, what the spec lacks is left.
+    from_networks: the number of its network for each network, or one for all; by default, as many networks as
+    the run has begin from those with the same numbers.
     checkpoint_seconds, checkpoint_iterations: write a checkpoint after so many since the last; None: do not
     count these.
     once: if `out` has a run of the same networks, made from the same resolved spec by the same version of
@@ -71,18 +78,34 @@ def train(
     signals = tuple(stop_on)
     if once and out is None:
         raise ValueError("once looks for an earlier run in the folder out, which is None.")
+    if from_networks is not None and from_run is None:
+        raise ValueError("from_networks chooses networks of from_run, which is None.")
     with listening(signals) as interruption:
-        earlier = find_earlier(out, specification, only_network) if once and out else None
+        part = _part(specification, only_network)
+        source = None if from_run is None else _source(from_run, from_networks, specification, part)
+        begins = None if source is None else source.words
+        earlier = find_earlier(out, specification, only_network, begins) if once and out else None
         run = None
         if earlier is None:
-            simulation = _ensemble(specification, only_network, target, check_device(device, target), dtype)
+            simulation = Simulation(
+                specification.program,
+                networks=len(part),
+                first_network=part.start,
+                target=target,
+                dtype=dtype,
+                device=check_device(device, target),
+            )
+            origin = None if source is None else begin(simulation, source)
+            if origin is not None and source is not None and on_note is not None:
+                for line in remarks(origin[0], source):
+                    on_note(line)
             interruption.begin()
             if out is not None:
                 # No other process may find no run either, and create a second one.
                 with lock_folder(Path(out)) if once else nullcontext():
-                    earlier = find_earlier(out, specification, only_network) if once else None
+                    earlier = find_earlier(out, specification, only_network, begins) if once else None
                     if earlier is None:
-                        run = create_run(specification, simulation, Path(out), interval, measured)
+                        run = create_run(specification, simulation, Path(out), interval, measured, origin)
         if earlier is not None:
             go_on = partial(
                 resume,
@@ -121,23 +144,20 @@ def require_loss(specification: Specification) -> None:
         )
 
 
-def _ensemble(
-    specification: Specification,
-    only_network: int | None,
-    target: Target | None,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Simulation:
+def _part(specification: Specification, only_network: int | None) -> range:
+    """Return the networks of the ensemble that are trained."""
     networks = specification.program.training.networks
-    if only_network is not None and whole_number("only_network", only_network, 0) >= networks:
+    if only_network is None:
+        return range(networks)
+    if whole_number("only_network", only_network, 0) >= networks:
         raise RequestError(
             f"There is no network {only_network}.", f"The spec has networks 0 to {networks - 1}."
         )
-    return Simulation(
-        specification.program,
-        networks=networks if only_network is None else 1,
-        first_network=only_network or 0,
-        target=target,
-        dtype=dtype,
-        device=device,
-    )
+    return range(only_network, only_network + 1)
+
+
+def _source(
+    run: Path | str, chosen: Sequence[int] | None, specification: Specification, part: range
+) -> Source:
+    numbers = None if chosen is None else [whole_number("from_networks", number, 0) for number in chosen]
+    return find_source(run, numbers, specification.program.training.networks, part)
