@@ -15,6 +15,7 @@ from rnnspec.runs.manifest import Manifest, Origin, origin_words, read_manifest
 from rnnspec.runs.reader import StoredRun, open_run
 from rnnspec.runs.weights import blocks, weights_to_bytes
 from rnnspec.runtime.simulation import Simulation
+from rnnspec.runtime.targets import WITHOUT_KERNEL
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ def find_source(path: Path | str, chosen: Sequence[int] | None, ensemble: int, p
     same numbers, if both ensembles have the same size.  part: the networks of the ensemble that are trained.
     Raises RequestError for numbers that the run does not have, and what `open_run` raises.
     """
-    # It only holds weights, for which no kernel is needed.
-    stored, manifest = open_run(path, target="reference"), read_manifest(Path(path))
+    stored, manifest = open_run(path, target=WITHOUT_KERNEL), read_manifest(Path(path))
     run, first = stored.folder, manifest.first_network
     has = range(first, first + manifest.networks)
     whole = stored.specification.program.training.networks

@@ -27,6 +27,9 @@ RECORDS: Mapping[str, TargetRecord] = {
     record.name: record for record in (GPU, CPU, COMPILED, TORCH, TORCHSCRIPT, REFERENCE)
 }
 
+#: A target for ensembles that only hold weights: it needs no kernel.
+WITHOUT_KERNEL: Target = "reference"
+
 #: All sources that targets generate, in the order of their names.
 SOURCES: tuple[Source, ...] = tuple(
     sorted((r.source for r in RECORDS.values() if r.source is not None), key=lambda source: source.form)
