@@ -87,7 +87,12 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         value: object = import_module("rnnspec.runs.version").package_version()
     elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        try:
+            value = getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if missing := import_module("rnnspec.errors").missing_package(error):
+                error.add_note(f"{missing.reason} {missing.remedy}")
+            raise
     else:
         raise AttributeError(f"module 'rnnspec' has no attribute '{name}'")
     globals()[name] = value

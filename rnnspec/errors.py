@@ -10,3 +10,18 @@ class RequestError(Exception):
         self.reason = reason
         self.remedy = remedy
         super().__init__(f"{reason}\n{remedy}")
+
+
+#: The packages of the extra `train`, which reading, checking and compiling specs do not need.
+TRAINING_PACKAGES = ("numpy", "safetensors", "torch")
+
+
+def missing_package(error: BaseException) -> RequestError | None:
+    """Return what to say of a package of the extra `train` that is not installed; None for other errors."""
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in TRAINING_PACKAGES:
+        return None
+    return RequestError(
+        f"The Python package {package} is not installed. Simulation and training need it.",
+        "Install what they need: pip install 'rnnspec[train]'",
+    )

@@ -15,6 +15,7 @@ import typer
 
 from rnnspec.cli.console import complain, count, show_diagnostics
 from rnnspec.diagnostics import Diagnostic, SpecError
+from rnnspec.errors import missing_package
 from rnnspec.training.interruption import EXIT_CODES, is_read
 
 FINE, WRONG_SPEC, USAGE, BUG, DIVERGED = 0, 1, 2, 3, 4
@@ -60,6 +61,7 @@ def explain(error: Exception, fewer: str = "") -> int:
 
     fewer: how the command can be made to need less memory.
     """
+    error = missing_package(error) or error
     # By name, since importing the class may import torch.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, SpecError):
