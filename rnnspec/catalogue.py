@@ -38,6 +38,11 @@ class Rule:
     good: str
     form: Form
 
+    def shown(self, example: str) -> str:
+        """Return one of the examples as a user writes it."""
+        command_line = {"set": "--set ", "path": "rnnspec validate "}.get(self.form, "")
+        return command_line + example.strip()
+
 
 def rule(code: str) -> Rule:
     """Return the rule of a code such as `RS204`.  Raises KeyError for an unknown code."""

@@ -1,9 +1,8 @@
-"""Places in a spec, diagnostics that point at them, and the formats in which diagnostics are printed."""
+"""Places in a spec, diagnostics that point at them, and the text in which they are printed."""
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +24,11 @@ class Source:
     @cached_property
     def lines(self) -> list[str]:
         return self.text.split("\n")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, not an option of the command line."""
+        return self.name not in ("--set", "--with")
 
 
 @dataclass(frozen=True)
@@ -152,37 +156,12 @@ def shorten(text: str, width: int = 40) -> str:
     return clean if len(clean) <= width else clean[: width - 3] + "..."
 
 
-# --- renderers ---------------------------------------------------------------------------------------
+# --- text --------------------------------------------------------------------------------------------
 
 
 def render_text(diagnostics: Iterable[Diagnostic]) -> str:
     """Render diagnostics for people: place, code, message, the line with a caret, help."""
     return "\n\n".join(_text(d) for d in diagnostics)
-
-
-def render_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Render diagnostics as one JSON array of objects."""
-    rows = [
-        {
-            "file": d.span.source.name,
-            "line": d.span.line,
-            "column": d.span.column,
-            "end_line": d.span.end_line,
-            "end_column": d.span.end_column,
-            "code": d.code,
-            "severity": d.severity,
-            "message": d.message,
-            "expected": d.expected,
-            "help": d.help,
-        }
-        for d in diagnostics
-    ]
-    return json.dumps(rows, indent=2)
-
-
-def render_github(diagnostics: Iterable[Diagnostic]) -> str:
-    """Render diagnostics as workflow commands, which GitHub shows as annotations beside the lines."""
-    return "\n".join(_github(d) for d in diagnostics)
 
 
 def _text(d: Diagnostic) -> str:
@@ -207,18 +186,3 @@ def _text_lines(d: Diagnostic) -> Iterator[str]:
         )
     if d.help:
         yield f"  help: {d.help}"
-
-
-def _github(d: Diagnostic) -> str:
-    def escape(text: str) -> str:
-        return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-    def quote(text: str) -> str:
-        return escape(text).replace(":", "%3A").replace(",", "%2C")
-
-    text = d.message
-    text += f"\nexpected {d.expected}" if d.expected else ""
-    text += f"\nhelp: {d.help}" if d.help else ""
-    place = f"file={quote(d.span.source.name)},line={d.span.line},col={d.span.column}"
-    end = f"endLine={d.span.end_line},endColumn={d.span.end_column}"
-    return f"::{d.severity} {place},{end},title={d.code}::{escape(text)}"

@@ -42,6 +42,5 @@ def command(
     width = min(shutil.get_terminal_size().columns, 90)
     print(f"{rule.code} ({rule.severity}): {rule.title}\n")
     print(textwrap.fill(rule.why, width))
-    command_line = {"set": "--set ", "path": "rnnspec validate "}.get(rule.form, "")
     for word, example in (("Wrong", rule.bad), ("Right", rule.good)):
-        print(f"\n{word}:\n{textwrap.indent(command_line + example.strip(), '    ')}")
+        print(f"\n{word}:\n{textwrap.indent(rule.shown(example), '    ')}")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rnnspec.cli.console import complain, count, note, show_diagnostics
+from rnnspec.cli.console import complain, count, note
 from rnnspec.cli.failures import USAGE, code_of
+from rnnspec.cli.formats.report import FORMATS, CheckedSpec, Report, show
 from rnnspec.cli.options import Set, With, one_of
 
-FORMATS = ("text", "json", "github")
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -25,11 +24,14 @@ def command(
     overlays: With = None,
     settings: Set = None,
     format: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="text, json, or github (annotations of a pull request)."
+            "--format",
+            metavar="FORMAT",
+            help=f"{', '.join(FORMATS)}; default: text, and in GitHub Actions annotations and a summary too.",
+            show_default=False,
         ),
-    ] = "text",
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
 ) -> None:
     """Check specs and report every problem.
@@ -43,7 +45,7 @@ def command(
       rnnspec validate specs/ --strict
       rnnspec validate specs/go.yaml --with dasc40
     """
-    form = one_of("--format", format, FORMATS)
+    form = None if format is None else one_of("--format", format, FORMATS)
     if (overlays or settings) and (len(paths) > 1 or Path(paths[0]).is_dir()):
         complain("--with and --set change one spec.", "Give the path of a single file.")
         raise typer.Exit(USAGE)
@@ -54,33 +56,31 @@ def command(
         raise typer.Exit(USAGE)
 
     from rnnspec.check.examine import examine, is_fragment
-    from rnnspec.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Problems, render_github, render_json
+    from rnnspec.diagnostics import MAX_DIAGNOSTICS, Problems
     from rnnspec.syntax.compose import compose
 
-    found: dict[Diagnostic, None] = {}
-    wrong = more = fragments = 0
+    checked: list[CheckedSpec] = []
+    more = fragments = 0
     for file in files:
         problems = Problems()
         document = compose(file, overlays or (), settings or (), problems=problems)
         if document is not None:
             examine(document, problems)
             fragments += is_fragment(document)
-        # A problem of a shared base is found once for each spec that extends it.
-        for problem in problems.sorted():
-            found[replace(problem, severity="error") if strict else problem] = None
+        found = problems.sorted()
+        if strict:
+            found = tuple(replace(problem, severity="error") for problem in found)
+        checked.append(CheckedSpec(file, found))
         more += problems.more
-        wrong += problems.failed or (strict and bool(problems.found))
-    if form == "text":
-        show_diagnostics(found, sys.stdout)
-    elif form == "json":
-        print(render_json(found))
-    elif found:
-        print(render_github(found))
-    errors = sum(problem.severity == "error" for problem in found)
-    note(_summary(len(files), wrong, errors, len(found) - errors, fragments))
+    report = Report(tuple(checked))
+    wrong = sum(spec.failed for spec in checked)
+    errors = sum(problem.severity == "error" for problem in report.found)
+    summary = _summary(len(files), wrong, errors, len(report.found) - errors, fragments)
+    show(report, form, summary)
+    note(summary)
     if more:
         note(f"and {count(more, 'problem')} more, not shown: {MAX_DIAGNOSTICS} of a spec are enough at once")
-    raise typer.Exit(code_of(found))
+    raise typer.Exit(code_of(report.found))
 
 
 def _specs(path: str) -> list[str]:

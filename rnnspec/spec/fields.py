@@ -45,9 +45,18 @@ NoneWord = Literal["none"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 NAME_PATTERN = rf"^[A-Za-z][A-Za-z0-9_]{{0,{MAX_NAME - 1}}}$"
-_UNIT_PATTERN = "(" + "|".join(UNITS) + ")"
-_NUMBER_PATTERN = r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"
-_TIME_PATTERN = rf"^\s*\+?{_NUMBER_PATTERN}\s*{_UNIT_PATTERN}\s*$"
+_ENDS_PATTERN = r"^\s*[A-Za-z]\w*\s*->\s*[A-Za-z]\w*\s*$"
+#: What is expected of the keys of mappings with free keys, by their pattern.
+KEYS = {
+    NAME_PATTERN: "a name: letters, digits and underscores, starting with a letter",
+    _ENDS_PATTERN: "two names and an arrow, such as 'exc -> inh'",
+}
+UNIT_PATTERN = "(" + "|".join(UNITS) + ")"
+NUMBER_PATTERN = r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"
+TIME_PATTERN = rf"\s*\+?{NUMBER_PATTERN}\s*{UNIT_PATTERN}\s*"
+
+#: The keyword of a generated schema that holds the meaning of each word (`schema.py`).
+MEANINGS = "meanings"
 
 #: Stands for a value that could not be read.  Each type reads it as something harmless, so that the rest of
 #: the document can be checked (`document.py`).
@@ -78,6 +87,16 @@ def refuse(
     return PydanticCustomError(code, "{message}", context)
 
 
+def words(**meanings: str) -> dict[str, Any]:
+    """Return what each word of a Literal means, for the argument `json_schema_extra` of its field."""
+    return {MEANINGS: meanings}
+
+
+def string_schema(pattern: str, expected: str) -> WithJsonSchema:
+    """Return the schema of a string with a grammar.  Editors show what was expected, not the pattern."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, "errorMessage": f"expected {expected}"})
+
+
 # --- names -------------------------------------------------------------------------------------------
 
 
@@ -98,7 +117,7 @@ def read_name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(read_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+Name = Annotated[str, AfterValidator(read_name), string_schema(NAME_PATTERN, KEYS[NAME_PATTERN])]
 
 
 def _listed(value: Any) -> Any:
@@ -128,7 +147,7 @@ def read_connection_key(text: str) -> ConnectionKey:
 Ends = Annotated[
     ConnectionKey,
     PlainValidator(read_connection_key),
-    WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Za-z]\w*\s*->\s*[A-Za-z]\w*\s*$"}),
+    string_schema(_ENDS_PATTERN, KEYS[_ENDS_PATTERN]),
 ]
 
 # --- times -------------------------------------------------------------------------------------------
@@ -184,7 +203,7 @@ def is_number(value: Any) -> bool:
     return abs(value) < MAX_NUMBER
 
 
-_time_schema = WithJsonSchema({"type": "string", "pattern": _TIME_PATTERN})
+_time_schema = string_schema(f"^{TIME_PATTERN}$", "a time: a number and a unit, such as '5 ms'")
 
 #: A time of 0 or longer.
 TimeValue = Annotated[Time, PlainValidator(read_time), _time_schema]
@@ -218,5 +237,8 @@ def read_over(value: Any) -> Over:
 OverValue = Annotated[
     Over,
     PlainValidator(read_over),
-    WithJsonSchema({"type": "string", "pattern": rf"^\s*\+?{_NUMBER_PATTERN}\s*(%|iterations?)\s*$"}),
+    string_schema(
+        rf"^\s*\+?{NUMBER_PATTERN}\s*(%|iterations?)\s*$",
+        "a share of the iterations ('50 %') or a number of them ('20000 iterations')",
+    ),
 ]

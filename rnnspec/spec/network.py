@@ -11,7 +11,7 @@ from pydantic import Field, Tag, create_model, model_validator
 
 from rnnspec.spec.activations import ACTIVATIONS, ActivationFunction
 from rnnspec.spec.choices import NONE_OR, NONE_TAG, REST_TAG, by_kind, check_kind, kind_tag, kinds_of
-from rnnspec.spec.fields import Ends, Model, Name, Names, NoneWord, PositiveTime, refuse
+from rnnspec.spec.fields import Ends, Model, Name, Names, NoneWord, PositiveTime, refuse, words
 from rnnspec.spec.texts import Distribution
 
 #: The most units of a population or channel.  w_rec has as many entries as the square of all units.
@@ -21,7 +21,10 @@ MAX_UNITS = 4096
 MAX_POPULATIONS = 64
 MAX_CHANNELS = 128
 
-Sign = Literal["excitatory", "inhibitory"]
+Sign = Annotated[
+    Literal["excitatory", "inhibitory"],
+    Field(json_schema_extra=words(excitatory="No weight is negative.", inhibitory="No weight is positive.")),
+]
 
 
 class Population(Model):
@@ -51,15 +54,20 @@ class Activation(Model):
 
 def _model(name: str, functions: Sequence[ActivationFunction]) -> type[Activation]:
     """Return the model of an activation function, or of several that have no option."""
-    words = tuple(function.name for function in functions)
-    fields: dict[str, Any] = {"kind": (Literal[words], Field(description="The activation function."))}
+    names = tuple(function.name for function in functions)
+    kind = Field(description="The activation function.", json_schema_extra=words(**_formulas(functions)))
+    fields: dict[str, Any] = {"kind": (Literal[names], kind)}
     for option in functions[0].options:
         limit: dict[str, Any] = {"gt": 0} if option.positive else {"ge": 0}
         limit |= {"le": option.maximum}
         fields[option.name] = (float, Field(default=option.default, description=option.meaning, **limit))
-    formula = functions[0].formula_with([option.name for option in functions[0].options])
+    formula = _formulas(functions)[names[0]]
     doc = formula if len(functions) == 1 else "An activation without parameters."
     return create_model(name, __base__=Activation, __doc__=doc, **fields)
+
+
+def _formulas(functions: Sequence[ActivationFunction]) -> dict[str, str]:
+    return {f.name: f.formula_with([option.name for option in f.options]) for f in functions}
 
 
 _PLAIN = [f for f in ACTIVATIONS.values() if not f.options and not f.distribution]
@@ -73,11 +81,11 @@ _MODELS = {
 def _one_of(functions: Sequence[ActivationFunction]) -> Any:
     """Return the type of a field that takes one of some activation functions, as a word or a mapping."""
     models = [model for model, members in _MODELS.items() if members[0] in functions]
-    words = tuple(function.name for function in functions)
+    names = tuple(function.name for function in functions)
     tagged: list[Any] = [Annotated[model, Tag(kind_tag(kinds_of(model)[0]))] for model in models]
     mapping: Any = Annotated[reduce(or_, tagged), by_kind(*models)]
-    word: Any = Literal[words]
-    return Annotated[mapping, check_kind(*models, shorthand=words, schema=word | mapping)]
+    word: Any = Annotated[Literal[names], Field(json_schema_extra=words(**_formulas(functions)))]
+    return Annotated[mapping, check_kind(*models, shorthand=names, schema=word | mapping)]
 
 
 if TYPE_CHECKING:
@@ -236,5 +244,7 @@ class Network(Model):
         description="Connections that are not all-to-all and trained, by their ends: 'exc -> inh'.",
     )
     dale: Literal["relu", "abs"] = Field(
-        default="relu", description="Effective weights under Dale's law: +-relu(w) or +-|w|."
+        default="relu",
+        description="Effective weights under Dale's law: +-relu(w) or +-|w|.",
+        json_schema_extra=words(relu="+-max(w, 0)", abs="+-|w|"),
     )

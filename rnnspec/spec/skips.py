@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rnnspec.spec.fields import Model, Name, OverValue, Period, is_number, refuse
+from rnnspec.spec.fields import Model, Name, OverValue, Period, is_number, refuse, words
 from rnnspec.spec.texts import EventText
 from rnnspec.spec.values import Over
 
@@ -42,15 +42,29 @@ class Edge(Model):
     """A skip connection through time: regular (`every`), or once per trial (`from`, `to`)."""
 
     kind: Literal["sctt", "dasc"] = Field(
-        description="sctt adds the source state; dasc, the source state extrapolated along its dynamics."
+        description="sctt adds the source state; dasc, the source state extrapolated along its dynamics.",
+        json_schema_extra=words(
+            sctt="Adds the source state: a skip connection through time.",
+            dasc="Adds the source state extrapolated along its dynamics: a dynamics-aligned skip connection.",
+        ),
     )
     increment: Literal["departing", "arriving"] = Field(
         default="departing",
         description="dasc extrapolates the step that departs from the source, or that arrived there.",
+        json_schema_extra=words(
+            departing="The step from the source state to the next.",
+            arriving="The step from the state before the source to the source state.",
+        ),
     )
     every: Period | None = Field(default=None, description="Period of a regular skip, such as '40 steps'.")
     per: Literal["epoch", "trial", "sequence"] = Field(
-        default="epoch", description="Where a regular skip starts again."
+        default="epoch",
+        description="Where a regular skip starts again.",
+        json_schema_extra=words(
+            epoch="At the start of every epoch.",
+            trial="At the start of every trial.",
+            sequence="Only at the start of the sequence.",
+        ),
     )
     from_: EventText | None = Field(
         default=None,

@@ -9,7 +9,19 @@ from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from rnnspec.diagnostics import nearest, shorten
-from rnnspec.spec.fields import NONE, UNREADABLE, NoneWord, check_unit, is_number, read_time, refuse
+from rnnspec.spec.fields import (
+    NONE,
+    NUMBER_PATTERN,
+    TIME_PATTERN,
+    UNIT_PATTERN,
+    UNREADABLE,
+    NoneWord,
+    check_unit,
+    is_number,
+    read_time,
+    refuse,
+    string_schema,
+)
 from rnnspec.spec.values import UNKNOWN, DistributionCall, Event, ExpressionText
 from rnnspec.syntax import expression
 from rnnspec.syntax.quantity import Time, match_quantity
@@ -43,13 +55,23 @@ def read_expression_or_none(value: Any) -> ExpressionText | NoneWord:
     return "none" if value == NONE else read_expression(value)
 
 
-_expression_schema = {"type": ["string", "number", "boolean"]}
+#: The characters of expressions; `=` and `!` stand only in the comparisons ==, !=, <= and >=.
+_REST_PATTERN = r"([A-Za-z0-9_.+*/%(),\s-]|[<>]=?|[=!]=)*"
+_EXPRESSION_PATTERN = rf"\s*[A-Za-z0-9.(+-]{_REST_PATTERN}"
 
-Expression = Annotated[ExpressionText, PlainValidator(read_expression), WithJsonSchema(_expression_schema)]
+_expression_schema = WithJsonSchema(
+    {
+        "type": ["string", "number", "boolean"],
+        "pattern": f"^{_EXPRESSION_PATTERN}$",
+        "errorMessage": "expected an expression, such as '0.8 * ring(direction)' or 'answer == 1'",
+    }
+)
+
+Expression = Annotated[ExpressionText, PlainValidator(read_expression), _expression_schema]
 
 #: An expression, or the word `none`, which stops the inheritance of a value.
 ExpressionOrNone = Annotated[
-    ExpressionText | NoneWord, PlainValidator(read_expression_or_none), WithJsonSchema(_expression_schema)
+    ExpressionText | NoneWord, PlainValidator(read_expression_or_none), _expression_schema
 ]
 
 
@@ -63,7 +85,11 @@ def read_duration(value: Any) -> Time | ExpressionText:
 Duration = Annotated[
     Time | ExpressionText,
     PlainValidator(read_duration),
-    WithJsonSchema({"type": "string", "pattern": "[A-Za-z]"}),
+    # A number with one word after it is a time, or a mistake in one.
+    string_schema(
+        rf"^({TIME_PATTERN}|(?!\s*[+-]?{NUMBER_PATTERN}\s*[A-Za-z]*\s*$){_EXPRESSION_PATTERN})$",
+        "a time such as '500 ms', or an expression in seconds such as '300 ms + wait'",
+    ),
 ]
 
 # --- distributions, events ---------------------------------------------------------------------------
@@ -88,7 +114,7 @@ def read_distribution(value: Any) -> DistributionCall:
 Distribution = Annotated[
     DistributionCall,
     PlainValidator(read_distribution),
-    WithJsonSchema({"type": "string", "pattern": "[A-Za-z]"}),
+    string_schema(rf"^\s*[A-Za-z(]{_REST_PATTERN}$", "a distribution such as 'normal(0, 1/units)'"),
 ]
 
 _EVENT = re.compile(r"\s*([A-Za-z]\w*)\s*\.\s*(\w+)\s*(?:([+-])\s*(.*?)\s*)?", re.ASCII | re.DOTALL)
@@ -134,5 +160,8 @@ def _offset(sign: str | None, text: str | None, part: tuple[int, int]) -> Time |
 EventText = Annotated[
     Event,
     PlainValidator(read_event),
-    WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Za-z]\w*\s*\.\s*(start|end)\s*([+-].*)?$"}),
+    string_schema(
+        rf"^\s*[A-Za-z]\w*\s*\.\s*(start|end)\s*([+-]\s*{NUMBER_PATTERN}\s*{UNIT_PATTERN}\s*)?$",
+        "an event such as 'stimulus.end' or 'trial.start + 100 ms'",
+    ),
 ]

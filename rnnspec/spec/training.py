@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, Tag
 
 from rnnspec.spec.choices import by_kind, check_kind, word_or_mapping
-from rnnspec.spec.fields import NONE, Model, NoneWord
+from rnnspec.spec.fields import NONE, Model, NoneWord, words
 
 MAX_NETWORKS = 65_536
 MAX_BATCH = 65_536
@@ -129,7 +129,12 @@ class Training(Model):
     iterations: int = Field(default=10_000, ge=1, le=MAX_ITERATIONS, description="Number of weight updates.")
     optimizer: Optimizer = Field(default=Adam(), description="The optimiser.")
     loss: Literal["auto", "squared_error"] = Field(
-        default="auto", description="auto: cross-entropy for softmax outputs, squared error for all others."
+        default="auto",
+        description="auto: cross-entropy for softmax outputs, squared error for all others.",
+        json_schema_extra=words(
+            auto="Cross-entropy for softmax outputs, squared error for all others.",
+            squared_error="Squared error for all outputs.",
+        ),
     )
     penalty: Penalty = Field(default=Penalty(), description="Penalties on rates and weights.")
     clip: float | None = Field(
@@ -137,7 +142,12 @@ class Training(Model):
     )
     stop: Stop | None = Field(default=None, description="When to stop early. Default: never.")
     trials: Literal["shared", "independent"] = Field(
-        default="shared", description="Whether all networks get the same trials."
+        default="shared",
+        description="Whether all networks get the same trials.",
+        json_schema_extra=words(
+            shared="All networks get the same trials.",
+            independent="Each network gets trials of its own.",
+        ),
     )
     evaluate: EvaluateOrNone = Field(default=Evaluate(), description="When to evaluate. 'none': never.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")

@@ -140,7 +140,7 @@ def test_a_wrong_spec_counts_before_a_missing_one(folder: Path) -> None:
 def test_wrong_usage(folder: Path) -> None:
     answer = rnnspec("validate", folder, "--format", "xml")
     assert answer.code == 2
-    assert "'xml' is not one of: text, json, github." in answer.err
+    assert "'xml' is not one of: text, json, github, sarif, junit." in answer.err
     assert rnnspec("validate").code == 2
     assert rnnspec("vaildate", folder).code == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +54,8 @@ def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any
         for key, value in schema.get("properties", {}).items():
             yield f"{path}.{key}", value
         for key, value in schema.items():
-            yield from properties(value, f"{path}.{key}")
+            if key != "if":
+                yield from properties(value, f"{path}.{key}")
     if isinstance(schema, list):
         for index, item in enumerate(schema):
             yield from properties(item, f"{path}[{index}]")
@@ -111,6 +113,93 @@ def test_it_accepts_overlays(section: str) -> None:
 )
 def test_it_refuses_what_is_wrong_as_one_types_it(section: str) -> None:
     assert not accepts("rnnspec: 1\n" + section)
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "validator"),
+    [
+        ("network: {dt: 5}", "network.dt", "type"),
+        ("network: {dt: 5 sec}", "network.dt", "pattern"),
+        ("network: {activation: rellu}", "network.activation", "enum"),
+        ("network: {activation: 3}", "network.activation", "type"),
+        (
+            "network: {activation: {kind: power, exponent: 0}}",
+            "network.activation.exponent",
+            "exclusiveMinimum",
+        ),
+        ("network: {activation: {kind: tanh, slope: 1}}", "network.activation", "additionalProperties"),
+        ("network: {noise: {kind: pink, scale: 1}}", "network.noise.kind", "enum"),
+        ("network: {noise: {kind: white, tau: 5 ms}}", "network.noise", "additionalProperties"),
+        ("network: {noise: {scael: 1}}", "network.noise", "additionalProperties"),
+        ("network: {connections: {a -> b: nothing}}", "network.connections.a -> b", "enum"),
+        ("network: {connections: {a -> b: {self: 1}}}", "network.connections.a -> b.self", "type"),
+        ("network: {inputs: {x: {to: [a, 2b]}}}", "network.inputs.x.to.1", "pattern"),
+        ("network: {weights: {w_rec: 0.1}}", "network.weights.w_rec", "type"),
+        ("network: {weights: {w_rec: normal(0; 1)}}", "network.weights.w_rec", "pattern"),
+        ("task: {draw: {x: a = 1}}", "task.draw.x", "pattern"),
+        ("task: {draw: {x: 'a[1]'}}", "task.draw.x", "pattern"),
+        ("task: {sequence: {x: [a, '#']}}", "task.sequence.x.1", "pattern"),
+        ("task: {sequence: {x: {balanced: 3}}}", "task.sequence.x.balanced", "type"),
+        ("task: {epochs: {a: {duration: 500}}}", "task.epochs.a.duration", "type"),
+        ("task: {epochs: {a: {duration: 500 msec}}}", "task.epochs.a.duration", "pattern"),
+        ("task: {epochs: {a: {duration: '500'}}}", "task.epochs.a.duration", "pattern"),
+        ("task: {epochs: {a: {input: nothing}}}", "task.epochs.a.input", "enum"),
+        ("skips: {edges: {a: {to: trial.end + 5}}}", "skips.edges.a.to", "pattern"),
+        ("skips: {edges: {a: {kind: scct}}}", "skips.edges.a.kind", "enum"),
+        ("training: {optimizer: {kind: adam, momentum: 0.9}}", "training.optimizer", "additionalProperties"),
+        ("training: {optimizer: adam}", "training.optimizer", "type"),
+        ("training: {evaluate: never}", "training.evaluate", "enum"),
+    ],
+)
+def test_a_mistake_is_one_error_at_its_place(section: str, path: str, validator: str) -> None:
+    """No alternatives hide it, whatever validator reads the schema."""
+    (error,) = VALIDATOR.iter_errors(read("rnnspec: 1\n" + section))
+    assert (".".join(map(str, error.absolute_path)), error.validator, error.context) == (path, validator, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "500 ms",
+        " 1e3 us",
+        "wait",
+        "300 ms + wait",
+        "2*wait",
+        "(1 + 2) * 1 s",
+        "-wait",
+        "where(a >= b, 1 s, 2 s)",
+    ],
+)
+def test_durations_are_accepted(text: str) -> None:
+    assert accepts(f"rnnspec: 1\ntask: {{epochs: {{a: {{duration: '{text}'}}}}}}")
+
+
+def test_patterns_take_no_time_on_long_strings() -> None:
+    """A pattern that can match a string in many ways would take for ever to see that it does not fit."""
+    for key in ("draw: {x: ", "epochs: {a: {duration: "):
+        for part in ("a", "<", "= ", "1", " ", "("):
+            assert not accepts(f"rnnspec: 1\ntask: {{{key}'{part * 2000}#'{'}' * (key.count('{') + 1)}")
+
+
+def test_what_the_words_mean_is_said_for_each() -> None:
+    kinds = SCHEMA["definitions"]["Training"]["properties"]["optimizer"]["properties"]["kind"]
+    assert kinds["enum"] == ["adam", "adamw", "sgd", "rmsprop", None]
+    assert kinds["enumDescriptions"][2] == "Gradient descent."
+    silent = [
+        schema["enum"]
+        for schema in everywhere(SCHEMA)
+        if len(schema.get("enum", ())) > 2 and len(schema.get("enumDescriptions", ())) != len(schema["enum"])
+    ]
+    # Those of a condition say which model of several is meant.
+    assert [words for words in silent if words[0] != "relu"] == []
+    assert "meanings" not in json.dumps(SCHEMA)
+
+
+def everywhere(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+    for item in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from everywhere(item)
 
 
 def test_the_version_is_required() -> None:

@@ -14,7 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from syntax.reading import read, walk
 
-from rnnspec.diagnostics import Problems, render_github, render_json, render_text
+from rnnspec.cli.formats import github, junit, sarif
+from rnnspec.cli.formats import json as json_format
+from rnnspec.cli.formats.report import CheckedSpec, Report
+from rnnspec.diagnostics import Problems
 from rnnspec.syntax import source as source_room
 from rnnspec.syntax.source import read_text
 
@@ -24,7 +27,7 @@ from rnnspec.syntax.source import read_text
 #: machine is slows both.  A child that takes more than a minute of processor time is ended by the system.
 MEASURE = """
 import resource, sys, time
-from rnnspec.diagnostics import Problems, render_json, render_text
+from rnnspec.diagnostics import Problems, render_text
 from rnnspec.syntax.source import read_file
 resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
@@ -34,7 +37,7 @@ def unit():
     return time.process_time() - start
 before, problems, start = unit(), Problems(), time.process_time()
 read_file(sys.argv[1], problems)
-render_text(problems.sorted()), render_json(problems.sorted())
+render_text(problems.sorted())
 spent = time.process_time() - start
 print(*{d.code for d in problems.found}, spent / max(before, unit()))
 """
@@ -178,9 +181,10 @@ def check_whatever_is_read(data: str | bytes) -> None:
         assert 1 <= span.line <= span.end_line <= len(lines) + 1
         assert 1 <= span.column <= len(lines[span.line - 1] if span.line <= len(lines) else "") + 1
         assert (span.end_line, span.end_column) >= (span.line, span.column)
-    render_text(problems.sorted())
-    render_json(problems.sorted())
-    render_github(problems.sorted())
+    report = Report((CheckedSpec("spec.yaml", problems.sorted()),))
+    for form in (github, json_format, junit, sarif):
+        form.render(report)
+    github.summary(report, "")
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,1 @@
+"""The formats in which `rnnspec validate` reports: a module for each, with a function `render`."""
