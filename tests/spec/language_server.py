@@ -61,7 +61,7 @@ class LanguageServer:
         self.process = subprocess.Popen(
             ["node", str(program), "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self.number = 0
+        self.number = self.documents = 0
         self.diagnostics: dict[str, list[Any]] = {}
 
     def __enter__(self) -> LanguageServer:
@@ -83,24 +83,23 @@ class LanguageServer:
         self.process.kill()
         self.process.communicate()
 
-    def open(self, file: Path, text: str) -> list[Any]:
-        """Open a document with this text, and return its diagnostics."""
-        file.write_text(text, encoding="utf-8")
-        uri = file.as_uri()
-        self.diagnostics.pop(uri, None)
+    def open(self, folder: Path, text: str) -> tuple[str, list[Any]]:
+        """Open a new document with this text in a folder; return its address and its diagnostics."""
+        self.documents += 1
+        uri = (folder / f"{self.documents}.yaml").as_uri()
         document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
         self.tell("textDocument/didOpen", {"textDocument": document})
         while uri not in self.diagnostics:
             self._read()
-        return self.diagnostics[uri]
+        return uri, self.diagnostics[uri]
 
-    def hover(self, file: Path, line: int, character: int) -> str:
-        found = self.ask("textDocument/hover", _at(file, line, character))
+    def hover(self, uri: str, line: int, character: int) -> str:
+        found = self.ask("textDocument/hover", _at(uri, line, character))
         return str(found["contents"]["value"]) if found else ""
 
-    def complete(self, file: Path, line: int, character: int) -> dict[str, str]:
+    def complete(self, uri: str, line: int, character: int) -> dict[str, str]:
         """Return the proposals at a place, each with its description."""
-        found = self.ask("textDocument/completion", _at(file, line, character))
+        found = self.ask("textDocument/completion", _at(uri, line, character))
         return {item["label"]: _text(item.get("documentation", "")) for item in found["items"]}
 
     def ask(self, method: str, parameters: Any) -> Any:
@@ -140,8 +139,8 @@ class LanguageServer:
         return message
 
 
-def _at(file: Path, line: int, character: int) -> dict[str, Any]:
-    return {"textDocument": {"uri": file.as_uri()}, "position": {"line": line, "character": character}}
+def _at(uri: str, line: int, character: int) -> dict[str, Any]:
+    return {"textDocument": {"uri": uri}, "position": {"line": line, "character": character}}
 
 
 def _text(documentation: Any) -> str:
