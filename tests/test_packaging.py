@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -41,6 +42,17 @@ def test_wheel_holds_templates_and_types(unpacked: Path) -> None:
         assert (unpacked / "rnnspec" / "methods" / method.name).is_file()
     assert (unpacked / "rnnspec" / "py.typed").is_file()
     assert (unpacked / "rnnspec" / "rules.toml").is_file()
+
+
+def test_torch_is_asked_for_only_where_it_is_needed(unpacked: Path) -> None:
+    """What a pull request or pre-commit installs has no torch, and what trains has it."""
+    (metadata,) = unpacked.glob("*.dist-info/METADATA")
+    lines = metadata.read_text(encoding="utf-8").splitlines()
+    needed = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
+    plain = {re.split("[<>=]", line)[0] for line in needed if "extra ==" not in line}
+    assert plain == {"jinja2", "platformdirs", "pydantic", "pyyaml", "rich", "typer"}
+    assert "torch<3,>=2.10; extra == 'train'" in needed
+    assert "rnnspec[train]; extra == 'dev'" in needed
 
 
 def test_sdist_holds_sources(built: Path) -> None:
