@@ -148,7 +148,7 @@ class _Writer:
         }
         words = {word: text for found in kinds.values() for word, text in found.items()}
         kind = {"description": keys["kind"]["description"], **_enumeration(words, null=True)}
-        choices = [
+        choices: list[tuple[_Schema, _Schema]] = [
             ({"properties": {"kind": {"enum": list(found)}}, "required": ["kind"]}, {"$ref": reference})
             for reference, found in kinds.items()
         ]
