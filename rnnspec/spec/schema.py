@@ -92,10 +92,11 @@ class _Writer:
         types = _types(others) + (["object"] if mappings else []) + (["null"] if null else [])
         result = {**notes, "type": types if len(types) > 1 else types[0], **self._keywords(others)}
         words = {word: text for member in others for word, text in _words(member).items()}
-        if not mappings:
+        if set(types) <= {"string", "null"}:
             return {**result, **(_enumeration(words, null) if words else {})}
+        choice = {"if": {"type": "object"}, "then": self._mapping(mappings)} if mappings else {}
         if not words:
-            return {**result, "if": {"type": "object"}, "then": self._mapping(mappings)}
+            return {**result, **choice}
         proposals = [
             {"label": word, "body": word, **({"description": text} if text else {})}
             for word, text in words.items()
@@ -106,11 +107,17 @@ class _Writer:
             "anyOf": [{"type": "object"}, {"not": {"type": "object"}, "defaultSnippets": proposals}],
             "if": {"type": "string"},
             "then": _enumeration(words, null=False),
-            "else": {"if": {"type": "object"}, "then": self._mapping(mappings)},
+            **({"else": choice} if choice else {}),
         }
 
     def _keywords(self, members: list[_Schema]) -> _Schema:
-        """Return the keywords of values other than mappings; each is about one type, so all hold together."""
+        """Return the keywords of values other than mappings; each is about one type, so all hold together.
+
+        Raises ValueError for two alternatives of one type, which need one schema (`string_schema`).
+        """
+        types = _types([m for m in members if not _words(m)]) + ["string"] * any(map(_words, members))
+        if len(set(types)) < len(types):
+            raise ValueError(f"two alternatives have the same type: {members}")
         left_out = (*_NOTES, MEANINGS, "title", "type", "enum", "const")
         return {
             key: self.value(keyword, null=False) if key == "items" else keyword

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
 from jsonschema import Draft7Validator
+from pydantic import BaseModel, Field
 from spec.documents import EVERYTHING, MINIMAL, SPECS
 
-from rnnspec.spec.schema import json_schema
+from rnnspec.spec.schema import _Writer, json_schema
 
 SCHEMA = json_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
@@ -213,3 +214,27 @@ def test_defaults_are_written_as_in_a_document() -> None:
     assert epoch["jitter"]["default"] == "0 s"
     assert SCHEMA["definitions"]["Coarsening"]["properties"]["over"]["default"] == "50 %"
     assert SCHEMA["definitions"]["Training"]["properties"]["batch"]["default"] == 20
+
+
+def test_alternatives_of_all_types_are_told_apart() -> None:
+    class Part(BaseModel):
+        a: float
+
+    class Whole(BaseModel):
+        x: float | Literal["auto", "none"] | list[int] | Part
+
+    class Ambiguous(BaseModel):
+        x: Literal["auto"] | Annotated[str, Field(pattern="b")]
+
+    generated = Whole.model_json_schema(ref_template="#/definitions/{model}")
+    write = _Writer(generated.pop("$defs"))
+    definitions = {name: write.value(model) for name, model in write.models.items()}
+    validator = Draft7Validator({**write.value(generated), "definitions": definitions})
+    for value in (1.5, "auto", [1], {"a": 1}, {}, None):
+        assert validator.is_valid({"x": value})
+    wrong: dict[str, list[Any]] = {"x": ["x", True], "x.1": [[1, 1.5]], "x.a": [{"a": "b"}]}
+    for place, value in ((place, value) for place, values in wrong.items() for value in values):
+        (error,) = validator.iter_errors({"x": value})
+        assert (".".join(map(str, error.absolute_path)), error.context) == (place, [])
+    with pytest.raises(ValueError, match="the same type"):
+        _Writer({}).value(Ambiguous.model_json_schema())
