@@ -89,11 +89,14 @@ class _Writer:
         others = [member for member in members if not _is_mapping(member)]
         if not others:
             return {**notes, **self._mapping(mappings)}
-        types = _types(others) + (["object"] if mappings else []) + (["null"] if null else [])
+        types = [*dict.fromkeys(_types(others))]
+        types += (["object"] if mappings else []) + (["null"] if null else [])
         result = {**notes, "type": types if len(types) > 1 else types[0], **self._keywords(others)}
         words = {word: text for member in others for word, text in _words(member).items()}
-        if set(types) <= {"string", "null"}:
-            return {**result, **(_enumeration(words, null) if words else {})}
+        # Words may stand beside a string with a grammar, such as the name of a phase.
+        only_words = "string" not in _types([member for member in others if not _words(member)])
+        if words and only_words and set(types) <= {"string", "null"}:
+            return {**result, **_enumeration(words, null)}
         choice = {"if": {"type": "object"}, "then": self._mapping(mappings)} if mappings else {}
         if not words:
             return {**result, **choice}
@@ -101,10 +104,14 @@ class _Writer:
             {"label": word, "body": word, **({"description": text} if text else {})}
             for word, text in words.items()
         ]
+        # Editors look for proposals here, but not in conditions.  One of the two always holds.
+        result["anyOf"] = [{"type": "object"}, {"not": {"type": "object"}, "defaultSnippets": proposals}]
+        if not only_words:
+            if "pattern" in result:
+                result["pattern"] = f"^({'|'.join(words)})$|{result['pattern']}"
+            return {**result, **choice}
         return {
             **result,
-            # Editors look for proposals here, but not in conditions.  One of the two always holds.
-            "anyOf": [{"type": "object"}, {"not": {"type": "object"}, "defaultSnippets": proposals}],
             "if": {"type": "string"},
             "then": _enumeration(words, null=False),
             **({"else": choice} if choice else {}),
@@ -115,7 +122,7 @@ class _Writer:
 
         Raises ValueError for two alternatives of one type, which need one schema (`string_schema`).
         """
-        types = _types([m for m in members if not _words(m)]) + ["string"] * any(map(_words, members))
+        types = _types([member for member in members if not _words(member)])
         if len(set(types)) < len(types):
             raise ValueError(f"two alternatives have the same type: {members}")
         left_out = (*_NOTES, MEANINGS, "title", "type", "enum", "const")

@@ -223,18 +223,24 @@ def test_alternatives_of_all_types_are_told_apart() -> None:
     class Whole(BaseModel):
         x: float | Literal["auto", "none"] | list[int] | Part
 
+        y: Literal["every phase"] | Annotated[str, Field(pattern="^[a-z]+$")] | list[str]
+
     class Ambiguous(BaseModel):
-        x: Literal["auto"] | Annotated[str, Field(pattern="b")]
+        x: Annotated[str, Field(pattern="a")] | Annotated[str, Field(pattern="b")]
 
     generated = Whole.model_json_schema(ref_template="#/definitions/{model}")
     write = _Writer(generated.pop("$defs"))
     definitions = {name: write.value(model) for name, model in write.models.items()}
-    validator = Draft7Validator({**write.value(generated), "definitions": definitions})
+    schema = {**write.value(generated), "definitions": definitions}
+    Draft7Validator.check_schema(schema)
+    validator = Draft7Validator(schema)
     for value in (1.5, "auto", [1], {"a": 1}, {}, None):
         assert validator.is_valid({"x": value})
     wrong: dict[str, list[Any]] = {"x": ["x", True], "x.1": [[1, 1.5]], "x.a": [{"a": "b"}]}
     for place, value in ((place, value) for place, values in wrong.items() for value in values):
         (error,) = validator.iter_errors({"x": value})
         assert (".".join(map(str, error.absolute_path)), error.context) == (place, [])
+    for phase, valid in (("every phase", 1), ("hold", 1), ("every epoch", 0), ("every phase of", 0), (3, 0)):
+        assert validator.is_valid({"y": phase}) == valid
     with pytest.raises(ValueError, match="the same type"):
         _Writer({}).value(Ambiguous.model_json_schema())
