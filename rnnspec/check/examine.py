@@ -19,12 +19,14 @@ from rnnspec.syntax.compose import Document, compose, dump
 Item = TypeVar("Item")
 
 #: The groups of rules, and for each the prefixes of codes: after such an error the group is skipped,
-#: because its findings would be unreliable.
+#: because its findings would be unreliable.  Within a group, a rule leaves out what an earlier one has
+#: refused (`refused.py`).
 RULES = (
     (network.RULES, ("RS0", "RS1")),
     (task.RULES, ("RS0", "RS2")),
     (skips.RULES, ("RS0", "RS2", "RS3")),
     (training.RULES, ("RS0", "RS2", "RS4")),
+    (task.ROUNDING, ("RS0", "RS2")),
 )
 
 
