@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from rnnspec.diagnostics import Problems, Span, nearest, one_of
+from rnnspec.diagnostics import Problems, Span, nearest, one_of, shorten
 from rnnspec.program.expression_nodes import (
     Apply,
     Clock,
@@ -28,9 +28,11 @@ from rnnspec.program.nodes import OutputChannel, Path
 from rnnspec.program.operators import OPERATORS
 from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, why_not_finite
 from rnnspec.spec.activations import ACTIVATIONS
+from rnnspec.spec.network import MAX_UNITS
 from rnnspec.spec.values import UNKNOWN, ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
+from rnnspec.syntax.tree import Scalar
 
 Role = Literal[
     "draw", "sequence", "duration", "input", "target", "weight", "correct", "read", "success", "scored"
@@ -86,6 +88,8 @@ class ExpressionLowering:
     outputs: Mapping[str, OutputChannel]
     variable: Lookup
     previous: Lookup
+    #: Names that mean two things, which has been reported.
+    ambiguous: Collection[str] = ()
 
     def lower(
         self, text: ExpressionText, path: Path, place: Place, calls: list[int] | None = None
@@ -128,6 +132,8 @@ class _One:
 
     def _name(self, tree: syntax.Name) -> Expression | None:
         name, span = tree.id, self._span(tree)
+        if name in self.context.ambiguous:
+            return None
         if name == "pi":
             return _number(math.pi)
         if name == "t":
@@ -214,9 +220,19 @@ class _One:
             f"the index of {name}() is out of range: this is {found}",
             self._span(tree),
             expected=f"0 to {size - 1}" if size > 1 else "0",
-            help="subtract 1" if low == 1 and high == size else "",
+            help=self._size_for(low, high, size) if name == "onehot" else "",
         )
         return False
+
+    def _size_for(self, low: float, high: float, size: int) -> str:
+        """Return how an index with these bounds can choose a unit of the channel."""
+        shift = "subtract 1" if low == 1 else ""
+        if high - (low == 1) < size:
+            return shift
+        if self.place.ring or low < 0 or not float(high).is_integer() or high >= MAX_UNITS:
+            return ""
+        declare = f"declare '{self.place.channel}' with 'size: {int(high) + (low != 1)}'"
+        return f"{declare}, and {shift}" if shift else declare
 
     def _random(self, tree: syntax.Call, name: str) -> Expression | None:
         function = RANDOM[name]
@@ -225,7 +241,7 @@ class _One:
             return self._refuse(
                 f"random functions such as {name}() are not allowed in {self._where}",
                 tree,
-                f"define a variable in 'draw', such as 'x: {name}(...)', and use it here",
+                self._instead_of_drawing(tree),
             )
         arguments = self._arguments(function, tree.arguments)
         if arguments is None:
@@ -241,6 +257,19 @@ class _One:
         type = replace(type, random=True, rate=max(own, type.rate))
         digest = hashlib.sha256(f"{self.place.variable}#{call}".encode()).digest()
         return Random(type, name, arguments, int.from_bytes(digest[:4], "big"))
+
+    def _instead_of_drawing(self, tree: syntax.Call) -> str:
+        """Return the remedy for a random call outside of `draw`: a variable, and in inputs also white()."""
+        node = self.context.document.node(self.path)
+        call = shorten(node.text[tree.start : tree.end]) if isinstance(node, Scalar) else ""
+        draw = f"define a variable in 'draw', such as 'x: {call or f'{tree.function}(...)'}', and use it here"
+        if self.place.role != "input":
+            return draw
+        noise = "white(s)"
+        match tree:
+            case syntax.Call(function="normal", arguments=(_, syntax.Number(value=sd))):
+                noise = f"white({float(sd) * math.sqrt(self.context.dt):.3g})"
+        return f"for noise at every step, write {noise}; for one value a trial, {draw}"
 
     def _white(self, tree: syntax.Call) -> Expression | None:
         call, self.white_calls[0] = self.white_calls[0], self.white_calls[0] + 1

@@ -52,6 +52,8 @@ class Variables:
     _types: dict[str, Type | None] = field(default_factory=dict)
     _draws: dict[str, Draw] = field(default_factory=dict)
     _reads: dict[str, Read] = field(default_factory=dict)
+    #: Names that variables cannot have, because they are taken.
+    clashing: set[str] = field(default_factory=set)
 
     def draws(self) -> tuple[Draw, ...]:
         """Lower all draws and reads, each after those that it depends on; return the draws."""
@@ -156,6 +158,7 @@ class Variables:
                     self.document.span(definition.path, key=True),
                     expected="another name",
                 )
+                self.clashing.add(name)
             else:
                 found[name] = definition
         return found

@@ -69,6 +69,13 @@ Duration = Annotated[
 # --- distributions, events ---------------------------------------------------------------------------
 
 
+#: The name of a file that holds numbers.
+_FILE = re.compile(
+    r"[\w./\\~ -]*\.(npy|npz|csv|tsv|txt|dat|mat|h5|hdf5|pt|pth|pkl|pickle|safetensors|json|ya?ml)",
+    re.IGNORECASE,
+)
+
+
 def read_distribution(value: Any) -> DistributionCall:
     """Return the call in `normal(0, 1/units)` or `zeros`; lowering checks that the distribution exists."""
     expected = "a distribution such as 'normal(0, 1)'"
@@ -76,7 +83,18 @@ def read_distribution(value: Any) -> DistributionCall:
         value = "zeros"
     if not isinstance(value, str):
         proposal = "write 'zeros'" if is_number(value) and value == 0 else ""
+        if isinstance(value, dict) and "file" in value:
+            proposal = (
+                "weights are not read from files; from Python a simulation can load them (docs/python.md)"
+            )
         raise refuse("RS012", expected=expected, help=proposal)
+    if _FILE.fullmatch(value.strip()):
+        raise refuse(
+            "RS104",
+            f"'{shorten(value)}' is the name of a file, and weights are not read from files",
+            expected=expected,
+            help="draw them, or load weights into a simulation from Python (docs/python.md)",
+        )
     match tree := _parse(value):
         case expression.Call(function=name, arguments=arguments):
             return DistributionCall(name, arguments, value, tree)
