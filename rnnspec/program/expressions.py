@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -26,7 +26,8 @@ from rnnspec.program.expression_nodes import (
 from rnnspec.program.functions import CALLABLE, FUNCTIONS, IN_TIME, RANDOM, Argument, Function
 from rnnspec.program.nodes import OutputChannel, Path
 from rnnspec.program.operators import OPERATORS
-from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, why_not_finite
+from rnnspec.program.refinement import Types, refined
+from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, union, why_not_finite
 from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.network import MAX_UNITS
 from rnnspec.spec.values import UNKNOWN, ExpressionText
@@ -111,6 +112,8 @@ class _One:
     white_calls: list[int]
     #: The number of choices of which the current part is a branch, so that it may never be evaluated.
     branches: int = 0
+    #: The types of variables in this branch, as far as the conditions of where() narrow them.
+    narrowed: Types = field(default_factory=dict)
 
     def lower(self, tree: syntax.Tree) -> Expression | None:
         match tree:
@@ -141,15 +144,16 @@ class _One:
                 return self._refuse(
                     f"'t' is not defined in {self._where}", tree, "use it in input, target, weight or correct"
                 )
-            return Clock(replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf))
+            type = replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf)
+            return Clock(self.narrowed.get(name, type))
         if name in self.context.outputs and self.place.outputs:
             channel = self.context.outputs[name]
             size = channel.stop - channel.start
             function = ACTIVATIONS[channel.activation.name]
             width = size if size > 1 else None
             return Output(Type("number", width, Rate.POINT, True, False, function.low, function.high), name)
-        type = self.context.variable(name, self.place, span)
-        return Variable(type, name) if type else None
+        known = self.context.variable(name, self.place, span)
+        return Variable(self.narrowed.get(name, known), name) if known else None
 
     def _call(self, tree: syntax.Call, function: str) -> Expression | None:
         if not check_call(tree, self.context.document, self.path, self.context.problems):
@@ -220,7 +224,11 @@ class _One:
             f"the index of {name}() is out of range: this is {found}",
             self._span(tree),
             expected=f"0 to {size - 1}" if size > 1 else "0",
-            help=self._size_for(low, high, size) if name == "onehot" else "",
+            help=self._size_for(low, high, size)
+            if name == "onehot"
+            else "subtract 1"
+            if low == 1 and high == size
+            else "",
         )
         return False
 
@@ -301,6 +309,8 @@ class _One:
             )
         name = tree.arguments[0]
         assert isinstance(name, syntax.Name)
+        if name.id in self.context.ambiguous:
+            return None
         before = self.context.previous(name.id, self.place, self._span(name))
         initial = self._argument("scalar", tree.arguments[1])
         if before is None or initial is None:
@@ -312,20 +322,22 @@ class _One:
             max(Rate.TRIAL, first.rate),
             before.reads or first.reads,
             before.random or first.random,
-            min(before.low, first.low),
-            max(before.high, first.high),
+            *union((before, first)),
         )
         return Previous(type, name.id, initial)
 
     # --- arguments -----------------------------------------------------------------------------------
 
     def _arguments(self, function: Function, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
-        found = []
+        found: list[Expression | None] = []
         for position, (kind, tree) in enumerate(zip(function.kinds(len(trees)), trees, strict=True)):
-            branch = function.chooses and position > 0
+            branch, outside = function.chooses and position > 0, self.narrowed
+            if branch and kind == "numeric" and function.arguments[0] == "truth" and found[0] is not None:
+                self.narrowed = {**outside, **refined(found[0], holds=position == 1)}
             self.branches += branch
             found.append(self._argument(kind, tree))
             self.branches -= branch
+            self.narrowed = outside
         return tuple(a for a in found if a is not None) if all(found) else None
 
     def _argument(self, kind: Argument, tree: syntax.Tree) -> Expression | None:
@@ -396,7 +408,7 @@ def check_call(tree: syntax.Call, document: Document, path: Path, problems: Prob
 
 
 def _number(value: float) -> Number:
-    return Number(replace(CONSTANT, low=value, high=value), value)
+    return Number(replace(CONSTANT, low=value, high=value, whole=value.is_integer()), value)
 
 
 def _is_bit(expression: Expression) -> bool:

@@ -11,7 +11,7 @@ from rnnspec.diagnostics import Problems, Span, nearest, one_of
 from rnnspec.program.expression_nodes import Expression, Rate, Type
 from rnnspec.program.expressions import ExpressionLowering, Place, scalar
 from rnnspec.program.nodes import Draw, OutputChannel, Path, Read
-from rnnspec.program.types import CONSTANT
+from rnnspec.program.types import CONSTANT, union
 from rnnspec.spec import task as spec
 from rnnspec.spec.values import ExpressionText
 from rnnspec.syntax import expression as syntax
@@ -228,8 +228,7 @@ class Variables:
             rate,
             any(t.reads for t in types),
             any(t.random for t in types) or definition.patterns,
-            min(t.low for t in types),
-            max(t.high for t in types),
+            *union(types),
         )
         patterns = None
         if definition.patterns:
