@@ -82,7 +82,7 @@ def test_the_bounds_of_a_duration(duration: str, accepted: bool) -> None:
 
 # --- random expressions ----------------------------------------------------------------------------------
 
-RANGES = {"x": range(0, 4), "y": range(-2, 3)}
+RANGES = {"x": range(4), "y": range(-2, 3)}
 
 
 def expression(source: random.Random, depth: int) -> str:
