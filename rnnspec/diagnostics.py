@@ -82,9 +82,11 @@ class Problems:
     """Collects the diagnostics of one document while it is read, lowered and checked.
 
     more: how many were not collected, because MAX_DIAGNOSTICS had been found before.
+    silenced: those that a comment has silenced, which are no longer among the others.
     """
 
     found: list[Diagnostic] = field(default_factory=list)
+    silenced: list[Diagnostic] = field(default_factory=list)
     more: int = 0
     _seen: set[Diagnostic] = field(default_factory=set, repr=False)
 

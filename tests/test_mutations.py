@@ -28,17 +28,39 @@ CODES = {rule.code for rule in rules()}
 #: Values that people write, by mistake or not, with the extremes of each kind.
 VALUES: tuple[object, ...] = (
     *(0, 1, -1, 2, 3, 7, 100, 10**9, 2**40, 0.5, -0.5, 1e-9, 1e30, 0.1, True, False),
-    *("0 ms", "1 ms", "5 ms", "10 ms", "100 ms", "300 ms", "1 s", "1000 s", "1e9 s", "1e-9 us", "3 min"),
-    *("1 steps", "2 steps", "40 steps", "3000 steps", "-5 ms", "500", "5 parsecs", "50 %", "1 iterations"),
+    *(
+        "0 ms",
+        "1000 s",
+        "1e-9 us",
+        "1 steps",
+        "40 steps",
+        "-5 ms",
+        "500",
+        "5 parsecs",
+        "50 %",
+        "1 iterations",
+    ),
     *("none", "relu", "softmax", "excitatory", "sctt", "dasc", "ou", "trial", "x", "", "a b", "Adam"),
-    *("trial.start", "trial.end", "trial.end - 1 s", "trial.start + 10 s", "response.end"),
     *("normal(0, 1)", "zeros", "identity(1)", "spectral(normal(0, 1), 0.9)", "uniform(0, 1)", "gamma(1, 0)"),
     *("t", "pi", "1 / 0", "log(-1)", "2 ** 60", "white(0.1)", "ring(pi)", "onehot(3)", "argmax(saccade)"),
     *("previous(direction, 0)", "normal(0.5, 0.1)", "integer(0, 9) % 4", "exp(1000)", "x +", "(", "w.npy"),
     *([], {}, [1, 2], {"kind": "dasc"}, {"from": 0}, {"from": 1e9}, {"balanced": [[1], [2]]}, {"ring": 2}),
 )
 
+TIMES = ("1 us", "5 ms", "10 ms", "100 ms", "300 ms", "1 s", "3 min", "1e9 s", "2 steps", "3000 steps")
+EVENTS = ("trial.start", "trial.end", "trial.end - 1 s", "trial.start + 10 s", "pause.start", "pause.end")
+
+TIME = re.compile(r"[\d.e+-]+ (us|ms|s|min|steps)|\w+\.(start|end).*")
+
 FACTORS = (0, -1, 0.001, 0.1, 0.5, 3, 60, 1000, 10**9)
+
+#: What the shipped specs do not have.
+MORE = (
+    "skips.edges.far={kind: dasc, from: trial.start, to: trial.end - 100 ms, beta: {from: 0.8}}",
+    "skips.edges.often={kind: dasc, every: 400 steps, per: sequence, increment: arriving}",
+    "task.draw.wait=exponential(0.3, 0.1, 1.0)",
+    "task.epochs.pause={duration: 200 ms + wait, before: LAST, weight: 'where(t < 0.1, 2, 1)'}",
+)
 
 
 @cache
@@ -47,8 +69,12 @@ def whole() -> tuple[Any, ...]:
     found = []
     for number, name in enumerate(ALL):
         method = SPECS / "methods" / f"{METHODS[number % len(METHODS)]}.yaml"
-        document = compose(SPECS / f"{name}.yaml", [method], (), problems=Problems())
+        last = "respond" if name == "rule_reversal" else "response"
+        settings = [setting.replace("LAST", last) for setting in MORE]
+        problems = Problems()
+        document = compose(SPECS / f"{name}.yaml", [method], settings, problems=problems)
         assert document is not None
+        assert examine(document, problems) is not None, render_text(problems.found)
         found.append(document.value)
     return tuple(found)
 
@@ -102,6 +128,12 @@ def mutate(source: random.Random, document: Any, others: tuple[Any, ...]) -> Non
     # Each section as often as the others, for skips are short and the task is long.
     section = source.choice(list(document))
     path = source.choice([p for p in paths if p[0] == section])
+    times = [p for p in paths if isinstance(text := at(document, p), str) and TIME.fullmatch(text)]
+    if times and source.random() < 0.3:
+        path = source.choice(times)
+        texts = EVENTS if path[-1] in ("from", "to") else TIMES
+        at(document, path[:-1])[path[-1]] = source.choice(texts)
+        return
     parent, key = at(document, path[:-1]), path[-1]
     match source.randrange(9):
         case 0:
