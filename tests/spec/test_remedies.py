@@ -51,6 +51,19 @@ HELP = [
     ("network: {hidden_size: 64}",
      "units belong to a population: write 'populations: {all: {size: 64, tau: 100 ms}}'"),
     ("epochs: {fixation: {duration: 1 s}}", "'epochs' belongs in 'task'"),
+    # noise, and vectors
+    ("task: {epochs: {stimulus: {input: {cue: '1 + normal(0, 0.1)'}}}}",
+     "for noise at every step, write white(0.0141); for one value a trial, define a variable in 'draw', "
+     "such as 'x: normal(0, 0.1)', and use it here"),
+    ("task: {epochs: {stimulus: {target: {fixation: 'uniform(0, 1)'}}}}",
+     "define a variable in 'draw', such as 'x: uniform(0, 1)', and use it here"),
+    ("network: {inputs: {context: {}}}\ntask: {draw: {k: 'choice(0, 1)'}, input: {context: onehot(k)}}",
+     "declare 'context' with 'size: 2'"),
+    ("network: {inputs: {context: {}}}\ntask: {draw: {k: 'choice(1, 2)'}, input: {context: onehot(k)}}",
+     "declare 'context' with 'size: 2', and subtract 1"),
+    ("network: {inputs: {context: {size: 2}}}\ntask: {draw: {k: 'choice(1, 2)'}, input: {context: onehot(k)}}",
+     "subtract 1"),
+    ("task: {draw: {k: 'integer(1, 2)'}, epochs: {stimulus: {input: {cue: 'pick(k, 0, 1)'}}}}", "subtract 1"),
     # what cannot be written
     ("network: {form: current}",
      "the state of a unit is its firing rate; a network whose state is the input current cannot be written"),
