@@ -16,9 +16,7 @@ from rnnspec.syntax.quantity import decimal
 
 def regular_skip_fits(program: Program, document: Document, problems: Problems) -> None:
     """RS301: a regular skip that never lands."""
-    for skip in program.skips:
-        if not _sound(skip, program, document, problems):
-            continue
+    for skip in _sound(program, document, problems):
         if isinstance(skip, PeriodicSkip) and skip.every < 2 * program.network.dt:
             problems.error(
                 "RS301",
@@ -26,7 +24,7 @@ def regular_skip_fits(program: Program, document: Document, problems: Problems) 
                 document.span((*skip.path, "every")),
                 expected=f"at least {print_time(2 * program.network.dt)}, two steps",
             )
-        if isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
+        elif isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
             problems.error(
                 "RS301",
                 f"a skip of {print_time(skip.every)} is longer than any {skip.scope}, so it never lands",
@@ -40,8 +38,8 @@ def regular_skip_fits(program: Program, document: Document, problems: Problems) 
 
 def point_skip_forward(program: Program, document: Document, problems: Problems) -> None:
     """RS302: a skip that ends before or when it starts, at least for some jitter."""
-    for skip in program.skips:
-        if not isinstance(skip, PointSkip) or not _sound(skip, program, document, problems):
+    for skip in _sound(program, document, problems):
+        if not isinstance(skip, PointSkip):
             continue
         shortest, mean = (_distance(program, skip, jitter) for jitter in (True, False))
         if shortest <= 0:
@@ -60,8 +58,8 @@ def point_skip_forward(program: Program, document: Document, problems: Problems)
 def dasc_is_stable(program: Program, document: Document, problems: Problems) -> None:
     """RS303: a dasc edge that amplifies the rate of a unit without input."""
     dt = program.network.dt
-    for skip in program.skips:
-        if skip.kind != "dasc" or not _sound(skip, program, document, problems):
+    for skip in _sound(program, document, problems):
+        if skip.kind != "dasc":
             continue
         length = skip.every if isinstance(skip, PeriodicSkip) else _distance(program, skip, False)
         steps, beta = length // dt, float(skip.beta.start)
@@ -122,12 +120,13 @@ def schedule_within_training(program: Program, document: Document, problems: Pro
             )
 
 
-def _sound(skip: Skip, program: Program, document: Document, problems: Problems) -> bool:
-    """Return whether no error refuses a skip, or a time on which its length in steps depends."""
+def _sound(program: Program, document: Document, problems: Problems) -> list[Skip]:
+    """Return the skips that no error refuses; none if one refuses a time on which their steps depend."""
     timeline = program.timeline
     times = (path for epoch in timeline.epochs for path in lengths(epoch))
-    burn_in = (*timeline.path, "burn_in")
-    return not refused(document, problems, skip.path, skip.beta.path, dt_path(program), burn_in, *times)
+    if refused(document, problems, dt_path(program), (*timeline.path, "burn_in"), *times):
+        return []
+    return [skip for skip in program.skips if not refused(document, problems, skip.path, skip.beta.path)]
 
 
 def _leak(alpha: float, steps: int, beta: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from rnnspec.spec.choices import kinds_of
 from rnnspec.spec.fields import Model
-from rnnspec.spec.shape import bare, keys_of
+from rnnspec.spec.shape import annotation_at, bare, keys_of
 from rnnspec.spec.wording import Path
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Scalar
@@ -137,7 +137,12 @@ def setting(path: Path, model: type[Model], document: Document, *, beside: bool 
     def near(place: tuple[str, ...]) -> tuple[int, bool, int]:
         return sum(step in path for step in place), document.node(place) is not None, -len(place)
 
-    return f"write '--set {'.'.join((*max(found, key=near), *rest))}={value}'"
+    meant = (*max(found, key=near), *rest)
+    # Of a mapping with one required key, a single value is most likely that of this key.
+    keys = [key for key, field in keys_of(annotation_at(model, meant)).items() if field.is_required()]
+    if len(keys) == 1 and not value.lstrip().startswith("{"):
+        meant = (*meant, keys[0])
+    return f"write '--set {'.'.join(meant)}={value}'"
 
 
 def misplaced(key: str, model: type[Model]) -> tuple[str, ...]:

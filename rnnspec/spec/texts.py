@@ -15,11 +15,23 @@ from rnnspec.syntax import expression
 from rnnspec.syntax.quantity import Time, match_quantity
 
 
+#: The name of a file that holds numbers.
+_FILE = re.compile(
+    r"[\w./\\~ -]*\.(npy|npz|csv|tsv|txt|dat|mat|h5|hdf5|pt|pth|pkl|pickle|safetensors|json|ya?ml)",
+    re.IGNORECASE,
+)
+
+
 def read_expression(value: Any) -> ExpressionText:
     """Return an expression and its tree; true is 1 and false is 0."""
     if value is UNREADABLE:
         return UNKNOWN
     if isinstance(value, str):
+        if _FILE.fullmatch(value.strip()):
+            said = f"'{shorten(value)}' is the name of a file, and values are not read from files"
+            raise refuse(
+                "RS015", said, expected="an expression", help="draw the values in 'draw' or 'sequence'"
+            )
         return ExpressionText(value, _parse(value))
     if isinstance(value, bool) or is_number(value):
         text = str(value).lower()
@@ -67,13 +79,6 @@ Duration = Annotated[
 ]
 
 # --- distributions, events ---------------------------------------------------------------------------
-
-
-#: The name of a file that holds numbers.
-_FILE = re.compile(
-    r"[\w./\\~ -]*\.(npy|npz|csv|tsv|txt|dat|mat|h5|hdf5|pt|pth|pkl|pickle|safetensors|json|ya?ml)",
-    re.IGNORECASE,
-)
 
 
 def read_distribution(value: Any) -> DistributionCall:

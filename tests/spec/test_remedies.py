@@ -61,8 +61,8 @@ HELP = [
      "declare 'context' with 'size: 2'"),
     ("network: {inputs: {context: {}}}\ntask: {draw: {k: 'choice(1, 2)'}, input: {context: onehot(k)}}",
      "declare 'context' with 'size: 2', and subtract 1"),
-    ("network: {inputs: {context: {size: 2}}}\ntask: {draw: {k: 'choice(1, 2)'}, input: {context: onehot(k)}}",
-     "subtract 1"),
+    ("network: {inputs: {context: {size: 2}}}\ntask: {draw: {k: 'choice(1, 2)'}, input: {context: onehot(k)}}"
+     "", "subtract 1"),
     ("task: {draw: {k: 'integer(1, 2)'}, epochs: {stimulus: {input: {cue: 'pick(k, 0, 1)'}}}}", "subtract 1"),
     # what cannot be written
     ("network: {form: current}",
@@ -83,6 +83,7 @@ HELP = [
      "draw them, or load weights into a simulation from Python (docs/python.md)"),
     ("network: {connections: {input -> output: {init: {file: w.npy}}}}",
      "weights are not read from files; from Python a simulation can load them (docs/python.md)"),
+    ("task: {draw: {direction: trials.csv}}", "draw the values in 'draw' or 'sequence'"),
     ("tasks: {go: 1}", "several tasks in one network cannot be written: a spec has one 'task'"),
 ]  # fmt: skip
 
@@ -100,6 +101,7 @@ def test_one_mistake_has_one_message_with_the_cure(overlay: str, help: str) -> N
         ("training.learning_rate=0.01", "training.optimizer.learning_rate=0.01"),
         ("optimizer.learning_rate=0.01", "training.optimizer.learning_rate=0.01"),
         ("networks=10", "training.networks=10"),
+        ("stop=0.9", "training.stop.performance=0.9"),
         ("tau=50 ms", "network.populations.input.tau=50 ms"),
         ("populations.input.size=3", "network.populations.input.size=3"),
         ("network.input.size=3", "network.populations.input.size=3"),
