@@ -14,7 +14,6 @@ from rnnspec.spec.values import UNKNOWN, DistributionCall, Event, ExpressionText
 from rnnspec.syntax import expression
 from rnnspec.syntax.quantity import Time, match_quantity
 
-
 #: The name of a file that holds numbers.
 _FILE = re.compile(
     r"[\w./\\~ -]*\.(npy|npz|csv|tsv|txt|dat|mat|h5|hdf5|pt|pth|pkl|pickle|safetensors|json|ya?ml)",
