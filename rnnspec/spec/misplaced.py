@@ -139,9 +139,9 @@ def setting(path: Path, model: type[Model], document: Document, *, beside: bool 
 
     meant = (*max(found, key=near), *rest)
     # Of a mapping with one required key, a single value is most likely that of this key.
-    keys = [key for key, field in keys_of(annotation_at(model, meant)).items() if field.is_required()]
-    if len(keys) == 1 and not value.lstrip().startswith("{"):
-        meant = (*meant, keys[0])
+    required = [key for key, field in keys_of(annotation_at(model, meant)).items() if field.is_required()]
+    if len(required) == 1 and not value.lstrip().startswith("{"):
+        meant = (*meant, required[0])
     return f"write '--set {'.'.join(meant)}={value}'"
 
 

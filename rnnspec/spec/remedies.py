@@ -27,7 +27,7 @@ def remedy(path: Path, value: object, document: Document) -> str:
         return GATED
     for pattern, propose in _MAPPINGS:
         if matches(pattern, path):
-            found = propose(_quoted(node.text), _kind(value), document)
+            found = propose(_quoted(node.text or str(value)), _kind(value), document)
             return f"write {found}" if found else ""
     return ""
 
@@ -82,9 +82,10 @@ def _connection(text: str, kind: str, document: Document) -> str:
         return f"{{sign: {text}}}"
     if kind == "call" or text == "zeros":
         return f"{{init: {text}}}"
-    if kind not in ("integer", "number"):
+    quantity = match_quantity(text)
+    if kind not in ("integer", "number") or quantity is None or not 0 <= quantity[0] <= 1:
         return ""
-    return f"{{density: {text}}}" if float(text) > 0 else "none"
+    return f"{{density: {text}}}" if quantity[0] else "none"
 
 
 def _input(text: str, kind: str, document: Document) -> str:
