@@ -7,6 +7,7 @@ The texts are in `rules.toml`, one table for each code:
     why        two to four sentences: what the mistake means for the experiment, and what to do
     bad, good  two short examples that differ only in the mistake
     form       how the examples are given to the program (see Form); default: overlay
+    harmless   of an error: true if a comment can silence it, because all else works as written
 
 The examples are applied to a small complete spec, the table `[minimal]`.
 """
@@ -22,8 +23,9 @@ from typing import Literal, cast
 from rnnspec.diagnostics import Severity
 
 #: overlay: a file given with `--with`.  set: the argument of one `--set`.  path: the path of the spec on the
-#: command line.  latin-1: an overlay; the bad example is saved as Latin-1 instead of UTF-8.
-Form = Literal["overlay", "set", "path", "latin-1"]
+#: command line.  latin-1: an overlay; the bad example is saved as Latin-1 instead of UTF-8.  document: the
+#: last lines of the spec.
+Form = Literal["overlay", "set", "path", "latin-1", "document"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Rule:
     bad: str
     good: str
     form: Form
+    harmless: bool = False
 
     def shown(self, example: str) -> str:
         """Return one of the examples as a user writes it."""
@@ -73,6 +76,7 @@ def _load() -> tuple[str, dict[str, Rule]]:
             bad=table["bad"],
             good=table["good"],
             form=cast(Form, table.get("form", "overlay")),
+            harmless=table.get("harmless", False),
         )
         for code, table in sorted(tables.items())
     }

@@ -86,9 +86,11 @@ class Problems:
     """Collects the diagnostics of one document while it is read, lowered and checked.
 
     more: how many were not collected, because MAX_DIAGNOSTICS had been found before.
+    silenced: those that a comment has silenced, which are no longer among the others.
     """
 
     found: list[Diagnostic] = field(default_factory=list)
+    silenced: list[Diagnostic] = field(default_factory=list)
     more: int = 0
     _seen: set[Diagnostic] = field(default_factory=set, repr=False)
 
@@ -131,8 +133,26 @@ class Problems:
 
 
 def closest(word: str, choices: Iterable[str]) -> str:
-    """Return the choice that is most similar to a word; an empty string if none is similar."""
-    return next(iter(difflib.get_close_matches(word[:64], list(choices), n=1, cutoff=0.6)), "")
+    """Return the choice that is most similar to a word; an empty string if none is similar.
+
+    Of two, the one that is the same but for capitals, or for two neighbouring letters that are swapped.
+    """
+    known: dict[str, str] = {}
+    for choice in choices:
+        known.setdefault(choice.lower(), choice)
+    word = word[:64].lower()
+    if word in known:
+        return known[word]
+    letters = sorted(word)
+    swapped = (other for other in known if sorted(other) == letters and _one_swap(word, other))
+    found = next(swapped, "") or next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
+    return known.get(found, "")
+
+
+def _one_swap(word: str, other: str) -> bool:
+    """Return whether two words of the same letters differ by a swap of two neighbours."""
+    different = [place for place, (a, b) in enumerate(zip(word, other, strict=True)) if a != b]
+    return len(different) == 2 and different[1] == different[0] + 1
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

@@ -40,6 +40,8 @@ def diagnose(rule: Rule, example: str) -> tuple[Diagnostic, ...]:
                 settings = [example]
             case "path":
                 spec = example
+            case "document":
+                Path("minimal.yaml").write_text(f"{minimal()}{example.lstrip()}", encoding="utf-8")
         problems = Problems()
         document = compose(spec, overlays, settings, problems=problems)
         if document is not None and not problems.failed:

@@ -9,22 +9,25 @@ from typing import TypeVar
 
 from rnnspec.check import network, skips, task, training
 from rnnspec.check.fragment import check_calls_of_fragment
+from rnnspec.check.ignore import resolved_text, silence
 from rnnspec.diagnostics import Diagnostic, Problems
 from rnnspec.program.lower import lower
 from rnnspec.program.nodes import Program
 from rnnspec.program.verify import verify
 from rnnspec.spec.document import validate
-from rnnspec.syntax.compose import Document, compose, dump
+from rnnspec.syntax.compose import Document, compose
 
 Item = TypeVar("Item")
 
 #: The groups of rules, and for each the prefixes of codes: after such an error the group is skipped,
-#: because its findings would be unreliable.
+#: because its findings would be unreliable.  Within a group, a rule leaves out what an earlier one has
+#: refused (`refused.py`).
 RULES = (
     (network.RULES, ("RS0", "RS1")),
     (task.RULES, ("RS0", "RS2")),
     (skips.RULES, ("RS0", "RS2", "RS3")),
     (training.RULES, ("RS0", "RS2", "RS4")),
+    (task.ROUNDING, ("RS0", "RS2")),
 )
 
 
@@ -71,7 +74,8 @@ def load(
     assert program is not None
     methods = tuple(Path(overlay).stem for overlay in overlays)
     given = tuple(map(str, settings))
-    return Specification(dump(document.value), program, problems.sorted(), methods, given)
+    text = resolved_text(document, problems.silenced)
+    return Specification(text, program, problems.sorted(), methods, given)
 
 
 def specification_of(
@@ -91,7 +95,17 @@ def is_fragment(document: Document) -> bool:
 
 
 def examine(document: Document, problems: Problems) -> Program | None:
-    """Validate, lower and check a document.  Returns None if it has errors or is a fragment."""
+    """Validate, lower and check a document.  Returns None if it has errors or is a fragment.
+
+    What comments silence is no longer among the problems.
+    """
+    program = _checked(document, problems)
+    silence(document, problems, complete=program is not None)
+    return None if problems.failed else program
+
+
+def _checked(document: Document, problems: Problems) -> Program | None:
+    """Return the program of a document, even if it has errors; None if it is too incomplete for one."""
     spec = validate(document, problems)
     if is_fragment(document):
         check_calls_of_fragment(document, problems)
@@ -106,7 +120,7 @@ def examine(document: Document, problems: Problems) -> Program | None:
         if not any(d.severity == "error" and d.code.startswith(prerequisites) for d in found):
             for rule in rules:
                 rule(program, document, problems)
-    return None if problems.failed else program
+    return program
 
 
 def _items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:

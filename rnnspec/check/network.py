@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from rnnspec.check.growth import activity_stays
-from rnnspec.check.task import MAX_STEPS, SHORTEST_DT
+from rnnspec.check.refused import dt_path, refused
+from rnnspec.check.task import MAX_STEPS
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Network, Program
 from rnnspec.program.printer import print_time
 from rnnspec.syntax.compose import Document
 
+#: The shortest step of a simulation, in seconds: firing rates change within milliseconds.
+SHORTEST_DT = Fraction(1, 10**9)
+
 
 def dt_within_tau(program: Program, document: Document, problems: Problems) -> None:
     """RS103: dt is longer than a time constant, so Euler steps overshoot."""
     network = program.network
-    for population in network.populations:
-        if network.dt > population.tau:
-            problems.error(
-                "RS103",
-                f"a tau of {print_time(population.tau)} is shorter than dt",
-                document.span((*population.path, "tau")),
-                expected=f"at least dt, {print_time(network.dt)}",
-                help="use a longer tau or a shorter dt; a dt of at most tau / 10 is usual",
-            )
-    if network.noise.kind == "ou" and network.dt > network.noise.tau:
+    taus = {(*p.path, "tau"): p.tau for p in network.populations}
+    if network.noise.kind == "ou":
+        taus[*network.noise.path, "tau"] = network.noise.tau
+    shorter = {path: tau for path, tau in taus.items() if tau < network.dt}
+    if not shorter:
+        return
+    if len(shorter) == 1 < len(taus):
+        ((path, tau),) = shorter.items()
         problems.error(
             "RS103",
-            f"a tau of {print_time(network.noise.tau)} is shorter than dt",
-            document.span((*network.noise.path, "tau")),
+            f"a tau of {print_time(tau)} is shorter than dt",
+            document.span(path),
             expected=f"at least dt, {print_time(network.dt)}",
+            help="use a longer tau or a shorter dt; a dt of at most tau / 10 is usual",
         )
+        return
+    which = (
+        "every time constant"
+        if len(shorter) == len(taus)
+        else f"{len(shorter)} of {len(taus)} time constants"
+    )
+    shortest = min(shorter.values())
+    problems.error(
+        "RS103",
+        f"a dt of {print_time(network.dt)} is longer than {which}",
+        document.span(dt_path(program)),
+        expected=f"at most {print_time(shortest)}, the shortest tau",
+        help=f"a tenth of the shortest tau is usual: write '{print_time(shortest / 10)}'",
+    )
 
 
 def dt_within_reach(program: Program, document: Document, problems: Problems) -> None:
@@ -91,11 +110,13 @@ def _driven(network: Network) -> set[tuple[int, int]]:
 def tau_within_reach(program: Program, document: Document, problems: Problems) -> None:
     """RS222: a time constant of too many steps."""
     network = program.network
+    if refused(document, problems, dt_path(program)):
+        return
     taus = {(*p.path, "tau"): p.tau for p in network.populations} | {
         (*network.noise.path, "tau"): network.noise.tau
     }
     for path, tau in taus.items():
-        if tau / network.dt > MAX_STEPS and network.dt >= SHORTEST_DT:
+        if tau / network.dt > MAX_STEPS:
             problems.error(
                 "RS222",
                 f"a tau of {print_time(tau)} is more than {MAX_STEPS:,} steps of {print_time(network.dt)}",

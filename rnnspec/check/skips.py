@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from rnnspec.check.task import longest
+from rnnspec.check.refused import dt_path, refused
+from rnnspec.check.task import lengths, longest
 from rnnspec.diagnostics import Problems
-from rnnspec.program.nodes import Annealing, Event, PeriodicSkip, PointSkip, Program
+from rnnspec.program.nodes import Annealing, Event, PeriodicSkip, PointSkip, Program, Skip
 from rnnspec.program.printer import print_time
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.quantity import decimal
@@ -15,7 +16,7 @@ from rnnspec.syntax.quantity import decimal
 
 def regular_skip_fits(program: Program, document: Document, problems: Problems) -> None:
     """RS301: a regular skip that never lands."""
-    for skip in program.skips:
+    for skip in _sound(program, document, problems):
         if isinstance(skip, PeriodicSkip) and skip.every < 2 * program.network.dt:
             problems.error(
                 "RS301",
@@ -23,7 +24,7 @@ def regular_skip_fits(program: Program, document: Document, problems: Problems) 
                 document.span((*skip.path, "every")),
                 expected=f"at least {print_time(2 * program.network.dt)}, two steps",
             )
-        if isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
+        elif isinstance(skip, PeriodicSkip) and skip.every > (room := _room(program, skip)):
             problems.error(
                 "RS301",
                 f"a skip of {print_time(skip.every)} is longer than any {skip.scope}, so it never lands",
@@ -37,7 +38,7 @@ def regular_skip_fits(program: Program, document: Document, problems: Problems) 
 
 def point_skip_forward(program: Program, document: Document, problems: Problems) -> None:
     """RS302: a skip that ends before or when it starts, at least for some jitter."""
-    for skip in program.skips:
+    for skip in _sound(program, document, problems):
         if not isinstance(skip, PointSkip):
             continue
         shortest, mean = (_distance(program, skip, jitter) for jitter in (True, False))
@@ -57,12 +58,16 @@ def point_skip_forward(program: Program, document: Document, problems: Problems)
 def dasc_is_stable(program: Program, document: Document, problems: Problems) -> None:
     """RS303: a dasc edge that amplifies the rate of a unit without input."""
     dt = program.network.dt
-    for skip in program.skips:
+    for skip in _sound(program, document, problems):
         if skip.kind != "dasc":
             continue
         length = skip.every if isinstance(skip, PeriodicSkip) else _distance(program, skip, False)
         steps, beta = length // dt, float(skip.beta.start)
-        factors = {p.name: _leak(float(dt / p.tau), int(steps), beta) for p in program.network.populations}
+        factors = {
+            p.name: _leak(float(dt / p.tau), int(steps), beta)
+            for p in program.network.populations
+            if not refused(document, problems, (*p.path, "tau"))
+        }
         amplified = [name for name, factor in factors.items() if factor > 1]
         if amplified and steps > 1 and beta < 1:
             worst = max(factors.values())
@@ -78,13 +83,17 @@ def dasc_is_stable(program: Program, document: Document, problems: Problems) -> 
 
 def coarse_step_within_tau(program: Program, document: Document, problems: Problems) -> None:
     """RS305: coarsening that makes the time step longer than a time constant."""
-    if program.coarsening is None:
+    if program.coarsening is None or refused(document, problems, dt_path(program)):
         return
     dt, theta = program.network.dt, program.coarsening.start
-    taus = {p.name: p.tau for p in program.network.populations}
+    taus = {p.name: (p.tau, p.path) for p in program.network.populations}
     if program.network.noise.kind == "ou":
-        taus["noise"] = program.network.noise.tau
-    overshot = {name: tau for name, tau in taus.items() if dt * theta > tau}
+        taus["noise"] = program.network.noise.tau, program.network.noise.path
+    overshot = {
+        name: tau
+        for name, (tau, path) in taus.items()
+        if dt * theta > tau and not refused(document, problems, (*path, "tau"))
+    }
     if overshot:
         shortest = min(overshot.values())
         problems.warning(
@@ -109,6 +118,15 @@ def schedule_within_training(program: Program, document: Document, problems: Pro
                 expected=f"at most {iterations} iterations",
                 help="the networks would never be trained with their true dynamics",
             )
+
+
+def _sound(program: Program, document: Document, problems: Problems) -> list[Skip]:
+    """Return the skips that no error refuses; none if one refuses a time on which their steps depend."""
+    timeline = program.timeline
+    times = (path for epoch in timeline.epochs for path in lengths(epoch))
+    if refused(document, problems, dt_path(program), (*timeline.path, "burn_in"), *times):
+        return []
+    return [skip for skip in program.skips if not refused(document, problems, skip.path, skip.beta.path)]
 
 
 def _leak(alpha: float, steps: int, beta: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from rnnspec.check.refused import dt_path, refused
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Epoch, Path, PeriodicSkip, Program
 from rnnspec.program.printer import print_time
@@ -13,9 +14,6 @@ from rnnspec.syntax.quantity import decimal
 
 #: The most steps of a sequence and of a time constant.  In float32, smaller changes of a rate are lost.
 MAX_STEPS = 10_000_000
-
-#: The shortest step of a simulation, in seconds: firing rates change within milliseconds.
-SHORTEST_DT = Fraction(1, 10**9)
 
 
 def longest(epoch: Epoch) -> Fraction:
@@ -26,11 +24,18 @@ def longest(epoch: Epoch) -> Fraction:
     return Fraction(epoch.duration.value.type.high)
 
 
+def lengths(epoch: Epoch) -> tuple[Path, Path]:
+    """Return the paths of what decides how long an epoch is."""
+    return epoch.duration.path, (*epoch.path, "jitter")
+
+
 def grace_within_epoch(program: Program, document: Document, problems: Problems) -> None:
     """RS214: the grace can be as long as the epoch, so that nothing is scored."""
     for epoch in program.timeline.epochs:
+        if refused(document, problems, *lengths(epoch)):
+            continue
         shortest = longest(epoch) - epoch.jitter
-        if epoch.grace and epoch.jitter < longest(epoch) and epoch.grace >= shortest:
+        if epoch.grace and epoch.grace >= shortest:
             problems.error(
                 "RS214",
                 f"a grace of {print_time(epoch.grace)} can leave nothing of '{epoch.name}' to score",
@@ -54,8 +59,10 @@ def jitter_within_duration(program: Program, document: Document, problems: Probl
 def whole_steps(program: Program, document: Document, problems: Problems) -> None:
     """RS216: a time that is not a whole number of steps, and is rounded."""
     dt = program.network.dt
+    if refused(document, problems, dt_path(program)):
+        return
     for time, path in _times(program):
-        if time % dt:
+        if time % dt and not refused(document, problems, path):
             steps = abs(time) // dt
             problems.warning(
                 "RS216",
@@ -69,12 +76,14 @@ def whole_steps(program: Program, document: Document, problems: Problems) -> Non
 def sequence_can_be_simulated(program: Program, document: Document, problems: Problems) -> None:
     """RS222: a sequence of too many steps."""
     dt, timeline = program.network.dt, program.timeline
+    if refused(document, problems, dt_path(program)):
+        return
     parts: dict[Path, Fraction] = {(*timeline.path, "burn_in"): timeline.burn_in}
     for epoch in timeline.epochs:
-        parts[epoch.duration.path] = (longest(epoch) + epoch.jitter) * timeline.trials
+        if not refused(document, problems, *lengths(epoch)):
+            parts[epoch.duration.path] = (longest(epoch) + epoch.jitter) * timeline.trials
     steps = sum(parts.values(), Fraction(0)) / dt
-    # Of a shorter step, RS109 says all.
-    if steps > MAX_STEPS and dt >= SHORTEST_DT:
+    if steps > MAX_STEPS:
         worst = max(parts, key=lambda path: parts[path])
         problems.error(
             "RS222",
@@ -135,10 +144,12 @@ def _round(steps: Fraction) -> str:
 
 
 RULES = (
-    grace_within_epoch,
     jitter_within_duration,
-    whole_steps,
+    grace_within_epoch,
     sequence_can_be_simulated,
     gradient_reaches_back,
     something_is_trained,
 )
+
+#: After all rules that may refuse a time.
+ROUNDING = (whole_steps,)

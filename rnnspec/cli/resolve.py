@@ -28,6 +28,8 @@ def command(
     Example:
       rnnspec resolve specs/go.yaml --with dasc40 --set training.networks=10
     """
+    from rnnspec.check.examine import examine
+    from rnnspec.check.ignore import resolved_text
     from rnnspec.diagnostics import Problems
     from rnnspec.syntax.compose import compose, dump
 
@@ -35,8 +37,11 @@ def command(
     document = compose(spec, overlays or (), settings or (), problems=problems)
     problems.stop_on_error()
     assert document is not None
-    value = document.value
-    if defaults:
+    if not defaults:
+        checked = Problems()
+        examine(document, checked)
+        print(resolved_text(document, checked.silenced), end="")
+    else:
         from rnnspec.spec.defaults import with_defaults
         from rnnspec.spec.document import validate
 
@@ -45,5 +50,4 @@ def command(
         if model is None or model.name is None:
             complain(f"{spec} is a fragment: it has no name.", "--defaults needs a complete spec.")
             raise typer.Exit(USAGE)
-        value = with_defaults(model)
-    print(dump(value), end="")
+        print(dump(with_defaults(model)), end="")

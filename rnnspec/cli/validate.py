@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -37,8 +39,9 @@ def command(
     """Check specs and report every problem.
 
     Each problem is printed with its position, what was expected, and how to fix it; a summary goes to
-    stderr. In a folder, all files *.yaml and *.yml are checked, at any depth. Files without a 'name', such
-    as overlays, are checked as far as possible. --with and --set apply to a single spec.
+    stderr. In a folder, the files *.yaml and *.yml that say 'rnnspec:' are checked, at any depth, but for
+    those in run and build folders; a file that is given by its path is always checked. Files without a
+    'name', such as overlays, are checked as far as possible. --with and --set apply to a single spec.
 
     \b
     Example:
@@ -49,10 +52,14 @@ def command(
     if (overlays or settings) and (len(paths) > 1 or Path(paths[0]).is_dir()):
         complain("--with and --set change one spec.", "Give the path of a single file.")
         raise typer.Exit(USAGE)
-    files = [file for path in paths for file in _specs(path)]
-    files = list(dict.fromkeys(files))
+    found_files = dict.fromkeys(file for path in paths for file in _files(path))
+    files = [file for file in found_files if file in paths or _is_spec(file)]
+    others = len(found_files) - len(files)
     if not files:
-        complain(f"There are no specs in {' '.join(paths)}.", "A spec is a file *.yaml or *.yml.")
+        complain(
+            f"There are no specs in {' '.join(paths)}.",
+            "A spec is a file *.yaml or *.yml that says 'rnnspec: 1'. Run and build folders are left out.",
+        )
         raise typer.Exit(USAGE)
 
     from rnnspec.check.examine import examine, is_fragment
@@ -78,18 +85,52 @@ def command(
     summary = _summary(len(files), wrong, errors, len(report.found) - errors, fragments)
     show(report, form, summary)
     note(summary)
+    if others:
+        note(f"{count(others, 'YAML file')} without the key 'rnnspec' left out")
     if more:
         note(f"and {count(more, 'problem')} more, not shown: {MAX_DIAGNOSTICS} of a spec are enough at once")
     raise typer.Exit(code_of(report.found))
 
 
-def _specs(path: str) -> list[str]:
-    """Return a file as it is, and the specs below a folder in order, but for those in hidden folders."""
-    root = Path(path)
-    if not root.is_dir():
+#: A key `rnnspec` at the margin; or anywhere in a document that begins with a brace.
+_VERSION = re.compile(
+    rb"""^(---[ ]*)?["']?rnnspec["']?[ ]*: | \A (\s|\#.*\n)* (---\s*)? \{ [^}]*? ["']?\brnnspec["']?\s*:""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def _files(path: str) -> list[str]:
+    """Return a file as it is; of a folder the YAML files at any depth, in order.
+
+    Hidden folders, and those that 'train' and 'compile' wrote, are left out.
+    """
+    if not os.path.isdir(path):
         return [path]
-    below = sorted(file for file in root.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    return [str(file) for file in below if not any(p.startswith(".") for p in file.relative_to(root).parts)]
+    found = []
+    for folder, below, files in os.walk(path):
+        if {"spec.yaml", "manifest.json"} <= set(files):
+            below.clear()
+            continue
+        below[:] = [name for name in below if not name.startswith(".")]
+        found += [os.path.join(folder, name) for name in files if name.endswith(SUFFIXES) and name[0] != "."]
+    return sorted(found)
+
+
+def _is_spec(file: str) -> bool:
+    """Return whether a file says that it is a spec, or cannot be read, which is reported later."""
+    from rnnspec.syntax.source import MAX_BYTES
+
+    try:
+        # A named pipe without a writer would wait for ever.
+        if not os.path.isfile(file):
+            return False
+        with open(file, "rb") as stream:
+            text = stream.read(MAX_BYTES)
+    except OSError:
+        return True
+    # Also in UTF-16, or behind a byte order mark: that the encoding is wrong is reported.
+    text = re.sub(b"\\A(\xef\xbb\xbf|\xff\xfe|\xfe\xff)|\\0", b"", text).replace(b"\r", b"\n")
+    return _VERSION.search(text) is not None
 
 
 def _summary(files: int, wrong: int, errors: int, warnings: int, fragments: int) -> str:

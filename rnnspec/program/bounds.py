@@ -95,7 +95,27 @@ def quotient(arguments: Sequence[Interval]) -> Interval:
 def remainder(arguments: Sequence[Interval]) -> Interval:
     low, high = arguments[1]
     finite = all(math.isfinite(bound) for bound in (*arguments[0], low, high))
-    return (min(low, 0.0), max(high, 0.0)) if finite and not low <= 0 <= high else UNDEFINED
+    if not finite or low <= 0 <= high:
+        return UNDEFINED
+    least, most = arguments[0]
+    if low > 0 <= least:
+        # What is below the divisor stays, and nothing grows.
+        return (least if most < low else 0.0), min(most, high)
+    return min(low, 0.0), max(high, 0.0)
+
+
+def remainder_reached(arguments: Sequence[Interval]) -> Interval:
+    """Return the bounds that a remainder reaches: that of a negative number may be rounded to the divisor."""
+    low, high = remainder(arguments)
+    positive = arguments[0][0] >= 0 and arguments[1][0] > 0
+    return (low, math.nextafter(high, 0)) if positive and high == arguments[1][1] else (low, high)
+
+
+def whole_remainder(arguments: Sequence[Interval]) -> Interval:
+    """Return the bounds of the remainder of whole numbers, which is never the divisor."""
+    low, high = remainder(arguments)
+    least, most = arguments[1]
+    return (low + 1 if low == least < 0 else low), (high - 1 if high == most > 0 else high)
 
 
 def power(arguments: Sequence[Interval]) -> Interval:
@@ -131,3 +151,9 @@ def normal(arguments: Sequence[Interval]) -> Interval:
     # The 24-bit uniforms of the noise contract cannot give a normal beyond sqrt(2 ln 2^25).
     reach = math.sqrt(50 * math.log(2)) * max(abs(least), abs(most))
     return low - reach, high + reach
+
+
+def uniform(arguments: Sequence[Interval]) -> Interval:
+    """Return the bounds that uniform(low, high) reaches: its 24-bit numbers stay below 1 - 2^-25."""
+    (least, low), (_, high) = arguments
+    return least, low + (high - low) * (1 - 2.0**-25)

@@ -1,4 +1,4 @@
-"""The nodes of expressions in a program: frozen dataclasses without defaults, each with its type.
+"""The nodes of expressions in a program: frozen dataclasses, each with its type.
 
 Times are in seconds.
 """
@@ -26,7 +26,8 @@ class Type:
 
     size: None for a single number or truth value; for a vector, its number of units.  reads: whether it
     depends on a read, so that it differs between networks.  random: whether it contains a random call.
-    low, high: bounds of the value, possibly infinite.
+    low, high: bounds of the value, possibly infinite.  whole: whether it is always a whole number.  slack: by
+    how much it stays below `high`, as `uniform(0, 1)` stays below 1.
     """
 
     kind: Literal["number", "truth"]
@@ -36,6 +37,8 @@ class Type:
     random: bool
     low: float
     high: float
+    whole: bool = False
+    slack: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-from rnnspec.diagnostics import Problems, Span, nearest, one_of
+from rnnspec.diagnostics import Problems, Span, nearest, one_of, shorten
 from rnnspec.program.expression_nodes import (
     Apply,
     Clock,
@@ -26,11 +26,14 @@ from rnnspec.program.expression_nodes import (
 from rnnspec.program.functions import CALLABLE, FUNCTIONS, IN_TIME, RANDOM, Argument, Function
 from rnnspec.program.nodes import OutputChannel, Path
 from rnnspec.program.operators import OPERATORS
-from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, why_not_finite
+from rnnspec.program.refinement import Types, refined
+from rnnspec.program.types import APPLIED, CONSTANT, describe, result_type, union, why_not_finite
 from rnnspec.spec.activations import ACTIVATIONS
+from rnnspec.spec.network import MAX_UNITS
 from rnnspec.spec.values import UNKNOWN, ExpressionText
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
+from rnnspec.syntax.tree import Scalar
 
 Role = Literal[
     "draw", "sequence", "duration", "input", "target", "weight", "correct", "read", "success", "scored"
@@ -86,6 +89,8 @@ class ExpressionLowering:
     outputs: Mapping[str, OutputChannel]
     variable: Lookup
     previous: Lookup
+    #: Names that mean two things, which has been reported.
+    ambiguous: Collection[str] = ()
 
     def lower(
         self, text: ExpressionText, path: Path, place: Place, calls: list[int] | None = None
@@ -107,6 +112,8 @@ class _One:
     white_calls: list[int]
     #: The number of choices of which the current part is a branch, so that it may never be evaluated.
     branches: int = 0
+    #: The types of variables in this branch, as far as the conditions of where() narrow them.
+    narrowed: Types = field(default_factory=dict)
 
     def lower(self, tree: syntax.Tree) -> Expression | None:
         match tree:
@@ -128,6 +135,8 @@ class _One:
 
     def _name(self, tree: syntax.Name) -> Expression | None:
         name, span = tree.id, self._span(tree)
+        if name in self.context.ambiguous:
+            return None
         if name == "pi":
             return _number(math.pi)
         if name == "t":
@@ -135,15 +144,16 @@ class _One:
                 return self._refuse(
                     f"'t' is not defined in {self._where}", tree, "use it in input, target, weight or correct"
                 )
-            return Clock(replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf))
+            type = replace(CONSTANT, rate=Rate.POINT, low=0.0, high=math.inf)
+            return Clock(self.narrowed.get(name, type))
         if name in self.context.outputs and self.place.outputs:
             channel = self.context.outputs[name]
             size = channel.stop - channel.start
             function = ACTIVATIONS[channel.activation.name]
             width = size if size > 1 else None
             return Output(Type("number", width, Rate.POINT, True, False, function.low, function.high), name)
-        type = self.context.variable(name, self.place, span)
-        return Variable(type, name) if type else None
+        known = self.context.variable(name, self.place, span)
+        return Variable(self.narrowed.get(name, known), name) if known else None
 
     def _call(self, tree: syntax.Call, function: str) -> Expression | None:
         if not check_call(tree, self.context.document, self.path, self.context.problems):
@@ -214,9 +224,23 @@ class _One:
             f"the index of {name}() is out of range: this is {found}",
             self._span(tree),
             expected=f"0 to {size - 1}" if size > 1 else "0",
-            help="subtract 1" if low == 1 and high == size else "",
+            help=self._size_for(low, high, size)
+            if name == "onehot"
+            else "subtract 1"
+            if low == 1 and high == size
+            else "",
         )
         return False
+
+    def _size_for(self, low: float, high: float, size: int) -> str:
+        """Return how an index with these bounds can choose a unit of the channel."""
+        shift = "subtract 1" if low == 1 else ""
+        if high - (low == 1) < size:
+            return shift
+        if self.place.ring or low < 0 or not float(high).is_integer() or high >= MAX_UNITS:
+            return ""
+        declare = f"declare '{self.place.channel}' with 'size: {int(high) + (low != 1)}'"
+        return f"{declare}, and {shift}" if shift else declare
 
     def _random(self, tree: syntax.Call, name: str) -> Expression | None:
         function = RANDOM[name]
@@ -225,7 +249,7 @@ class _One:
             return self._refuse(
                 f"random functions such as {name}() are not allowed in {self._where}",
                 tree,
-                f"define a variable in 'draw', such as 'x: {name}(...)', and use it here",
+                self._instead_of_drawing(tree),
             )
         arguments = self._arguments(function, tree.arguments)
         if arguments is None:
@@ -241,6 +265,19 @@ class _One:
         type = replace(type, random=True, rate=max(own, type.rate))
         digest = hashlib.sha256(f"{self.place.variable}#{call}".encode()).digest()
         return Random(type, name, arguments, int.from_bytes(digest[:4], "big"))
+
+    def _instead_of_drawing(self, tree: syntax.Call) -> str:
+        """Return the remedy for a random call outside of `draw`: a variable, and in inputs also white()."""
+        node = self.context.document.node(self.path)
+        call = shorten(node.text[tree.start : tree.end]) if isinstance(node, Scalar) else ""
+        draw = f"define a variable in 'draw', such as 'x: {call or f'{tree.function}(...)'}', and use it here"
+        if self.place.role != "input":
+            return draw
+        noise = "white(s)"
+        match tree:
+            case syntax.Call(function="normal", arguments=(_, syntax.Number(value=sd))):
+                noise = f"white({float(sd) * math.sqrt(self.context.dt):.3g})"
+        return f"for noise at every step, write {noise}; for one value a trial, {draw}"
 
     def _white(self, tree: syntax.Call) -> Expression | None:
         call, self.white_calls[0] = self.white_calls[0], self.white_calls[0] + 1
@@ -272,6 +309,8 @@ class _One:
             )
         name = tree.arguments[0]
         assert isinstance(name, syntax.Name)
+        if name.id in self.context.ambiguous:
+            return None
         before = self.context.previous(name.id, self.place, self._span(name))
         initial = self._argument("scalar", tree.arguments[1])
         if before is None or initial is None:
@@ -283,20 +322,22 @@ class _One:
             max(Rate.TRIAL, first.rate),
             before.reads or first.reads,
             before.random or first.random,
-            min(before.low, first.low),
-            max(before.high, first.high),
+            *union((before, first)),
         )
         return Previous(type, name.id, initial)
 
     # --- arguments -----------------------------------------------------------------------------------
 
     def _arguments(self, function: Function, trees: Sequence[syntax.Tree]) -> tuple[Expression, ...] | None:
-        found = []
+        found: list[Expression | None] = []
         for position, (kind, tree) in enumerate(zip(function.kinds(len(trees)), trees, strict=True)):
-            branch = function.chooses and position > 0
+            branch, outside = function.chooses and position > 0, self.narrowed
+            if branch and kind == "numeric" and function.arguments[0] == "truth" and found[0] is not None:
+                self.narrowed = {**outside, **refined(found[0], holds=position == 1)}
             self.branches += branch
             found.append(self._argument(kind, tree))
             self.branches -= branch
+            self.narrowed = outside
         return tuple(a for a in found if a is not None) if all(found) else None
 
     def _argument(self, kind: Argument, tree: syntax.Tree) -> Expression | None:
@@ -367,7 +408,7 @@ def check_call(tree: syntax.Call, document: Document, path: Path, problems: Prob
 
 
 def _number(value: float) -> Number:
-    return Number(replace(CONSTANT, low=value, high=value), value)
+    return Number(replace(CONSTANT, low=value, high=value, whole=value.is_integer()), value)
 
 
 def _is_bit(expression: Expression) -> bool:

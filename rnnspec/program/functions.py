@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rnnspec.program import arithmetic, bounds
@@ -28,6 +28,22 @@ Result = Literal["number", "truth", "same", "branch", "unit", "channel", "ring"]
 #: if it has a value or may have one.
 Objection = Callable[[Sequence[Interval]], tuple[str, str] | None]
 
+#: Whether the value is a whole number, from whether each argument is.
+Whole = Callable[[Sequence[bool]], bool]
+
+
+def always(arguments: Sequence[bool]) -> bool:
+    return True
+
+
+def never(arguments: Sequence[bool]) -> bool:
+    return False
+
+
+def behind_first(arguments: Sequence[bool]) -> bool:
+    return all(arguments[1:])
+
+
 #: The most arguments of a function that takes any number.
 MANY = 64
 
@@ -41,6 +57,10 @@ class Function:
     arguments.  bounds: of the value, from those of the arguments.  value: of numbers in float64; None for
     what is random, or makes or takes a vector.  defaults: the last arguments, where they are left out.
     chooses: whether the first argument chooses one of the others, which is the value.
+
+    For narrower bounds: whole, whether the value is a whole number; whole_bounds, those of a whole number;
+    reached, those that a value reaches, which `bounds` may exceed by a rounding error; steps, whether the
+    function jumps at whole numbers, so that its bounds are those of what its argument reaches.
     """
 
     usage: str
@@ -54,6 +74,10 @@ class Function:
     objection: Objection = lambda intervals: None
     defaults: tuple[float, ...] = ()
     chooses: bool = False
+    whole: Whole = never
+    whole_bounds: Bounds | None = None
+    reached: Bounds | None = None
+    steps: bool = False
 
     def kinds(self, count: int) -> list[Argument]:
         """Return the kind of each of so many arguments."""
@@ -94,6 +118,7 @@ _ANYWHERE = {
         bounds.of_others,
         value=lambda condition, a, b: a if condition != 0 else b,
         chooses=True,
+        whole=behind_first,
     ),
     "pick": Function(
         "pick(k, a, b, ...)",
@@ -105,6 +130,7 @@ _ANYWHERE = {
         bounds.of_others,
         value=arithmetic.pick,
         chooses=True,
+        whole=behind_first,
     ),
     "min": Function(
         "min(a, b, ...)",
@@ -115,6 +141,7 @@ _ANYWHERE = {
         "same",
         bounds.smallest,
         value=arithmetic.smallest,
+        whole=all,
     ),
     "max": Function(
         "max(a, b, ...)",
@@ -125,8 +152,11 @@ _ANYWHERE = {
         "same",
         bounds.largest,
         value=arithmetic.largest,
+        whole=all,
     ),
-    "abs": _unary("abs(x)", "the absolute value", "abs(direction - pi)", bounds.absolute, abs),
+    "abs": replace(
+        _unary("abs(x)", "the absolute value", "abs(direction - pi)", bounds.absolute, abs), whole=all
+    ),
     "sqrt": _unary(
         "sqrt(x)",
         "the square root",
@@ -151,14 +181,21 @@ _ANYWHERE = {
     "tanh": _unary(
         "tanh(x)", "the hyperbolic tangent", "tanh(direction - pi)", bounds.monotone(math.tanh), math.tanh
     ),
-    "floor": _unary(
-        "floor(x)",
-        "the largest whole number that is not above x",
-        "floor(direction)",
-        bounds.monotone(arithmetic.floor),
-        arithmetic.floor,
+    "floor": replace(
+        _unary(
+            "floor(x)",
+            "the largest whole number that is not above x",
+            "floor(direction)",
+            bounds.monotone(arithmetic.floor),
+            arithmetic.floor,
+        ),
+        whole=always,
+        steps=True,
     ),
-    "sign": _unary("sign(x)", "-1, 0 or 1", "sign(direction - pi)", bounds.fixed(-1.0, 1.0), arithmetic.sign),
+    "sign": replace(
+        _unary("sign(x)", "-1, 0 or 1", "sign(direction - pi)", bounds.fixed(-1.0, 1.0), arithmetic.sign),
+        whole=always,
+    ),
 }
 
 # --- functions about channels and directions ---------------------------------------------------------
@@ -204,6 +241,7 @@ _OF_OUTPUTS = {
         (1, 1),
         "unit",
         bounds.fixed(0.0, math.inf),
+        whole=always,
     ),
 }
 
@@ -270,7 +308,10 @@ def _random(
 
 #: The random calls, which stand only in `draw` and `sequence`.
 RANDOM = {
-    "uniform": _random("uniform(low, high)", "between the two", "uniform(0, 2*pi)", bounds.union, _empty),
+    "uniform": replace(
+        _random("uniform(low, high)", "between the two", "uniform(0, 2*pi)", bounds.union, _empty),
+        reached=bounds.uniform,
+    ),
     "normal": _random(
         "normal(mean, sd)",
         "Gaussian",
@@ -278,7 +319,10 @@ RANDOM = {
         bounds.normal,
         _objects("the standard deviation must not be negative", lambda of: of[1][1] < 0),
     ),
-    "choice": _random("choice(a, b, ...)", "one of the values, equally likely", "choice(1, 2)", bounds.union),
+    "choice": replace(
+        _random("choice(a, b, ...)", "one of the values, equally likely", "choice(1, 2)", bounds.union),
+        whole=all,
+    ),
     "bernoulli": _random(
         "bernoulli(p)",
         "true with probability p",
@@ -287,8 +331,11 @@ RANDOM = {
         _objects("the probability must be between 0 and 1", _outside_0_to_1),
         "truth",
     ),
-    "integer": _random(
-        "integer(low, high)", "a whole number, both ends included", "integer(1, 4)", bounds.union, _empty
+    "integer": replace(
+        _random(
+            "integer(low, high)", "a whole number, both ends included", "integer(1, 4)", bounds.union, _empty
+        ),
+        whole=all,
     ),
     "exponential": _random(
         "exponential(mean, low, high)",

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from rnnspec.program import arithmetic, bounds
 from rnnspec.program.bounds import Bounds, Interval
-from rnnspec.program.functions import Argument, Function
+from rnnspec.program.functions import Argument, Function, never
 
 
 def _binary(symbol: str, interval: Bounds, value: Callable[..., float]) -> Function:
-    return Function(symbol, "", "", ("numeric",), (2, 2), "same", interval, value)
+    return Function(symbol, "", "", ("numeric",), (2, 2), "same", interval, value, whole=all)
 
 
 def _test(
@@ -28,9 +28,14 @@ OPERATORS = {
     "add": _binary("+", bounds.corners(lambda a, b: a + b), lambda a, b: a + b),
     "sub": _binary("-", bounds.difference, lambda a, b: a - b),
     "mul": _binary("*", bounds.corners(lambda a, b: a * b), lambda a, b: a * b),
-    "div": replace(_binary("/", bounds.quotient, arithmetic.divide), objection=_zero_divisor),
-    "mod": replace(_binary("%", bounds.remainder, lambda a, b: a % b), objection=_zero_divisor),
-    "pow": _binary("**", bounds.power, arithmetic.power),
+    "div": replace(_binary("/", bounds.quotient, arithmetic.divide), objection=_zero_divisor, whole=never),
+    "mod": replace(
+        _binary("%", bounds.remainder, lambda a, b: a % b),
+        objection=_zero_divisor,
+        whole_bounds=bounds.whole_remainder,
+        reached=bounds.remainder_reached,
+    ),
+    "pow": replace(_binary("**", bounds.power, arithmetic.power), whole=never),
     "neg": replace(_binary("-", bounds.negative, lambda a: -a), counts=(1, 1)),
     "lt": _test("<", lambda a, b: a < b),
     "le": _test("<=", lambda a, b: a <= b),

@@ -47,7 +47,7 @@ def lower_timeline(
     outputs = {o.name: o for o in network.outputs}
     variables = Variables(task, outputs, document, problems)
     variables.expressions = ExpressionLowering(
-        document, problems, network.dt, outputs, variables.variable, variables.previous
+        document, problems, network.dt, outputs, variables.variable, variables.previous, variables.clashing
     )
     return _Lowering(task, network, loss, variables, document, problems).lower()
 

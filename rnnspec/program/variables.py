@@ -11,7 +11,7 @@ from rnnspec.diagnostics import Problems, Span, nearest, one_of
 from rnnspec.program.expression_nodes import Expression, Rate, Type
 from rnnspec.program.expressions import ExpressionLowering, Place, scalar
 from rnnspec.program.nodes import Draw, OutputChannel, Path, Read
-from rnnspec.program.types import CONSTANT
+from rnnspec.program.types import CONSTANT, union
 from rnnspec.spec import task as spec
 from rnnspec.spec.values import ExpressionText
 from rnnspec.syntax import expression as syntax
@@ -52,6 +52,8 @@ class Variables:
     _types: dict[str, Type | None] = field(default_factory=dict)
     _draws: dict[str, Draw] = field(default_factory=dict)
     _reads: dict[str, Read] = field(default_factory=dict)
+    #: Names that variables cannot have, because they are taken.
+    clashing: set[str] = field(default_factory=set)
 
     def draws(self) -> tuple[Draw, ...]:
         """Lower all draws and reads, each after those that it depends on; return the draws."""
@@ -156,6 +158,7 @@ class Variables:
                     self.document.span(definition.path, key=True),
                     expected="another name",
                 )
+                self.clashing.add(name)
             else:
                 found[name] = definition
         return found
@@ -225,8 +228,7 @@ class Variables:
             rate,
             any(t.reads for t in types),
             any(t.random for t in types) or definition.patterns,
-            min(t.low for t in types),
-            max(t.high for t in types),
+            *union(types),
         )
         patterns = None
         if definition.patterns:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BeforeValidator, Discriminator
 
-from rnnspec.diagnostics import nearest, one_of
+from rnnspec.diagnostics import closest, nearest, one_of
 from rnnspec.spec.fields import NONE, Model, refuse
 
 #: The tags of union members.  They occur in the locations of pydantic's errors; `messages.py` drops them.
@@ -62,16 +62,17 @@ def check_kind(*models: type[Model], shorthand: Iterable[str] = (), schema: Any 
     words = tuple(shorthand)
 
     def check(value: Any) -> Any:
-        if isinstance(value, str) and words:
-            if value not in words:
-                raise _unknown(value, words, ())
+        if isinstance(value, str) and value in words:
             return {"kind": value}
+        # A misspelt word, or a kind that needs more than its name.
+        if isinstance(value, str) and words and closest(value, [*words, *kinds]) in ("", *words):
+            raise _unknown(value, words, ())
         if not isinstance(value, dict):
             mapping = f"a mapping such as {{kind: {kinds[0]}}}"
+            if isinstance(value, str) and not words:
+                mapping = f"a mapping whose 'kind' is {one_of(kinds)}"
             if words:
                 raise refuse("RS012", expected=f"a word such as '{words[0]}', or {mapping}")
-            if value in kinds:
-                raise refuse("RS012", expected="a mapping", help=f"write {{kind: {value}}}")
             raise refuse("RS012", expected=mapping)
         kind = value.get("kind", kinds[0])
         if not isinstance(kind, str):

@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 from rnnspec.diagnostics import Problems, Span, closest, nearest, one_of, shorten
 from rnnspec.spec.choices import REST_TAG, is_tag
 from rnnspec.spec.fields import NONE, Model
+from rnnspec.spec.misplaced import belongs, matches, misplaced, sentence, setting
+from rnnspec.spec.remedies import remedy
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
 from rnnspec.spec.wording import Path, conversion, found, items, number, subject
 from rnnspec.syntax.compose import Document
@@ -56,12 +58,22 @@ def report(
     details = error.errors(include_url=False)
     # Another version of the language has other keys: do not report them.
     details = [detail for detail in details if detail["type"] == "RS019"] or details
+    unknown = {
+        (place, detail["loc"][-1])
+        for detail in details
+        if detail["type"] == "extra_forbidden"
+        for place in misplaced(str(detail["loc"][-1]), model)
+    }
     for done, detail in enumerate(details):
         if problems.full:
             # Translating a million errors would take too long.
             problems.more += len(details) - done
             return
-        silent = (fragment and _is_incomplete(detail)) or _is_misspelt(detail, model)
+        silent = (
+            (fragment and _is_incomplete(detail))
+            or _is_misspelt(detail, model)
+            or _is_elsewhere(detail, unknown)
+        )
         finding = None if silent else _translate(detail, model, document)
         if finding is not None:
             span = place(document, finding.path, key=finding.key, part=finding.part)
@@ -104,6 +116,18 @@ def _is_misspelt(detail: ErrorDetails, model: type[Model]) -> bool:
     return key in misspelt(model, location, detail["input"]).values()
 
 
+def _is_elsewhere(detail: ErrorDetails, unknown: set[tuple[str, str | int]]) -> bool:
+    """Return whether a missing key stands at a wrong place, which is reported there.
+
+    unknown: the keys that are unknown where they stand, each with a pattern of where it belongs.
+    """
+    if detail["type"] != "missing" or not unknown:
+        return False
+    *above, key = detail["loc"]
+    location = tuple(part for part in above if not is_tag(part))
+    return any(key == other and matches(place, location) for place, other in unknown)
+
+
 def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> _Finding | None:
     """Return the finding for one error of pydantic; None if another error reports the same mistake."""
     kind, value, context, location = detail["type"], detail["input"], detail.get("ctx", {}), detail["loc"]
@@ -113,7 +137,9 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
         if at and isinstance(value, dict):
             path, value = (*path, *at), value.get(at[-1])
         message = context["message"] or found(path, value, kind)
-        return _Finding(kind, path, message, context["expected"], context["help"], is_key, context["part"])
+        help = remedy(path, value, document) if kind in ("RS012", "RS013") and not is_key else ""
+        help = help or context["help"]
+        return _Finding(kind, path, message, context["expected"], help, is_key, context["part"])
     if kind == "missing":
         key = str(path[-1])
         field = keys_of(annotation_at(model, location[:-1])).get(key)
@@ -128,10 +154,22 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
         key = str(path[-1])
         owner = subject(path[:-1]) if len(path) > 1 else "a spec"
         message = f"'{shorten(key)}' is not a key of {owner}"
-        return _Finding("RS010", path, message, one_of(keys), nearest(key, keys), key=True)
+        help = (
+            setting(path, model, document, beside=True)
+            or sentence(path, document)
+            or nearest(key, [other for other in keys if document.node((*path[:-1], other)) is None])
+            or setting(path, model, document)
+            or belongs(path, model, document)
+            or nearest(key, keys)
+        )
+        return _Finding("RS010", path, message, one_of(keys), help, key=True)
     if kind == "literal_error":
         words = words_of(annotation_at(model, location))
-        code, help = ("RS013", nearest(value, words)) if isinstance(value, str) else ("RS012", "")
+        code, help = (
+            ("RS013", nearest(value, words))
+            if isinstance(value, str)
+            else ("RS012", remedy(path, value, document))
+        )
         return _Finding(code, path, found(path, value, code), one_of(words), help)
     if kind in _BOUNDS:
         bound, relation = _BOUNDS[kind]
@@ -143,7 +181,7 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
         return _Finding("RS008", path, found(path, value), "a finite number")
     wanted = _WANTED.get(kind, "another type")
     expected = f"{wanted} or '{NONE}'" if location[-1:] == (REST_TAG,) else wanted
-    help = conversion(wanted, value)
+    help = remedy(path, value, document) or conversion(wanted, value)
     if not help and (keys := list(keys_of(annotation_at(model, location)))):
         help = f"its keys are {', '.join(keys)}"
     return _Finding("RS012", path, found(path, value), expected, help)

@@ -26,12 +26,23 @@ from rnnspec.spec.values import UNKNOWN, DistributionCall, Event, ExpressionText
 from rnnspec.syntax import expression
 from rnnspec.syntax.quantity import Time, match_quantity
 
+#: The name of a file that holds numbers.
+_FILE = re.compile(
+    r"[\w./\\~ -]*\.(npy|npz|csv|tsv|txt|dat|mat|h5|hdf5|pt|pth|pkl|pickle|safetensors|json|ya?ml)",
+    re.IGNORECASE,
+)
+
 
 def read_expression(value: Any) -> ExpressionText:
     """Return an expression and its tree; true is 1 and false is 0."""
     if value is UNREADABLE:
         return UNKNOWN
     if isinstance(value, str):
+        if _FILE.fullmatch(value.strip()):
+            said = f"'{shorten(value)}' is the name of a file, and values are not read from files"
+            raise refuse(
+                "RS015", said, expected="an expression", help="draw the values in 'draw' or 'sequence'"
+            )
         return ExpressionText(value, _parse(value))
     if isinstance(value, bool) or is_number(value):
         text = str(value).lower()
@@ -102,7 +113,18 @@ def read_distribution(value: Any) -> DistributionCall:
         value = "zeros"
     if not isinstance(value, str):
         proposal = "write 'zeros'" if is_number(value) and value == 0 else ""
+        if isinstance(value, dict) and "file" in value:
+            proposal = (
+                "weights are not read from files; from Python a simulation can load them (docs/python.md)"
+            )
         raise refuse("RS012", expected=expected, help=proposal)
+    if _FILE.fullmatch(value.strip()):
+        raise refuse(
+            "RS104",
+            f"'{shorten(value)}' is the name of a file, and weights are not read from files",
+            expected=expected,
+            help="draw them, or load weights into a simulation from Python (docs/python.md)",
+        )
     match tree := _parse(value):
         case expression.Call(function=name, arguments=arguments):
             return DistributionCall(name, arguments, value, tree)

@@ -25,10 +25,14 @@ MAX_CHAIN = 16
 
 @dataclass(frozen=True)
 class Document:
-    """The resolved document of a spec; each node has the place that it came from."""
+    """The resolved document of a spec; each node has the place that it came from.
+
+    varied: whether overlays or settings have changed the spec.
+    """
 
     tree: Mapping
     name: str
+    varied: bool = False
 
     @property
     def value(self) -> dict[str, object]:
@@ -115,7 +119,7 @@ def _resolve(
             tree = merge.mappings(tree, setting.layer())
         else:
             fit = False
-    return Document(tree, name) if fit else None
+    return Document(tree, name, varied=len(chains) > 1 or bool(settings)) if fit else None
 
 
 # --- which files -------------------------------------------------------------------------------------

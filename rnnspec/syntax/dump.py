@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rnnspec.syntax.core_schema import CURLY, NumberError, resolve
 from rnnspec.syntax.source import FORBIDDEN
@@ -19,35 +19,45 @@ _NOT_PLAIN = re.compile(
 _FLOW_INDICATOR = re.compile(r"[,\[\]{}]|:\?")
 
 
-def dump(value: Mapping[str, object]) -> str:
+#: Comments by the path of the value on whose first line they stand.
+Comments = Mapping[tuple[str | int, ...], str]
+
+
+def dump(value: Mapping[str, object], comments: Comments | None = None) -> str:
     """Return a document as YAML in block style, keys in their order, quotes only where needed.
 
     Raises ValueError for a number that is not finite, TypeError for a value that YAML cannot express.
     """
-    return "".join(f"{line}\n" for line in _block(value)) if value else "{}\n"
+    return "".join(f"{line}\n" for line in _block(value, comments or {})) if value else "{}\n"
 
 
-def _block(value: object) -> Iterator[str]:
+def _block(value: object, comments: Comments, path: tuple[str | int, ...] = ()) -> Iterator[str]:
     """Yield the lines of a mapping or list."""
+    entries: Iterable[tuple[str, str | int, object]] = ()
     if isinstance(value, Mapping):
-        for key, below in value.items():
-            yield from _entry(f"{_text(str(key), key=True)}:", below, "  ")
+        entries = ((f"{_text(str(key), key=True)}:", key, below) for key, below in value.items())
     elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _entry("-", item, "  ")
+        entries = (("-", number, item) for number, item in enumerate(value))
+    for head, key, below in entries:
+        lines = _entry(head, below, "  ", comments, (*path, key))
+        comment = comments.get((*path, key))
+        yield next(lines) + (f"  # {comment}" if comment else "")
+        yield from lines
 
 
-def _entry(head: str, value: object, indent: str) -> Iterator[str]:
+def _entry(
+    head: str, value: object, indent: str, comments: Comments, path: tuple[str | int, ...]
+) -> Iterator[str]:
     line = _line(value)
     if line is not None and (not line.startswith("[") or len(head) + len(line) < _WIDTH):
         yield f"{head} {line}"
     elif head == "-":
         # The first line of the item stands after the dash.
-        for number, line in enumerate(_block(value)):
+        for number, line in enumerate(_block(value, comments, path)):
             yield f"{indent if number else '- '}{line}"
     else:
         yield head
-        for line in _block(value):
+        for line in _block(value, comments, path):
             yield indent + line
 
 

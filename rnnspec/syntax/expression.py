@@ -23,6 +23,7 @@ MAX_EXPONENT = 64
 MAX_NUMBER = 64
 
 _TOO_LONG = "define parts of it as variables in 'draw'"
+_PARTS_WITHOUT_T = "define parts of it that do not contain 't' as variables in 'draw'"
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,17 @@ def parse(text: str) -> Tree:
     """Return the tree of an expression.  Raises ExpressionError."""
     if len(text) > MAX_CHARACTERS:
         message = f"the expression has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed"
-        raise ExpressionError(message, 0, 1, help=_TOO_LONG)
-    return _Parser(text).parse()
+        raise ExpressionError(message, 0, 1, help=_shorter(text))
+    try:
+        return _Parser(text).parse()
+    except ExpressionError as error:
+        error.help = _shorter(text) if error.help == _TOO_LONG else error.help
+        raise
+
+
+def _shorter(text: str) -> str:
+    """Return how to shorten an expression: a part with `t` cannot be a variable."""
+    return _PARTS_WITHOUT_T if re.search(r"\bt\b", text) else _TOO_LONG
 
 
 # --- tokens ------------------------------------------------------------------------------------------

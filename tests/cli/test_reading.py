@@ -111,10 +111,38 @@ def test_what_is_searched(folder: Path) -> None:
     (folder / ".hidden" / "x.yaml").write_text("nonsense")
     (folder / "notes.txt").write_text("nonsense")
     assert rnnspec("validate", folder).err == f"2 specs are fine, {FRAGMENT}\n"
+    for name in ("run", "build"):
+        (folder / name / "inner").mkdir(parents=True)
+        for file in ("spec.yaml", "manifest.json", "inner/x.yaml"):
+            (folder / name / file).write_text("rnnspec: nonsense")
+    (folder / "config.yaml").write_text("# rnnspec: no\ndata: {rnnspecs: 1}\n")
+    said = "1 YAML file without the key 'rnnspec' left out\n"
+    assert rnnspec("validate", folder).err == f"2 specs are fine, {FRAGMENT}\n{said}"
+    # A file that is given is checked, whatever it says and wherever it is.
+    answer = rnnspec("validate", folder, folder / "config.yaml", folder / "run" / "spec.yaml")
+    assert answer.err == "2 errors in 2 of 4 specs\n"
     (folder / "empty").mkdir()
     answer = rnnspec("validate", folder / "empty")
     assert answer.code == 2
     assert "There are no specs in" in answer.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"name: x\r\nrnnspec: 2\r\n",
+        b"{name: x, 'rnnspec': 2}",
+        b"--- {rnnspec: 2}",
+        b'# a comment\n\n"rnnspec": 2\n',
+        "\ufeffrnnspec: 2".encode(),
+        "rnnspec: 2".encode("utf-16"),
+    ],
+)
+def test_what_says_that_it_is_a_spec(folder: Path, text: bytes) -> None:
+    (folder / "other.yaml").write_bytes(text)
+    answer = rnnspec("validate", folder)
+    assert "other.yaml" in answer.out
+    assert "left out" not in answer.err
 
 
 def test_a_file_that_is_not_there(folder: Path) -> None:

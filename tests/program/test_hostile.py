@@ -68,6 +68,17 @@ def test_large_expressions_inherited_by_many_epochs() -> None:
     assert checked(*overlays, limit=1_500_000) == ()
 
 
+def test_many_errors_that_others_follow_from() -> None:
+    edges = ", ".join(f"{name}: {{kind: dasc, every: 1 min}}" for name in names("s", 64))
+    jitter = ", ".join(
+        f"{name}: {{duration: 20 ms, jitter: 1 s, after: response}}" for name in names("x", 200)
+    )
+    found = checked(f"skips: {{edges: {{{edges}}}}}", limit=3_000_000)
+    assert {d.code for d in found} == {"RS301"}
+    found = checked(f"skips: {{edges: {{{edges}}}}}\ntask: {{epochs: {{{jitter}}}}}", limit=3_000_000)
+    assert {d.code for d in found} == {"RS215"}
+
+
 def test_cycles_name_their_members() -> None:
     (problem,) = problems("task: {draw: {a: b + 1, b: 2 * a}}")
     assert problem.code == "RS207"

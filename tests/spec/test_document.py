@@ -36,9 +36,10 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("network: {noise: {kind: ou, sclae: 1}}", "sclae: RS010 'sclae' is not a key of 'noise'; "
          "expected one of: kind, scale, tau; did you mean 'scale'?"),
         ("network: {noise: {kind: white, tau: 1 s}}", "tau: RS010 'tau' is not a key of 'noise'; "
-         "expected one of: kind, scale"),
+         "expected one of: kind, scale; 'tau' needs 'kind: ou'"),
         ("training: {optimizer: {kind: adam, momentum: 1}}", "momentum: RS010 'momentum' is not a key of "
-         "'optimizer'; expected one of: kind, learning_rate, betas, epsilon"),
+         "'optimizer'; expected one of: kind, learning_rate, betas, epsilon; "
+         "'momentum' needs 'kind: sgd' or 'kind: rmsprop'"),
         ("network: {connections: {a -> b: {densty: 1}}}", "densty: RS010 'densty' is not a key of 'a -> b'; "
          "expected one of: init, density, trainable, sign, self; did you mean 'density'?"),
         ("task: {sequence: {a: {pairs: [[1]]}}}", "pairs: RS010 'pairs' is not a key of 'a'; "
@@ -51,7 +52,7 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("network: {populations: [a]}", "[a]: RS012 'populations' is a list; expected a mapping; "
          "write 'key: value' for each item, without '-' or [ ]"),
         ("network: {populations: {a: 10}}", "10: RS012 'a' is the number 10; expected a mapping; "
-         "its keys are size, tau, sign"),
+         "write {size: 10, tau: 100 ms}"),
         ("network: {populations: {a: {size: '10'}}}", "'10': RS012 'size' is the string '10'; "
          "expected an integer; write 10, without quotes"),
         ("network: {populations: {a: {size: 2.5}}}", "2.5: RS012 'size' is the number 2.5; "
@@ -61,8 +62,8 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
         ("training: {seed: true}", "true: RS012 'seed' is true; expected an integer"),
         ("training: {clip: many}", "many: RS012 'clip' is the string 'many'; expected a number"),
         ("training: {clip: true}", "true: RS012 'clip' is true; expected a number"),
-        ("training: {optimizer: adam}", "adam: RS012 'optimizer' is the string 'adam'; expected a mapping; "
-         "write {kind: adam}"),
+        ("training: {optimizer: adam}", "adam: RS012 'optimizer' is the string 'adam'; expected a mapping "
+         "whose 'kind' is one of: adam, adamw, sgd, rmsprop; write {kind: adam}"),
         ("training: {optimizer: {betas: 0.9}}", "0.9: RS012 'betas' is the number 0.9; expected a list; "
          "put it in brackets: [ ]"),
         ("training: {evaluate: never}", "never: RS012 'evaluate' is the string 'never'; "
@@ -91,7 +92,7 @@ def test_the_specs_that_come_along_are_well_formed(path: object) -> None:
          "'relu', or a mapping such as {kind: relu}"),
         ("network: {noise: {kind: 3}}", "3: RS012 'kind' is the number 3; expected one of: ou, white, none"),
         ("network: {connections: {a -> b: 0}}", "0: RS012 'a -> b' is the number 0; "
-         "expected a mapping or 'none'; its keys are init, density, trainable, sign, self"),
+         "expected a mapping or 'none'; write none"),
         ("skips: {beta: 0.5}", "0.5: RS012 'beta' is the number 0.5; expected a mapping; write {from: 0.5}"),
         ("skips: {edges: {a: {beta: 1}}}", "1: RS012 'beta' is the number 1; expected a mapping; "
          "write {from: 1}"),

@@ -153,6 +153,8 @@ TEXTS = "there are no strings: use numbers for the cases"
 WHERE = "write where(condition, a, b)"
 PERCENT = "'%' is the remainder of a division; for 50 % write 0.5"
 PARTS = "define parts of it as variables in 'draw'"
+#: `t` has no value in `draw`.
+PARTS_WITHOUT_T = "define parts of it that do not contain 't' as variables in 'draw'"
 UNITS = "expected one of: us, ms, s, min, step, steps"
 ONLY = "a comma can only separate the arguments of a function"
 
@@ -244,6 +246,11 @@ REFUSED = {
     + "a," * 499
     + "a)": f"1001:1002 the expression has more than 500 numbers, names and operators; {PARTS}",
     "a+" * 100 + "a": f"0:201 this expression chains more than 100 operators; {PARTS}",
+    "t+" * 100 + "t": f"0:201 this expression chains more than 100 operators; {PARTS_WITHOUT_T}",
+    "(" * 33 + "t" + ")" * 33: f"32:33 the expression is nested more than 32 levels deep; {PARTS_WITHOUT_T}",
+    "t +"
+    + "a" * 2001: f"0:1 the expression has 2,004 characters; at most 2,000 are allowed; {PARTS_WITHOUT_T}",
+    "tau+" * 100 + "a_t": f"0:403 this expression chains more than 100 operators; {PARTS}",
     "a" * 2001: f"0:1 the expression has 2,001 characters; at most 2,000 are allowed; {PARTS}",
 }
 
