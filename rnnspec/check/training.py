@@ -83,7 +83,8 @@ def stop_is_about_phases(program: Program, document: Document, problems: Problem
         if name in (SUCCESS, *phases):
             continue
         assert stop is not None
-        choices = [*program.timeline.scored_phases, EVERY_PHASE, SUCCESS]
+        choices = [*program.timeline.scored_phases, EVERY_PHASE]
+        choices += [SUCCESS] if program.timeline.success is not None else []
         help = nearest(name, choices)
         if name in belongs:
             help = f"the epoch '{name}' belongs to the phase '{belongs[name]}'"
