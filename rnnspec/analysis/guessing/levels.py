@@ -17,7 +17,7 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.schedule import mean_steps
 
 #: Trials on which constants and other answers are measured, at least, and the most in one pass.
-_TRIALS, _MOST = 1000, 4000
+_TRIALS, _MOST = 2000, 4000
 #: Consecutive trials of a sequence that are played at most.  Untrained networks simulate fewer, if these are
 #: more than so many steps, and no trial that is longer than so many.
 _CONSECUTIVE, _STEPS, _LONGEST = 50, 2000, 10_000
