@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from examples import examples
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, assume, given
 from random_specs import specs
 from support import SPECS, program
 from test_random_specs import lowered
-from test_targets import FEATURES, NOISY, READS
+from test_targets import BOUNDARY, FEATURES, NOISY, READS
 
 from rnnspec.analysis.guessing import values
 from rnnspec.analysis.guessing.answers import Constant, OtherTrials, Targets, constants
@@ -36,7 +36,21 @@ from rnnspec.runtime.schedule import Segment
 from rnnspec.runtime.simulation import Simulation, true_dynamics
 from rnnspec.spec.activations import ACTIVATIONS
 
-NETWORKS, SEQUENCES = 2, 5
+NETWORKS, SEQUENCES = 2, 4
+
+#: What may change the score of given outputs.
+SCORED = (
+    "readout: softmax",
+    "burn-in",
+    "score before what is learned",
+    "drawn durations",
+    "independent trials",
+    "sequence values",
+    "t",
+    "t at a boundary",
+    "atan2",
+    "success and scored",
+)
 
 Array = values.Array
 
@@ -88,20 +102,25 @@ def assert_same_score(found: Score, outcome: Outcome) -> None:
         close(value, outcome.phase_performance[name])
 
 
-@pytest.mark.parametrize("feature", [f for f in FEATURES if not f.startswith(("skip", "activation"))])
+@pytest.mark.parametrize("feature", SCORED)
 def test_the_score_is_that_of_the_reference(feature: str) -> None:
-    _, _, trials, outcome = of_reference(program(*FEATURES[feature]))
+    overlays = (BOUNDARY,) if feature == "t at a boundary" else FEATURES[feature]
+    _, _, trials, outcome = of_reference(program(*overlays))
     assert_same_score(trials.score(Replayed(trials, outcome)), outcome)
 
 
-@examples(10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(6, suppress_health_check=list(HealthCheck))
 @given(specs())
 def test_the_score_of_random_specs_is_that_of_the_reference(document: dict[str, Any]) -> None:
     found, _ = lowered(document)
     assert found is not None
+    assert (measure_guessing(found) is None) == (
+        found.timeline.success is None and not found.timeline.scored_phases
+    )
     _, _, trials, outcome = of_reference(found)
+    # A silent ring has no direction, only what is left of rounding.
+    assume(outcome.outputs is not None and not (outcome.outputs == 0).any())
     assert_same_score(trials.score(Replayed(trials, outcome)), outcome)
-    measure_guessing(found)
 
 
 def test_of_a_long_epoch_some_points_are_enough() -> None:
@@ -208,7 +227,9 @@ def test_networks_score_what_they_score_in_the_reference(overlays: tuple[str, ..
 def untrained(trials: Trials, simulation: Simulation) -> Untrained:
     """Return players with the weights of a simulation, which begin anew."""
     found = trials.program
-    networks = Untrained(replaced(trials, burn_in=False), NETWORKS)
+    timeline = replace(found.timeline, burn_in=Fraction(0))
+    bare = Trials(replace(found, timeline=timeline), trials.sequences, trials.rng)
+    networks = Untrained(bare, NETWORKS)
     weights = {name: value.detach().numpy() for name, value in simulation.weights().items()}
     networks._w_rec, networks._w_in, networks._w_out = (
         weights[name].swapaxes(1, 2) for name in ("w_rec", "w_in", "w_out")
@@ -220,13 +241,6 @@ def untrained(trials: Trials, simulation: Simulation) -> Untrained:
     return networks
 
 
-def replaced(trials: Trials, *, burn_in: bool) -> Trials:
-    """Return trials of the same task without a burn-in."""
-    assert not burn_in
-    timeline = replace(trials.program.timeline, burn_in=Fraction(0))
-    return Trials(replace(trials.program, timeline=timeline), trials.sequences, trials.rng)
-
-
 @pytest.mark.parametrize("feature", ["noise: ou", "noise: white"])
 def test_noise_is_as_strong_as_in_the_reference(feature: str) -> None:
     """In a linear network without connections, the variance of the rates follows from it."""
@@ -236,30 +250,30 @@ network:
   weights: {w_rec: zeros, w_in: zeros, bias: zeros}
 """
     found = program(*FEATURES[feature], alone, "task: {epochs: {fixation: {duration: 1 s}}}")
-    trials = Trials(found, 400, np.random.default_rng(0))
+    trials = Trials(found, 200, np.random.default_rng(0))
     networks = Untrained(trials, 1)
     trials.score(networks)
     simulation = Simulation(found, networks=1, target="torch")
     with torch.no_grad():
-        rates = simulation(400, record=True).rates
+        rates = simulation(200, record=True).rates
     assert rates is not None
     assert networks._rate.std() == pytest.approx(float(rates[0, :, -1].std()), rel=0.1)
     assert rates[0, :, -1].std() > 0.05
 
 
-@pytest.mark.parametrize("feature", ["plain", "initial weights", "masks", "dale: relu"])
-def test_initial_weights_have_the_distributions_of_the_reference(feature: str) -> None:
-    found = program(*FEATURES[feature])
+@pytest.mark.parametrize("features", [("initial weights", "masks"), ("dale: relu",)])
+def test_initial_weights_have_the_distributions_of_the_reference(features: tuple[str, ...]) -> None:
+    found = program(*(overlay for feature in features for overlay in FEATURES[feature]))
     rng = np.random.default_rng(0)
-    weights = Simulation(found, networks=300, target="torch").weights()
+    weights = Simulation(found, networks=60, target="torch").weights()
     for matrix in matrices(found):
-        mine = np.stack([initial_matrix(matrix, rng) for _ in range(300)])
+        mine = np.stack([initial_matrix(matrix, rng) for _ in range(240)])
         other = weights[matrix.name].detach().numpy()
         assert np.array_equal(np.sign(mine).max(0), np.sign(other).max(0))
         assert np.array_equal(np.sign(mine).min(0), np.sign(other).min(0))
         assert (mine == 0).mean() == pytest.approx((other == 0).mean(), abs=0.03)
-        assert mine.mean() == pytest.approx(other.mean(), abs=0.03)
-        assert mine.std() == pytest.approx(other.std(), rel=0.05)
+        assert mine.mean() == pytest.approx(other.mean(), abs=0.05)
+        assert mine.std() == pytest.approx(other.std(), rel=0.08)
         if matrix.radius is not None:
             assert np.abs(np.linalg.eigvals(mine)).max(1) == pytest.approx(matrix.radius)
 
@@ -302,7 +316,7 @@ def test_untrained_networks_score_what_they_score_in_an_evaluation() -> None:
     measured = measure_guessing(found)
     assert measured is not None
     assert measured.untrained is not None
-    outcome = Simulation(found, networks=200, target="torch")(20, purpose="evaluate")
+    outcome = Simulation(found, networks=100, target="torch")(4, purpose="evaluate")
     assert measured.untrained.performance == pytest.approx(float(outcome.performance.mean()), abs=0.12)
 
 

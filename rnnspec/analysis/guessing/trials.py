@@ -100,8 +100,10 @@ class Trials:
         return Environment(self.rng, (self._players, self.sequences, 1), known[trial], previous)
 
     def clock(self, steps: Array) -> Array:
-        """Return t in seconds after so many steps of each sequence: (B, P) to (1, B, P)."""
-        return steps[None] * float(self.program.network.dt)
+        """Return t in seconds after so many steps of each sequence, rounded once: (B, P) to (1, B, P)."""
+        dt = self.program.network.dt
+        seconds: Array = steps[None] * dt.numerator / dt.denominator
+        return seconds
 
     def _play(
         self, player: Player, known: list[dict[str, Array]], trial: int, number: int, epoch: Epoch
@@ -111,9 +113,9 @@ class Trials:
         grace = whole_steps(epoch.grace, self.program.network.dt)
         counted = np.maximum(lengths - grace, 0)
         points = min(POINTS, int(counted.max())) if epoch.correct is not None else 0
-        # The middles of as many equal parts: all points, if there are no more.
-        share = (np.arange(points) + 0.5) / max(points, 1)
-        scored = grace + np.floor(share * counted[:, None]).astype(int)
+        # All points of a short sequence; of a long one the middles of as many equal parts.
+        own = np.minimum(counted, max(points, 1))[:, None]
+        scored = grace + np.floor((np.arange(points) + 0.5) * counted[:, None] / np.maximum(own, 1)).astype(int)
         at = np.concatenate([scored, np.maximum(lengths - 1, 0)[:, None]], 1)
         environment = self.environment(known, trial)
         given = player.outputs(Moment(trial, number, epoch, environment, lengths, at))
@@ -127,7 +129,8 @@ class Trials:
         at_points = {name: _some(value, slice(0, points)) for name, value in given.items()}
         clock = self.clock(scored + 1)
         value = evaluate(epoch.correct, replace(environment, outputs=at_points, clock=clock)) != 0
-        return np.broadcast_to(value, (len(value), self.sequences, points)).mean(-1), counted
+        right = (value & (np.arange(points) < own)).sum(-1)
+        return right / np.maximum(own[:, 0], 1), counted
 
     def _of_trial(
         self,
