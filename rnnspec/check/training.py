@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from fractions import Fraction
 
 from rnnspec.diagnostics import Problems, nearest, one_of
@@ -11,8 +11,8 @@ from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.training import EVERY_PHASE
 from rnnspec.syntax.compose import Document
 
-#: Phases count as of very different length if the longest lasts this many times the shortest, and a criterion
-#: is loose if it lets a phase be right in less than this share of its time: about where psychophysics puts the
+#: Phases are of very different length if the longest lasts this many times the shortest, and a criterion is
+#: loose if it lets a phase be right in less than this share of its time: about where psychophysics puts the
 #: threshold of a choice between two alternatives.
 VERY_DIFFERENT, THRESHOLD = 2, Fraction(4, 5)
 
@@ -102,7 +102,7 @@ def stop_needs_every_phase(program: Program, document: Document, problems: Probl
     stop, timeline = program.training.stop, program.timeline
     if stop is None or stop.of is not None or timeline.success is not None:
         return
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for epoch in timeline.epochs:
         if epoch.correct is not None:
             value = epoch.duration.value

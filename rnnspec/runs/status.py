@@ -53,8 +53,9 @@ class RunStatus:
     methods, settings: names of the overlays, and the settings `key=value`.  completed: updates made, as far
     as the files show.  iterations: updates planned.  first_network: number of its first network in the
     ensemble of the spec.  performance: trimmed mean of the last evaluation, nan before the first.  phases:
-    the same in each phase; empty before the first.  seconds: of training so far.  diverged: number of networks that have diverged.  holder: the process that trains the
-    run. problem: why it is `damaged`, a sentence that names the file; empty otherwise.
+    the same by phase.  seconds: of training so far.  diverged: number of networks that have diverged.
+    holder: the process that trains the run.  problem: why it is `damaged`, a sentence that names the file;
+    empty otherwise.
     """
 
     folder: Path

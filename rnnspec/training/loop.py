@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rnnspec.analysis.criterion import is_reached, phase_means
 from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_mean
+from rnnspec.program.nodes import Stop
 from rnnspec.runs.checkpoint import LatestEvaluation, TrainingState
 from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.manifest import Ending
@@ -194,12 +195,15 @@ class Loop:
         """Return why training ends, None if it continues.  The criterion takes precedence over a signal."""
         stop, last = self.training.stop, self.latest
         fresh = last is not None and last.iteration == self.completed
-        if self.for_criterion and stop and last and fresh:
-            if is_reached(stop, last.trimmed_mean, phase_means(last.phases, stop)):
-                return "reached"
+        if self.for_criterion and stop and last and fresh and _is_reached(stop, last):
+            return "reached"
         if self.completed >= self.iterations:
             return "finished"
         status = interruption.status
         if status is not None:
             self.look()
         return "diverged" if self.over else status
+
+
+def _is_reached(stop: Stop, last: LatestEvaluation) -> bool:
+    return is_reached(stop, last.trimmed_mean, phase_means(last.phases, stop))

@@ -20,9 +20,9 @@ class Result:
 
     simulation: the trained networks.  status: why training ended.  iterations: updates made.  evaluated:
     updates after which `performance` was measured, None if it never was.  performance: of each network with
-    its true dynamics; 0 if it diverged, nan if no trial counted.  phases: the same in each phase.  folder: the run folder, None without one.
-    signal: the name of the signal that ended the training.  for_criterion: whether training would have ended
-    at the criterion.
+    its true dynamics; 0 if it diverged, nan if no trial counted.  phases: the same in each phase.
+    folder: the run folder, None without one.  signal: the name of the signal that ended the training.
+    for_criterion: whether training would have ended at the criterion.
     """
 
     simulation: Simulation
@@ -59,9 +59,10 @@ class Result:
         if stop is None or self.evaluated is None:
             return None
         first = self.simulation.first_network
-        of_phases = [{name: own[k] for name, own in self.phases.items()} for k in range(len(self.performance))]
         return tuple(
-            first + k for k, p in enumerate(self.performance) if is_reached(stop, p, of_phases[k])
+            first + k
+            for k, performance in enumerate(self.performance)
+            if is_reached(stop, performance, {name: own[k] for name, own in self.phases.items()})
         )
 
     def summary(self) -> Summary:

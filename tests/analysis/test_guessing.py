@@ -235,7 +235,7 @@ def untrained(trials: Trials, simulation: Simulation) -> Untrained:
         weights[name].swapaxes(1, 2) for name in ("w_rec", "w_in", "w_out")
     )
     networks._bias = weights["bias"][:, None]
-    networks._rate = np.zeros(networks._rate.shape)
+    networks._rate = np.zeros(networks._rate.shape, networks._rate.dtype)
     for _ in range(int(found.timeline.burn_in / found.network.dt)):
         networks._rate = networks._next(np.zeros(1))
     return networks

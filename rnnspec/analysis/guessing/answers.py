@@ -120,6 +120,4 @@ def constants(network: Network, seen: list[Array]) -> Array:
 
 def _of_others(variables: Mapping[str, Array], drawn: Array) -> dict[str, Array]:
     """Return variables with the sequences in another order; drawn: (B,), which one each sequence gets."""
-    return {
-        name: value if value.shape[1] == 1 else value[:, drawn] for name, value in variables.items()
-    }
+    return {name: value if value.shape[1] == 1 else value[:, drawn] for name, value in variables.items()}

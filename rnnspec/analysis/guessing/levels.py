@@ -97,7 +97,9 @@ def _untrained(program: Program) -> Level | None:
     each = max(mean_steps(one), 1)
     if each > _LONGEST:
         return None
-    program = replace(program, timeline=replace(timeline, trials=min(timeline.trials, max(1, _STEPS // each))))
+    program = replace(
+        program, timeline=replace(timeline, trials=min(timeline.trials, max(1, _STEPS // each)))
+    )
     units = network.units + network.input_units + network.output_units
     step = _SEQUENCES * mean_steps(program) * network.units * units
     networks = min(_NETWORKS, _OPERATIONS // step)
@@ -109,7 +111,7 @@ def _untrained(program: Program) -> Level | None:
 
 
 def _constant(trials: Trials, seen: list[Array], times: int) -> Level:
-    """Return the level of the best constants: chosen on some trials, and measured on `times` as many others."""
+    """Return the level of the best constants, chosen on some trials and measured on `times` as many others."""
     program, rows = trials.program, constants(trials.program.network, seen)
     tried = trials.score(Constant(program.network, rows))
     chosen = [_best(tried.performance), *(_best(values) for values in tried.phases.values())]

@@ -41,7 +41,7 @@ def activate(activation: Activation, x: Array) -> Array:
 
 
 def outputs_of(network: Network, readout: Array) -> dict[str, Array]:
-    """Return the outputs of each channel for a readout of (..., C_out), a number for a channel of one unit."""
+    """Return the outputs of each channel for a readout, (..., C_out); a channel of one unit is a number."""
     return {
         channel.name: of_channel(
             activate(channel.activation, readout[..., channel.start : channel.stop]),
@@ -75,9 +75,8 @@ class Untrained:
         taus = np.array([float(p.tau) for p in network.populations for _ in range(p.start, p.stop)])
         self._alpha = (float(network.dt) / taus).astype(np.float32)
         noise, step = network.noise, float(network.dt)
-        self._scale = np.float32(noise.scale)
-        if noise.kind == "white":
-            self._scale = (noise.scale * np.sqrt(2 * taus / step)).astype(np.float32)
+        gain = np.sqrt(2 * taus / step) if noise.kind == "white" else np.ones(1)
+        self._scale = (noise.scale * gain).astype(np.float32)
         # Of Ornstein-Uhlenbeck noise.
         a = step / float(noise.tau) if noise.kind == "ou" else 0.0
         self._keep, self._gain = np.float32(1 - a), np.float32(math.sqrt(2 * a))
@@ -123,7 +122,7 @@ class Untrained:
         return change
 
     def _drive(self, moment: Moment, steps: range) -> Array:
-        """Return W_in u in some steps, (K', B', L', N), with one step if the input does not vary in the epoch."""
+        """Return W_in u in some steps, (K', B', L', N); one step stands for all if none varies."""
         network, rng = self._network, self._rng
         varies = any(drive.value.type.rate is Rate.POINT for drive in moment.epoch.drives)
         length = len(steps) if varies else 1
@@ -159,12 +158,13 @@ def initial_matrix(matrix: Matrix, rng: np.random.Generator) -> Array:
     for block in matrix.blocks:
         place = slice(*block.rows), slice(*block.columns)
         if block.init is not None:
-            weights[place] = _draw(block.init, *weights[place].shape, rng)
+            rows, columns = weights[place].shape
+            weights[place] = _draw(block.init, rows, columns, rng)
         probability[place] = block.density if block.present else 0.0
         if matrix.name == "w_rec" and not block.self_connections:
             own = np.zeros(weights.shape, dtype=bool)
             own[place] = True
-            probability[own & np.eye(*weights.shape, dtype=bool)] = 0.0
+            probability[own & (np.eye(*weights.shape) != 0)] = 0.0
         sign[place] = {"excitatory": 1.0, "inhibitory": -1.0, None: 0.0}[block.sign]
     weights = np.where(rng.random(weights.shape) < probability, weights, 0.0)
     weights = np.where(sign == 0, weights, sign * np.abs(weights))

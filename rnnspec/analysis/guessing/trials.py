@@ -23,8 +23,8 @@ POINTS = 64
 class Moment:
     """One epoch of one trial, in all sequences.
 
-    environment: its variables, as far as they are known.  lengths: (B,), in steps.  at: (B, P), the numbers of
-    steps after which outputs are asked for, from 0; the last is the last of the epoch.
+    environment: its variables, as far as they are known.  lengths: (B,), in steps.  at: (B, P), the numbers
+    of the steps after which outputs are asked for, from 0; the last is the last of the epoch.
     """
 
     trial: int
@@ -108,14 +108,16 @@ class Trials:
     def _play(
         self, player: Player, known: list[dict[str, Array]], trial: int, number: int, epoch: Epoch
     ) -> tuple[Array, Array] | None:
-        """Play one epoch; return the share of right points, (K, B), and their number, (B,), if it is scored."""
+        """Play one epoch; if it is scored, return the share of right points, (K, B), and their number, (B,)."""
         lengths = self.steps[:, trial, number]
         grace = whole_steps(epoch.grace, self.program.network.dt)
         counted = np.maximum(lengths - grace, 0)
         points = min(POINTS, int(counted.max())) if epoch.correct is not None else 0
         # All points of a short sequence; of a long one the middles of as many equal parts.
         own = np.minimum(counted, max(points, 1))[:, None]
-        scored = grace + np.floor((np.arange(points) + 0.5) * counted[:, None] / np.maximum(own, 1)).astype(int)
+        scored = grace + np.floor((np.arange(points) + 0.5) * counted[:, None] / np.maximum(own, 1)).astype(
+            int
+        )
         at = np.concatenate([scored, np.maximum(lengths - 1, 0)[:, None]], 1)
         environment = self.environment(known, trial)
         given = player.outputs(Moment(trial, number, epoch, environment, lengths, at))

@@ -100,7 +100,7 @@ def _apply(expression: Apply, environment: Environment) -> Array:
         if function in _FAST:
             return np.asarray(_FAST[function](*values), dtype=float)
         entry = OPERATORS.get(function) or FUNCTIONS[function]
-        return np.frompyfunc(entry.of, len(values), 1)(*values).astype(float)
+        return np.asarray(np.frompyfunc(entry.of, len(values), 1)(*values), dtype=float)
 
 
 # --- functions --------------------------------------------------------------------------------------------
@@ -115,7 +115,8 @@ def _pick(index: Array, *choices: Array) -> Array:
 
 def _distance(a: Array, b: Array) -> Array:
     apart = np.mod(a - b, 2 * math.pi)
-    return np.minimum(apart, 2 * math.pi - apart)
+    nearer: Array = np.minimum(apart, 2 * math.pi - apart)
+    return nearer
 
 
 #: Functions of numbers, or of vectors unit by unit, that numpy has.  For all others the table of the language
@@ -160,9 +161,11 @@ def _ring(size: int | None, angle: Array, width: Array) -> Array:
 
 
 def _onehot(size: int | None, index: Array) -> Array:
-    if size is None:
-        return (index == 0).astype(float)
-    return (index[..., None] == np.arange(size)).astype(float)
+    return _truth(index == 0 if size is None else index[..., None] == np.arange(size))
+
+
+def _truth(value: Array) -> Array:
+    return np.asarray(value, dtype=float)
 
 
 def _angle(vector: Array) -> Array:

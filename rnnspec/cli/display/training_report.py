@@ -59,9 +59,9 @@ def _ending(result: Result) -> str:
         case "finished":
             mean = result.trimmed_mean
             missed = ""
-            if goal and result.for_criterion:
-                if mean is None or not is_reached(goal, mean, result.phase_means):
-                    missed = f" without reaching a performance of {describe_criterion(goal)}"
+            below = goal and not (mean is not None and is_reached(goal, mean, result.phase_means))
+            if goal and below and result.for_criterion:
+                missed = f" without reaching a performance of {describe_criterion(goal)}"
             made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
             return f"finished {made}{missed}."
         case "diverged":
