@@ -111,7 +111,7 @@ def _untrained(program: Program) -> Level | None:
 
 
 def _constant(trials: Trials, seen: list[Array], times: int) -> Level:
-    """Return the level of the best constants, chosen on some trials and measured on `times` as many others."""
+    """Return the level of the best constants: chosen on some trials, measured on others, `times` as many."""
     program, rows = trials.program, constants(trials.program.network, seen)
     tried = trials.score(Constant(program.network, rows))
     chosen = [_best(tried.performance), *(_best(values) for values in tried.phases.values())]

@@ -108,7 +108,7 @@ class Trials:
     def _play(
         self, player: Player, known: list[dict[str, Array]], trial: int, number: int, epoch: Epoch
     ) -> tuple[Array, Array] | None:
-        """Play one epoch; if it is scored, return the share of right points, (K, B), and their number, (B,)."""
+        """Play an epoch; if it is scored, return the share of right points, (K, B), and their count, (B,)."""
         lengths = self.steps[:, trial, number]
         grace = whole_steps(epoch.grace, self.program.network.dt)
         counted = np.maximum(lengths - grace, 0)
