@@ -50,6 +50,7 @@ SCORED = (
     "t at a boundary",
     "atan2",
     "success and scored",
+    "functions: an example of each",
 )
 
 Array = values.Array
