@@ -48,10 +48,16 @@ SCORED = (
     "sequence values",
     "t",
     "t at a boundary",
+    "grace",
     "atan2",
     "success and scored",
     "functions: an example of each",
 )
+
+OTHERS = {
+    "t at a boundary": (BOUNDARY,),
+    "grace": ("task: {epochs: {response: {correct: t > 240 ms}, fixation: {phase: respond}}}",),
+}
 
 Array = values.Array
 
@@ -105,7 +111,7 @@ def assert_same_score(found: Score, outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("feature", SCORED)
 def test_the_score_is_that_of_the_reference(feature: str) -> None:
-    overlays = (BOUNDARY,) if feature == "t at a boundary" else FEATURES[feature]
+    overlays = OTHERS.get(feature) or FEATURES[feature]
     _, _, trials, outcome = of_reference(program(*overlays))
     assert_same_score(trials.score(Replayed(trials, outcome)), outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 from cli.command import rnnspec
+from rich.console import Console
 from runs.tampering import sealed
 from support import program
 from training.samples import load_tiny, write_tiny
 from training.test_resume import assert_same, folder_of, stop_at, train
 
 from rnnspec.analysis.criterion import below_criterion, is_reached, phase_means
+from rnnspec.cli.display.live import LiveDisplay
 from rnnspec.cli.display.phases import describe_below, describe_criterion, describe_phases
 from rnnspec.cli.display.plain import PlainDisplay
 from rnnspec.files import sha256
@@ -216,3 +219,18 @@ def test_one_phase_says_nothing_more(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert "performance" in err
     assert "trial" not in err
     assert "held back" not in err
+
+
+def test_the_live_display_names_the_phase_that_holds_training_back(tmp_path: Path) -> None:
+    display = LiveDisplay("tiny")
+    try:
+        goal = "training.stop={performance: 1, of: respond}"
+        train_once(load_tiny(tmp_path, goal), out=None, target="torch", observer=display)
+    finally:
+        display.close()
+    text = io.StringIO()
+    Console(file=text, width=120).print(display.render())
+    assert "; training stops at 1 in respond" in text.getvalue()
+    (line,) = [line for line in text.getvalue().splitlines() if "phases" in line]
+    assert line.rstrip().endswith("; held back by respond")
+    assert "hold 0." in line
