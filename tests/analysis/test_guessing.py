@@ -24,6 +24,7 @@ from rnnspec.analysis.guessing.levels import Guessing, measure_guessing
 from rnnspec.analysis.guessing.networks import Untrained, activate, initial_matrix
 from rnnspec.analysis.guessing.trials import Moment, Score, Trials
 from rnnspec.check.examine import load
+from rnnspec.cli.display.guessing import describe_guessing
 from rnnspec.program.expression_nodes import White, walk
 from rnnspec.program.nodes import Activation, Program
 from rnnspec.runtime import activations
@@ -375,6 +376,7 @@ def test_networks_that_are_too_large_are_not_simulated() -> None:
     found = levels("task: {epochs: {fixation: {duration: 300 s}}}")
     assert found.untrained is None
     assert found.constant.performance > 0.9
+    assert next(describe_guessing(found)) == "untrained networks: not measured here, it would take too long"
 
 
 def test_a_trial_of_a_shipped_spec() -> None:
@@ -398,3 +400,4 @@ def test_a_level_that_is_not_measured() -> None:
     found = levels("task: {scored: direction > 10}")
     assert math.isnan(found.constant.performance)
     assert found.constant.as_dict()["performance"] is None
+    assert list(describe_guessing(found))[1] == "constant outputs none (hold none, respond none)"

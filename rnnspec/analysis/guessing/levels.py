@@ -23,7 +23,7 @@ _TRIALS, _MOST = 2000, 4000
 _CONSECUTIVE, _STEPS, _LONGEST = 50, 2000, 10_000
 #: Sequences and networks of an untrained ensemble, fewer if they would need more multiply-adds than this;
 #: without at least so many networks it is not simulated.
-_SEQUENCES, _NETWORKS, _OPERATIONS, _FEWEST = 2, 64, 4 * 10**9, 8
+_SEQUENCES, _NETWORKS, _OPERATIONS, _FEWEST = 2, 64, 3 * 10**9, 6
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Level:
 class Guessing:
     """What guessing scores.
 
-    untrained: the mean of networks with initial weights; None if they are too large to be simulated here.
+    untrained: the mean of networks with initial weights; None if that would take too long.
     constant: the best of outputs that are the same at all times in all trials.  Each phase has its own best.
     random: outputs at the targets of another trial, which has nothing to do with the stimuli; None without
     targets.
@@ -61,6 +61,7 @@ class Guessing:
         return {name: level for name, level in named.items() if level is not None}
 
 
+@np.errstate(all="ignore")
 def measure_guessing(program: Program) -> Guessing | None:
     """Return what guessing scores; None if the task is not scored.
 

@@ -166,7 +166,8 @@ def initial_matrix(matrix: Matrix, rng: np.random.Generator) -> Array:
             own[place] = True
             probability[own & (np.eye(*weights.shape) != 0)] = 0.0
         sign[place] = {"excitatory": 1.0, "inhibitory": -1.0, None: 0.0}[block.sign]
-    weights = np.where(rng.random(weights.shape) < probability, weights, 0.0)
+    if (probability < 1).any():
+        weights = np.where(rng.random(weights.shape) < probability, weights, 0.0)
     weights = np.where(sign == 0, weights, sign * np.abs(weights))
     if matrix.radius is not None:
         found = np.abs(np.linalg.eigvals(weights)).max()

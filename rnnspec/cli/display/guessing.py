@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from rnnspec.analysis.guessing.levels import Guessing
@@ -15,12 +16,16 @@ def describe_guessing(guessing: Guessing) -> Iterator[str]:
     for name, words in _WORDS.items():
         if name in levels:
             level = levels[name]
-            yield f"{words} {level.performance:.2f}{_phases(level.phases)}"
+            yield f"{words} {_score(level.performance)}{_phases(level.phases)}"
         elif name == "untrained":
-            yield f"{words}: not measured, they are too large"
+            yield f"{words}: not measured here, it would take too long"
 
 
 def _phases(phases: Mapping[str, float]) -> str:
     """Return the phases in brackets; of a single phase, nothing."""
-    listed = ", ".join(f"{name} {value:.2f}" for name, value in phases.items())
+    listed = ", ".join(f"{name} {_score(value)}" for name, value in phases.items())
     return f" ({listed})" if len(phases) > 1 else ""
+
+
+def _score(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.2f}"
