@@ -75,7 +75,7 @@ def _stop_is_measured(program: Program, document: Document, problems: Problems) 
 
 
 def stop_is_about_phases(program: Program, document: Document, problems: Problems) -> None:
-    """RS405: a stop at the performance of a phase that the task does not have."""
+    """RS406: a stop at the performance of a phase that the task does not have."""
     stop = program.training.stop
     phases = dict.fromkeys(epoch.phase for epoch in program.timeline.epochs)
     belongs = {epoch.name: epoch.phase for epoch in program.timeline.epochs}
@@ -89,7 +89,7 @@ def stop_is_about_phases(program: Program, document: Document, problems: Problem
         if name in belongs:
             help = f"the epoch '{name}' belongs to the phase '{belongs[name]}'"
         problems.error(
-            "RS405",
+            "RS406",
             f"'{name}' is not a phase of this task",
             document.span(_named(stop, place, document)),
             expected=one_of(choices),
@@ -98,7 +98,7 @@ def stop_is_about_phases(program: Program, document: Document, problems: Problem
 
 
 def stop_needs_every_phase(program: Program, document: Document, problems: Problems) -> None:
-    """RS406: a criterion that whole trials can reach although a short phase is often wrong."""
+    """RS407: a criterion that whole trials can reach although a short phase is often wrong."""
     stop, timeline = program.training.stop, program.timeline
     if stop is None or stop.of is not None or timeline.success is not None:
         return
@@ -116,7 +116,7 @@ def stop_needs_every_phase(program: Program, document: Document, problems: Probl
     enough = max(1 - (1 - stop.performance) / share, 0.0) if share else 0.0
     if enough < THRESHOLD:
         problems.warning(
-            "RS406",
+            "RS407",
             f"a performance of {stop.performance:g} can be reached while '{phase}', {100 * share:.0f} % of "
             f"the scored time, is at {enough:.2f}",
             document.span((*stop.path, "performance")),

@@ -56,11 +56,11 @@ def test_a_stop_that_says_nothing_is_about_whole_trials() -> None:
         ("3", "RS012", "'of' is the number 3", ""),
         ("[]", "RS013", "'of' has no items", ""),
         ("[hold, 3x]", "RS020", "'3x' is not a valid name", ""),
-        ("respnd", "RS405", "'respnd' is not a phase of this task", "did you mean 'respond'?"),
-        ("every_phase", "RS405", "'every_phase' is not a phase of this task", "did you mean 'every phase'?"),
+        ("respnd", "RS406", "'respnd' is not a phase of this task", "did you mean 'respond'?"),
+        ("every_phase", "RS406", "'every_phase' is not a phase of this task", "did you mean 'every phase'?"),
         (
             "[hold, response]",
-            "RS405",
+            "RS406",
             "'response' is not a phase of this task",
             "the epoch 'response' belongs to the phase 'respond'",
         ),
@@ -112,7 +112,7 @@ def test_a_mistake_in_an_epoch_is_not_blamed_on_the_stop() -> None:
     assert codes(of("respond"), "task: {epochs: {response: {duration: x}}}") == ["RS201"]
 
 
-# --- RS406 ------------------------------------------------------------------------------------------------
+# --- RS407 ------------------------------------------------------------------------------------------------
 
 
 def loose(performance: float, hold: str = "2 s", *overlays: str) -> list[str]:
@@ -122,7 +122,7 @@ def loose(performance: float, hold: str = "2 s", *overlays: str) -> list[str]:
 
 
 def test_a_criterion_that_a_short_phase_hardly_counts_in() -> None:
-    assert loose(0.95) == ["RS406"]
+    assert loose(0.95) == ["RS407"]
     (found,) = problems(
         "task: {epochs: {fixation: {duration: 2 s}}}", "training: {stop: {performance: 0.95}}"
     )
@@ -145,7 +145,7 @@ def test_a_criterion_that_a_short_phase_hardly_counts_in() -> None:
     ],
 )
 def test_when_it_is_warned_of(performance: float, hold: str, warned: bool) -> None:
-    assert (loose(performance, hold) == ["RS406"]) == warned
+    assert (loose(performance, hold) == ["RS407"]) == warned
 
 
 def test_where_it_cannot_be_meant() -> None:
@@ -157,4 +157,4 @@ def test_where_it_cannot_be_meant() -> None:
 
 def test_drawn_durations_count_in_their_middle() -> None:
     drawn = 'task: {draw: {wait: "uniform(1.5, 2.5)"}}'
-    assert loose(0.95, "wait", drawn) == ["RS406"]
+    assert loose(0.95, "wait", drawn) == ["RS407"]
