@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rnnspec.analysis.evaluate import evaluate
     from rnnspec.analysis.evaluation import Evaluation
     from rnnspec.analysis.gradients import plot_gradients
+    from rnnspec.analysis.guess import guess
+    from rnnspec.analysis.guessing.levels import Guessing
     from rnnspec.analysis.recording import Recording
     from rnnspec.analysis.simulate import simulate
     from rnnspec.check.examine import Specification, load
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 # Where each name lives: torch takes seconds to import, and many uses never need it.
 _HOMES = {
     "Evaluation": "rnnspec.analysis.evaluation",
+    "Guessing": "rnnspec.analysis.guessing.levels",
     "Outcome": "rnnspec.runtime.batch",
     "Recording": "rnnspec.analysis.recording",
     "RequestError": "rnnspec.errors",
@@ -52,6 +55,7 @@ _HOMES = {
     "plot_gradients": "rnnspec.analysis.gradients",
     "evaluate": "rnnspec.analysis.evaluate",
     "extend": "rnnspec.training.resume",
+    "guess": "rnnspec.analysis.guess",
     "load": "rnnspec.check.examine",
     "load_run": "rnnspec.runs.reader",
     "resume": "rnnspec.training.resume",
@@ -61,6 +65,7 @@ _HOMES = {
 
 __all__ = [
     "Evaluation",
+    "Guessing",
     "Outcome",
     "Recording",
     "RequestError",
@@ -74,6 +79,7 @@ __all__ = [
     "compile",
     "evaluate",
     "extend",
+    "guess",
     "load",
     "load_run",
     "plot_gradients",

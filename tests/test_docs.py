@@ -399,6 +399,7 @@ def test_the_signatures_of_the_page() -> None:
         "resume",
         "extend",
         "evaluate",
+        "guess",
         "simulate",
         "load_run",
         "plot_gradients",

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from rnnspec.diagnostics import Problems
-from rnnspec.program.nodes import Program
+from collections import defaultdict
+from fractions import Fraction
+
+from rnnspec.diagnostics import Problems, nearest, one_of
+from rnnspec.program.nodes import SUCCESS, Path, Program, Stop
 from rnnspec.spec.activations import ACTIVATIONS
+from rnnspec.spec.training import EVERY_PHASE
 from rnnspec.syntax.compose import Document
+
+#: Phases are of very different length if the longest lasts this many times the shortest, and a criterion is
+#: loose if it lets a phase be right in less than this share of its time: about where psychophysics puts the
+#: threshold of a choice between two alternatives.
+VERY_DIFFERENT, THRESHOLD = 2, Fraction(4, 5)
 
 
 def stop_can_be_reached(program: Program, document: Document, problems: Problems) -> None:
@@ -28,6 +37,98 @@ def stop_can_be_reached(program: Program, document: Document, problems: Problems
             span,
             expected="'correct' in an epoch, or 'success' in the task",
         )
+    else:
+        _stop_is_measured(program, document, problems)
+
+
+def _stop_is_measured(program: Program, document: Document, problems: Problems) -> None:
+    """RS401: a stop at the performance of a phase that is not scored, or at a success that is not defined."""
+    timeline = program.timeline
+    stop = program.training.stop
+    if stop is None or stop.of is None:
+        return
+    phases = {epoch.phase for epoch in timeline.epochs}
+    if not stop.of:
+        problems.error(
+            "RS401",
+            f"'stop' is about {EVERY_PHASE}, and no phase is scored",
+            document.span((*stop.path, "of")),
+            expected="'correct' in an epoch",
+        )
+    for place, name in enumerate(stop.of):
+        span = document.span(_named(stop, place, document))
+        if name == SUCCESS and timeline.success is None:
+            problems.error(
+                "RS401",
+                "'stop' is about 'success', which the task does not define",
+                span,
+                expected="'success' in the task",
+                help="give the phase 'success' another name, to mean it here" if SUCCESS in phases else "",
+            )
+        elif name in phases and name not in (SUCCESS, *timeline.scored_phases):
+            problems.error(
+                "RS401",
+                f"'stop' is about the phase '{name}', in which nothing is scored",
+                span,
+                expected=f"'correct' in an epoch of '{name}'",
+            )
+
+
+def stop_is_about_phases(program: Program, document: Document, problems: Problems) -> None:
+    """RS406: a stop at the performance of a phase that the task does not have."""
+    stop = program.training.stop
+    phases = dict.fromkeys(epoch.phase for epoch in program.timeline.epochs)
+    belongs = {epoch.name: epoch.phase for epoch in program.timeline.epochs}
+    for place, name in enumerate(stop.of or () if stop else ()):
+        if name in (SUCCESS, *phases):
+            continue
+        assert stop is not None
+        choices = [*program.timeline.scored_phases, EVERY_PHASE]
+        choices += [SUCCESS] if program.timeline.success is not None else []
+        help = nearest(name, choices)
+        if name in belongs:
+            help = f"the epoch '{name}' belongs to the phase '{belongs[name]}'"
+        problems.error(
+            "RS406",
+            f"'{name}' is not a phase of this task",
+            document.span(_named(stop, place, document)),
+            expected=one_of(choices),
+            help=help,
+        )
+
+
+def stop_needs_every_phase(program: Program, document: Document, problems: Problems) -> None:
+    """RS407: a criterion that whole trials can reach although a short phase is often wrong."""
+    stop, timeline = program.training.stop, program.timeline
+    if stop is None or stop.of is not None or timeline.success is not None:
+        return
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for epoch in timeline.epochs:
+        if epoch.correct is not None:
+            value = epoch.duration.value
+            drawn = 0.0 if value is None else (value.type.low + value.type.high) / 2
+            seconds[epoch.phase] += float(epoch.duration.time or drawn)
+    if not seconds or max(seconds.values()) < VERY_DIFFERENT * min(seconds.values()):
+        return
+    phase = min(seconds, key=lambda name: seconds[name])
+    share = seconds[phase] / sum(seconds.values())
+    # If all other phases are right all the time.
+    enough = max(1 - (1 - stop.performance) / share, 0.0) if share else 0.0
+    if enough < THRESHOLD:
+        problems.warning(
+            "RS407",
+            f"a performance of {stop.performance:g} can be reached while '{phase}', {100 * share:.0f} % of "
+            f"the scored time, is at {enough:.2f}",
+            document.span((*stop.path, "performance")),
+            expected="a criterion for each phase, or 'success' in the task",
+            help=f"add 'of: {EVERY_PHASE}' to 'stop'",
+        )
+
+
+def _named(stop: Stop, place: int, document: Document) -> Path:
+    """Return the path of a name in `stop.of`, which is one name or a list."""
+    path = (*stop.path, "of")
+    return (*path, place) if document.node((*path, place)) is not None else path
 
 
 def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
@@ -73,4 +174,11 @@ def trim_leaves_networks(program: Program, document: Document, problems: Problem
         )
 
 
-RULES = (stop_can_be_reached, batch_deals_patterns, softmax_has_cross_entropy, trim_leaves_networks)
+RULES = (
+    stop_can_be_reached,
+    batch_deals_patterns,
+    softmax_has_cross_entropy,
+    trim_leaves_networks,
+    stop_is_about_phases,
+    stop_needs_every_phase,
+)

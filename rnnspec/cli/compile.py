@@ -48,8 +48,9 @@ def command(
 ) -> None:
     """Compile a spec and describe the result.
 
-    Prints the network, the trial, the skips, the shortest path of the gradient with and without skips, and
-    the operations in an iteration (2 for each multiply-add of every matrix product). With -o, writes the
+    Prints the network, the trial, the skips, the shortest path of the gradient with and without skips, the
+    operations in an iteration (2 for each multiply-add of every matrix product), and what guessing scores:
+    untrained networks, the best constant outputs, and the answers of other trials. With -o, writes the
     resolved spec, the program, a torch module that needs only torch (graph.py), and kernels in C++
     (kernel.cpp) and CUDA (kernel.cu). The same spec gives the same files on every machine. The kernels are
     compiled and cached, so that training does not wait for them; with --target gpu also without a GPU, and

@@ -41,13 +41,15 @@ def command(
     those of the training, and are the same in every evaluation. The networks run with their true dynamics
     (without skips and coarsening), with noise, and without jitter. The table of --trials holds the random
     draws, the values read from the outputs, and the performance; networks, sequences and trials are numbered
-    from 0.
+    from 0. Below the table stands what guessing scores on such trials: untrained networks, the best constant
+    outputs, and the answers of other trials.
 
     \b
     Example:
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
     """
     from rnnspec.cli.display.charts import UNSCORED, score
+    from rnnspec.cli.display.guessing import describe_guessing
     from rnnspec.files import check_output, to_json, write_file
 
     table = None if trials is None else check_output(trials, ".csv")
@@ -55,6 +57,7 @@ def command(
 
     from rnnspec.analysis.evaluate import evaluate
     from rnnspec.analysis.evaluation import is_scored
+    from rnnspec.analysis.guessing.levels import measure_guessing
     from rnnspec.analysis.tables import evaluation_summary, trial_table
 
     evaluation = evaluate(stored, sequences=sequences)
@@ -62,8 +65,10 @@ def command(
         write_file(table, trial_table(stored.simulation, evaluation).encode())
         note(f"wrote {trials}")
     summary = evaluation_summary(stored.simulation, evaluation, stored.diverged)
+    guessing = measure_guessing(stored.simulation.program)
     if json:
-        print(to_json({"run": run, **summary.as_dict()}, indent=2))
+        levels = guessing and {name: level.as_dict() for name, level in guessing.by_name().items()}
+        print(to_json({"run": run, **summary.as_dict(), "guessing": levels}, indent=2))
         return
     phases = list(evaluation.phases)
     print(f"{run}: {count(evaluation.sequences, 'sequence')}, true dynamics")
@@ -78,3 +83,7 @@ def command(
     cells = [f"{'mean':>7}", f"{score(summary.mean):>11}"]
     cells += [f"{score(summary.phase_means[phase]):>{len(phase)}}" for phase in phases]
     print("  ".join(cells))
+    if guessing is not None:
+        print("What guessing scores:")
+        for line in describe_guessing(guessing):
+            print(f"  {line}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -95,6 +94,8 @@ def _print(found: list[RunStatus]) -> None:
 
 
 def _row(status: RunStatus) -> dict[str, object]:
+    from rnnspec.files import finite
+
     holder = status.holder
     return {
         "run": str(status.folder),
@@ -108,7 +109,8 @@ def _row(status: RunStatus) -> dict[str, object]:
         "state": status.state,
         "iteration": status.completed,
         "iterations": status.iterations,
-        "performance": None if math.isnan(status.performance) else status.performance,
+        "performance": finite(status.performance),
+        "phases": {phase: finite(value) for phase, value in status.phases.items()},
         "seconds": status.seconds,
         "networks": status.networks,
         "diverged": status.diverged,

@@ -21,15 +21,16 @@ def lower(spec: Spec, document: Document, problems: Problems) -> Program | None:
     assert spec.name is not None
     assert spec.network is not None
     assert spec.task is not None
-    training = lower_training(spec.training)
+    iterations = spec.training.iterations
     network = lower_network(spec.network, document, problems)
-    coarsening = lower_coarsening(spec.coarsening, training.iterations)
+    coarsening = lower_coarsening(spec.coarsening, iterations)
     if network is None:
         return None
     timeline = lower_timeline(spec.task, network, spec.training.loss, document, problems)
     skips: tuple[Skip, ...] = ()
     if spec.skips is not None:
         epochs = tuple(spec.task.epochs)
-        skips = lower_skips(spec.skips, epochs, network.dt, training.iterations, document, problems)
+        skips = lower_skips(spec.skips, epochs, network.dt, iterations, document, problems)
     label = spec.label or spec.name
+    training = lower_training(spec.training, timeline)
     return Program(spec.name, label, spec.summary, network, timeline, skips, coarsening, training)

@@ -262,6 +262,11 @@ class Timeline:
     def phases(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(epoch.phase for epoch in self.epochs if epoch.correct or epoch.targets))
 
+    @property
+    def scored_phases(self) -> tuple[str, ...]:
+        """The phases whose performance is measured, in the order of their first epochs with `correct`."""
+        return tuple(dict.fromkeys(epoch.phase for epoch in self.epochs if epoch.correct is not None))
+
 
 # --- skips, coarsening -------------------------------------------------------------------------------
 
@@ -337,13 +342,21 @@ class Optimizer:
     options: tuple[tuple[str, float], ...]
 
 
+#: In `Stop.of`, what `task.success` measures; a phase cannot be meant by this word.
+SUCCESS = "success"
+
+
 @dataclass(frozen=True)
 class Stop:
-    """Stop when the mean performance, trimmed by floor(trim K) networks at each end, reaches this."""
+    """Stop when the mean performance, trimmed by floor(trim K) networks at each end, reaches this.
+
+    of: names of phases, each of which must reach it, and SUCCESS; None for the performance in whole trials.
+    """
 
     path: Path
     performance: float
     trim: float
+    of: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

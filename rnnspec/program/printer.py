@@ -220,7 +220,9 @@ def _training(training: Training) -> Iterator[str]:
     if training.clip is not None:
         yield f"  clip {_float(training.clip)}"
     if training.stop is not None:
-        yield f"  stop at performance {_float(training.stop.performance)}, trim {_float(training.stop.trim)}"
+        stop = training.stop
+        of = "" if stop.of is None else f" of {', '.join(stop.of)}"
+        yield f"  stop at performance {_float(stop.performance)}{of}, trim {_float(stop.trim)}"
     yield f"  trials {'independent' if training.independent_trials else 'shared'}"
     if training.evaluate_every:
         yield f"  evaluate every {training.evaluate_every}, batch {training.evaluate_batch}"

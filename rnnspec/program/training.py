@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rnnspec.program.nodes import Optimizer, Path, Penalty, Stop, Training
+from rnnspec.program.nodes import Optimizer, Path, Penalty, Stop, Timeline, Training
 from rnnspec.spec import training as spec
 
 _QUANTITIES: tuple[Literal["rate", "w_rec", "w_in", "w_out"], ...] = ("rate", "w_rec", "w_in", "w_out")
 _NORMS: tuple[Literal["l1", "l2"], ...] = ("l1", "l2")
 
 
-def lower_training(training: spec.Training) -> Training:
-    """Lower the training section.  It has no errors of its own."""
+def lower_training(training: spec.Training, timeline: Timeline) -> Training:
+    """Lower the training section.  It has no errors of its own.
+
+    Requires: a lowered timeline, whose phases `every phase` stands for.  Whether the phases that `stop` names
+    exist is checked by a rule: a mistake in an epoch may have left one out.
+    """
     path: Path = ("training",)
     penalties = tuple(
         Penalty((*path, "penalty", f"{quantity}_{norm}"), quantity, norm, coefficient)
@@ -22,7 +26,10 @@ def lower_training(training: spec.Training) -> Training:
     )
     stop = None
     if training.stop is not None:
-        stop = Stop((*path, "stop"), training.stop.performance, training.stop.trim)
+        of = training.stop.of
+        if of == (spec.EVERY_PHASE,):
+            of = timeline.scored_phases
+        stop = Stop((*path, "stop"), training.stop.performance, training.stop.trim, of)
     return Training(
         path,
         training.networks,

@@ -51,6 +51,9 @@ class LatestEvaluation(Record):
     performance: tuple[Exact, ...] = Field(
         description="performance of each network; null if no trial counted"
     )
+    phases: dict[str, tuple[Exact, ...]] = Field(
+        default={}, description="performance of each network in each phase of the trial, by name of the phase"
+    )
     trimmed_mean: Exact = Field(description="trimmed mean of the performance over networks")
 
 

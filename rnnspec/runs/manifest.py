@@ -136,15 +136,21 @@ class Summary(Record):
         description="number of updates after which performance was last measured; null: it never was"
     )
     trimmed_mean: SixDigits = Field(
-        description="performance that is compared with the criterion: the trimmed mean over networks, "
-        "without the share `trim` of them at each end"
+        description="performance in whole trials, the mean over networks without the share `trim` of them "
+        "at each end; this is compared with the criterion, unless `stop.of` names phases"
+    )
+    phase_means: dict[str, SixDigits] = Field(
+        default={}, description="the same mean in each phase of the trial, by name of the phase"
     )
     performance: PerNetwork = Field(
         description="performance of each network; 0 if it has diverged, null if no trial counted"
     )
+    phases: dict[str, PerNetwork] = Field(
+        default={}, description="the same in each phase of the trial, by name of the phase"
+    )
     reached: tuple[Natural, ...] | None = Field(
-        description="numbers of the networks whose own performance is at the criterion; null without "
-        "a criterion"
+        description="numbers of the networks whose own performance is at the criterion, in all that it is "
+        "about; null without a criterion"
     )
     diverged: tuple[Divergence, ...] = Field(
         description="one entry for each network that has diverged: its number `network`, the "

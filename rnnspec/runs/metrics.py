@@ -44,6 +44,9 @@ class MetricsRow(Record):
         description="performance of each network in each phase of the trial, by name of the phase"
     )
     trimmed_mean: SixDigits = Field(description="as `result.trimmed_mean` in the manifest")
+    phase_means: dict[str, SixDigits] = Field(
+        default={}, description="as `result.phase_means` in the manifest"
+    )
     diverged: tuple[Divergence, ...] = Field(
         description="the networks that have diverged so far, as `result.diverged` in the manifest"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -52,9 +52,10 @@ class RunStatus:
 
     methods, settings: names of the overlays, and the settings `key=value`.  completed: updates made, as far
     as the files show.  iterations: updates planned.  first_network: number of its first network in the
-    ensemble of the spec.  performance: trimmed mean of the last evaluation, nan before the first.  seconds:
-    of training so far.  diverged: number of networks that have diverged.  holder: the process that trains the
-    run. problem: why it is `damaged`, a sentence that names the file; empty otherwise.
+    ensemble of the spec.  performance: trimmed mean of the last evaluation, nan before the first.  phases:
+    the same by phase.  seconds: of training so far.  diverged: number of networks that have diverged.
+    holder: the process that trains the run.  problem: why it is `damaged`, a sentence that names the file;
+    empty otherwise.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class RunStatus:
     networks: int = 0
     first_network: int = 0
     performance: float = math.nan
+    phases: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     diverged: int = 0
     holder: Holder | None = None
@@ -120,6 +122,7 @@ def run_status(folder: Path) -> RunStatus:
         networks=manifest.networks,
         first_network=manifest.first_network,
         performance=metrics.trimmed_mean if metrics else math.nan,
+        phases=metrics.phase_means if metrics else {},
         seconds=(timing.seconds if timing else None) or 0.0,
         diverged=max(len(result.diverged) if result else 0, len(metrics.diverged) if metrics else 0),
         holder=claimed,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, Tag
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, Tag
 
+from rnnspec.diagnostics import nearest, shorten
 from rnnspec.spec.choices import by_kind, check_kind, word_or_mapping
-from rnnspec.spec.fields import NONE, Model, NoneWord, words
+from rnnspec.spec.fields import NONE, Model, Name, NoneWord, read_name, refuse, words
 
 MAX_NETWORKS = 65_536
 MAX_BATCH = 65_536
@@ -95,11 +96,56 @@ class Penalty(Model):
     w_out_l2: float = Field(default=0.0, ge=0, description="Coefficient of the mean squared weight of w_out.")
 
 
+#: The words in place of the phases that `stop` is about.
+EVERY_PHASE = "every phase"
+_WORDS = (EVERY_PHASE, "success")
+_PHASES = f"the name of a phase, a list of names, '{EVERY_PHASE}' or 'success'"
+
+
+def _listed(value: Any) -> Any:
+    """Return a list; `every phase` is a word of its own, and stands in no list."""
+    if isinstance(value, list) and EVERY_PHASE in value:
+        raise refuse(
+            "RS013",
+            f"'{EVERY_PHASE}' stands in a list",
+            expected=_PHASES,
+            help=f"write 'of: {EVERY_PHASE}', without a list",
+        )
+    if not isinstance(value, str | list):
+        raise refuse("RS012", expected=_PHASES)
+    return [value] if isinstance(value, str) else value
+
+
+def _read_phase(text: str) -> str:
+    # Several words are no misspelt name, which could be a phase, but a misspelt 'every phase'.
+    if " " in text and text != EVERY_PHASE:
+        raise refuse("RS013", f"'of' is '{shorten(text)}'", expected=_PHASES, help=nearest(text, _WORDS))
+    return text if text == EVERY_PHASE else read_name(text)
+
+
+_Phases = Annotated[
+    tuple[Annotated[str, AfterValidator(_read_phase)], ...],
+    Strict(False),
+    Field(min_length=1),
+    BeforeValidator(
+        _listed,
+        json_schema_input_type=Literal["every phase", "success"]
+        | Name
+        | Annotated[list[Name], Field(min_length=1)],
+    ),
+]
+
+
 class Stop(Model):
     """When to stop before the last iteration."""
 
     performance: float = Field(
         gt=0, le=1, description="Stop when the trimmed mean of performance over networks reaches this."
+    )
+    of: _Phases | None = Field(
+        default=None,
+        description="What must reach it: a phase, a list of phases, each of which must, 'every phase', or "
+        "'success' of the task. Default: the performance in whole trials.",
     )
     trim: float = Field(
         default=0.0, ge=0, le=0.5, description="Share of networks that the trimmed mean drops at each end."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,8 @@ class Evaluated:
     """The ensemble was evaluated.
 
     completed: updates so far.  loss, gradient_norm: of each network, before the last update.  weight_norm:
-    after it.  All three are nan for networks that have diverged.  diverged: all networks that have diverged.
+    after it.  All three are nan for networks that have diverged.  trimmed_mean: of the performance.
+    phase_means: the same in each phase.  diverged: all networks that have diverged.
     """
 
     completed: int
@@ -67,6 +68,7 @@ class Evaluated:
     weight_norm: tuple[float, ...]
     evaluation: Evaluation
     trimmed_mean: float
+    phase_means: Mapping[str, float]
     diverged: tuple[Divergence, ...]
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
+from rnnspec.analysis.criterion import is_reached, phase_means
 from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_mean
+from rnnspec.program.nodes import Stop
 from rnnspec.runs.checkpoint import LatestEvaluation, TrainingState
 from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.manifest import Ending
@@ -83,10 +85,13 @@ class Loop:
     @property
     def performance(self) -> tuple[float, ...]:
         """The performance of each network in the latest evaluation; 0 if it has diverged, empty before."""
-        if self.latest is None:
-            return ()
-        lost = self._lost()
-        return tuple(0.0 if k in lost else p for k, p in enumerate(self.latest.performance))
+        return () if self.latest is None else self._of_alive(self.latest.performance)
+
+    @property
+    def phases(self) -> dict[str, tuple[float, ...]]:
+        """The performance of each network by phase, likewise."""
+        found = self.latest.phases if self.latest else {}
+        return {name: self._of_alive(values) for name, values in found.items()}
 
     @property
     def over(self) -> bool:
@@ -150,6 +155,11 @@ class Loop:
         """Return the networks that have diverged, counted from 0 in this ensemble."""
         return frozenset(lost.network - self.simulation.first_network for lost in self.diverged)
 
+    def _of_alive(self, performance: Iterable[float]) -> tuple[float, ...]:
+        """Return a performance of each network, 0 for those that have diverged."""
+        lost = self._lost()
+        return tuple(0.0 if k in lost else p for k, p in enumerate(performance))
+
     def _evaluate(self, update: Updated) -> None:
         diverged = self._lost()
         evaluation = evaluate_simulation(
@@ -158,7 +168,10 @@ class Loop:
         trim = self.training.stop.trim if self.training.stop else 0.0
         mean = trimmed_mean(evaluation.performance, trim)
         self.latest = LatestEvaluation(
-            iteration=self.completed, performance=evaluation.performance, trimmed_mean=mean
+            iteration=self.completed,
+            performance=evaluation.performance,
+            phases=dict(evaluation.phases),
+            trimmed_mean=mean,
         )
 
         def of_trained(values: Iterable[float]) -> tuple[float, ...]:
@@ -173,6 +186,7 @@ class Loop:
                 of_trained(self.updater.weight_norms.tolist()),
                 evaluation,
                 mean,
+                phase_means(evaluation.phases, self.training.stop),
                 self.diverged,
             )
         )
@@ -181,7 +195,7 @@ class Loop:
         """Return why training ends, None if it continues.  The criterion takes precedence over a signal."""
         stop, last = self.training.stop, self.latest
         fresh = last is not None and last.iteration == self.completed
-        if self.for_criterion and stop and last and fresh and last.trimmed_mean >= stop.performance:
+        if self.for_criterion and stop and last and fresh and _is_reached(stop, last):
             return "reached"
         if self.completed >= self.iterations:
             return "finished"
@@ -189,3 +203,7 @@ class Loop:
         if status is not None:
             self.look()
         return "diverged" if self.over else status
+
+
+def _is_reached(stop: Stop, last: LatestEvaluation) -> bool:
+    return is_reached(stop, last.trimmed_mean, phase_means(last.phases, stop))

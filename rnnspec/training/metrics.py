@@ -23,5 +23,6 @@ def metrics_row(program: Program, event: Evaluated) -> MetricsRow:
         performance=event.evaluation.performance,
         phases=dict(event.evaluation.phases),
         trimmed_mean=event.trimmed_mean,
+        phase_means=dict(event.phase_means),
         diverged=event.diverged,
     )

@@ -91,6 +91,7 @@ def _stored_result(folder: Path) -> Result:
         iterations=summary.iterations,
         evaluated=summary.evaluated,
         performance=summary.performance,
+        phases=summary.phases,
         diverged=summary.diverged,
         folder=folder,
         signal=summary.signal,

@@ -117,6 +117,7 @@ class Session:
             iterations=loop.completed,
             evaluated=loop.latest.iteration if loop.latest else None,
             performance=loop.performance,
+            phases=loop.phases,
             diverged=loop.diverged,
             folder=self.run.folder if self.run else None,
             signal=self.interruption.signal if status in ("interrupted", "terminated") else None,

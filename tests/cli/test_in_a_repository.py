@@ -110,6 +110,19 @@ def test_python_says_it_too(tmp_path: Path) -> None:
     assert last.endswith("pip install 'rnnspec[train]'")
 
 
+def test_compile_leaves_out_what_guessing_scores(tmp_path: Path) -> None:
+    write_tiny(tmp_path)
+    script = "import sys; sys.modules['torch'] = sys.modules['numpy'] = None\n"
+    script += "from rnnspec.cli.main import main; main()"
+    words = ["compile", "tiny.yaml", "--target", "torch"]
+    done = run([sys.executable, "-c", script, *words], tmp_path, PYTHONPATH=str(ROOT), COLUMNS="200")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "guessing   not measured: numpy is not installed. Install what they need: pip install 'rnnspec[train]'"
+        in done.stdout
+    )
+
+
 # --- the action --------------------------------------------------------------------------------------
 
 

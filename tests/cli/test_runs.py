@@ -54,7 +54,8 @@ def test_train(folder: Path) -> None:
     lines = answer.out.splitlines()
     assert lines[0] == "tiny with fast finished all 6 iterations."
     assert lines[1].startswith("  performance  0.")
-    assert lines[2].startswith("  networks     lowest 0.")
+    assert lines[2].startswith("  phases       hold 0.")
+    assert lines[3].startswith("  networks     lowest 0.")
     assert lines[-1] == f"  run          runs/{run.name}"
     progress = answer.err.splitlines()
     assert progress[0] == f"tiny with fast: 3 networks on cpu, target {TARGET} -> runs/{run.name}"
@@ -132,7 +133,7 @@ def test_a_trimmed_mean_is_called_one(folder: Path) -> None:
     lines = rnnspec(*train("--set", stop)).out.splitlines()
     assert lines[0] == "tiny reached a performance of 0.001 after 2 iterations."
     assert lines[1].endswith(" (trimmed mean, without the best and the worst network)")
-    assert lines[3].startswith("  criterion    0.001, reached by ")
+    assert lines[4].startswith("  criterion    0.001, reached by ")
     lines = rnnspec(*train("--set", stop, "--set", "training.networks=6")).out.splitlines()
     assert lines[1].endswith(" (trimmed mean, without the best 2 and the worst 2 networks)")
     assert rnnspec(*train()).out.splitlines()[1].endswith(" (mean)")
@@ -243,7 +244,13 @@ def test_evaluate(run: Path) -> None:
     lines = answer.out.splitlines()
     assert lines[0] == f"{run}: 10 sequences, true dynamics"
     assert lines[1].split() == ["network", "performance", "hold", "respond"]
-    assert [line.split()[0] for line in lines[2:]] == ["0", "1", "2", "mean"]
+    assert [line.split()[0] for line in lines[2:6]] == ["0", "1", "2", "mean"]
+    assert lines[6] == "What guessing scores:"
+    assert [line.split()[:2] for line in lines[7:]] == [
+        ["untrained", "networks"],
+        ["constant", "outputs"],
+        ["random", "answers"],
+    ]
 
 
 def test_evaluation_as_json(run: Path) -> None:

@@ -292,8 +292,8 @@ def test_names_of_runs_stay_whole(folder: Path) -> None:
         Console(file=text, width=width).print(status_table(run_statuses(["runs"]), width))
         return text.getvalue()
 
-    # 18 columns for the name, 9 for the iteration, 11, 4 and 8 for the rest, and 3 beside each.
-    for width, shown in ((66, "time"), (65, "performance"), (50, "iteration"), (40, "state")):
+    # 18 columns for the name, 9 for the iteration, 16, 4 and 8 for the rest, and 3 beside each.
+    for width, shown in ((71, "time"), (70, "performance"), (50, "iteration"), (40, "state")):
         text = printed(width)
         assert f"runs/{run.name}" in text
         assert "finished" in text

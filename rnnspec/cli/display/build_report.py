@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from rnnspec.cli.console import count
+from rnnspec.errors import missing_package
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
 from rnnspec.runtime.cost import iteration_cost
@@ -29,6 +30,7 @@ def describe_build(program: Program, chosen: TargetChoice, *, given: bool) -> It
     yield "steps", _steps(program)
     yield "gradient", _gradient_path(program)
     yield from _cost(program, chosen)
+    yield from _guessing(program)
     why = "as requested" if given else "the default"
     yield "target", f"{chosen.target}, {why}: {chosen.record.summary}"
     if chosen.note:
@@ -137,6 +139,22 @@ def _cost(program: Program, chosen: TargetChoice) -> Iterator[tuple[str, str]]:
     memory = memory_with(program, threads)
     where = f" with {count(threads, 'thread')}" if memory != memory_with(program, threads + 1) else ""
     yield "iteration", (total if networks > 1 else each) + f"; about {scaled(memory, 'B')} of memory{where}"
+
+
+def _guessing(program: Program) -> Iterator[tuple[str, str]]:
+    """Yield what guessing scores; without numpy, which checking and compiling do not need, how to get it."""
+    try:
+        from rnnspec.analysis.guessing.levels import measure_guessing
+        from rnnspec.cli.display.guessing import describe_guessing
+    except ModuleNotFoundError as error:
+        if (missing := missing_package(error)) is None:
+            raise
+        yield "guessing", f"not measured: numpy is not installed. {missing.remedy}"
+        return
+    guessing = measure_guessing(program)
+    if guessing is not None:
+        for number, line in enumerate(describe_guessing(guessing)):
+            yield "" if number else "guessing", line
 
 
 def _processors() -> int:

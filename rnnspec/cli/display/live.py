@@ -13,6 +13,7 @@ from rich.text import Text
 
 from rnnspec.analysis.evaluation import trimmed_count
 from rnnspec.cli.display.charts import UNSCORED, bars, histogram, rate, score, span
+from rnnspec.cli.display.phases import describe_criterion, describe_phases
 from rnnspec.cli.display.progress import STOPPING_NOTICE, Progress, five_numbers
 from rnnspec.training.events import Event
 
@@ -100,9 +101,12 @@ class LiveDisplay:
         kind = " (trimmed mean)" if stop and trimmed_count(len(performance), stop.trim) else ""
         mean = f"{score(last.trimmed_mean)}{kind} after iteration {last.completed:,}"
         if stop:
-            mean += f"; training stops at {stop.performance:g}"
+            mean += f"; training stops at {describe_criterion(stop)}"
         low, first, median, third, high = (score(value) for value in five_numbers(performance))
         rows: list[tuple[str, RenderableType]] = [("performance", mean)]
+        if phases := describe_phases(last.phase_means, last.trimmed_mean):
+            lowest = progress.held_back_by
+            rows.append(("  phases", phases + (f"; held back by {lowest}" if lowest else "")))
         if len(performance) > 1:
             bins = min(_BINS, self._room(len("0 || 1")))
             rows.append(("  networks", f"0 |{histogram(performance, bins, self._encoding)}| 1"))

@@ -7,6 +7,7 @@ import time
 
 from rnnspec.cli.console import note
 from rnnspec.cli.display.charts import rate, score, span
+from rnnspec.cli.display.phases import describe_phases
 from rnnspec.cli.display.progress import STOPPING_NOTICE, Progress, five_numbers
 from rnnspec.training.events import Diverged, Event, Finished, Started, Stopping, Updated, Warned
 from rnnspec.training.interruption import tell
@@ -72,7 +73,10 @@ class PlainDisplay:
         if progress.scored and progress.evaluated:
             low, _, median, _, high = five_numbers(progress.evaluated.evaluation.performance)
             spread = f" (networks {score(low)} to {score(high)}, median {score(median)})"
-            parts.append(f"performance {score(progress.evaluated.trimmed_mean)}{spread}")
+            mean = progress.evaluated.trimmed_mean
+            parts.append(f"performance {score(mean)}{spread}")
+            parts.append(describe_phases(progress.evaluated.phase_means, mean))
+            parts.append(f"held back by {progress.held_back_by}" if progress.held_back_by else "")
         parts.append(progress.stage)
         if not progress.finished and progress.speed:
             parts += [rate(progress.speed), f"at most {span(progress.seconds_left)} left"]

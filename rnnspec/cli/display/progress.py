@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from rnnspec.analysis.criterion import below_criterion
 from rnnspec.analysis.evaluation import is_scored
 from rnnspec.cli.console import count
 from rnnspec.cli.display.charts import quantile
@@ -81,6 +82,14 @@ class Progress:
     @property
     def scored(self) -> bool:
         return self.program is not None and is_scored(self.program)
+
+    @property
+    def held_back_by(self) -> str:
+        """The phase that is lowest, if it is below the criterion; empty if there is none or one phase."""
+        last = self.evaluated
+        if self.program is None or last is None or len(last.phase_means) < 2:
+            return ""
+        return next(iter(below_criterion(self.program, last.trimmed_mean, last.phase_means)), "")
 
     @property
     def speed(self) -> float:

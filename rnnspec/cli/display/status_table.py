@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnspec.cli.display.charts import score, span
+from rnnspec.cli.display.phases import describe_phases
 from rnnspec.runs.status import RunStatus
 
 _RUN, _SETTINGS, _STATE = "run", "set", "state"
@@ -17,8 +18,8 @@ _ITERATION, _PERFORMANCE, _TIME = "iteration", "performance", "time"
 _COLOURS = {"running": "green", "cut off": "yellow", "failed": "red", "diverged": "red", "damaged": "red"}
 #: Columns around and between the text of two cells.
 _PADDING = 3
-#: The width that settings and states need at least; longer ones continue in the next line.
-_NARROW = {_SETTINGS: 16, _STATE: 24}
+#: The width that these need at least; longer ones continue in the next line.
+_NARROW = {_SETTINGS: 16, _PERFORMANCE: 16, _STATE: 24}
 
 
 def status_table(found: Sequence[RunStatus], width: int) -> Table:
@@ -35,12 +36,12 @@ def status_table(found: Sequence[RunStatus], width: int) -> Table:
         if sum(_width(name, rows) for name in shown) >= width:
             shown.remove(name)
     # Where even that is too narrow, the name continues in the next line.
-    whole = {_ITERATION, _PERFORMANCE, _TIME}
+    whole = {_ITERATION, _TIME}
     if _width(_RUN, rows) + len("running") + _PADDING <= width:
         whole.add(_RUN)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for name in shown:
-        right = name in (_ITERATION, _PERFORMANCE, _TIME)
+        right = name in (_ITERATION, _TIME)
         table.add_column(name, justify="right" if right else "left", no_wrap=name in whole, overflow="fold")
     for status, row in zip(found, rows, strict=True):
         # As Text, because brackets in a name are not markup.
@@ -96,7 +97,8 @@ def _cells(status: RunStatus, settings: str) -> dict[str, str]:
     if status.state not in ("damaged", "foreign"):
         cells[_SETTINGS] = settings
         cells[_ITERATION] = f"{status.completed:,} of {status.iterations:,}"
-        cells[_PERFORMANCE] = score(status.performance)
+        phases = describe_phases(status.phases, status.performance)
+        cells[_PERFORMANCE] = score(status.performance) + (f" ({phases})" if phases else "")
         cells[_TIME] = span(status.seconds)
     return cells
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rnnspec.analysis.criterion import below_criterion, is_reached
 from rnnspec.analysis.evaluation import is_scored, trimmed_count
 from rnnspec.cli.console import count
 from rnnspec.cli.display.charts import UNSCORED, score
+from rnnspec.cli.display.phases import describe_below, describe_criterion, describe_phases
 from rnnspec.cli.display.progress import five_numbers
 from rnnspec.cli.failures import DIVERGED, FINE
 from rnnspec.files import to_json
@@ -53,13 +55,13 @@ def _ending(result: Result) -> str:
     match result.status:
         case "reached":
             assert goal is not None
-            return f"reached a performance of {goal.performance:g} {after}."
+            return f"reached a performance of {describe_criterion(goal)} {after}."
         case "finished":
             mean = result.trimmed_mean
-            below = goal is not None and not (mean is not None and mean >= goal.performance)
             missed = ""
+            below = goal and not (mean is not None and is_reached(goal, mean, result.phase_means))
             if goal and below and result.for_criterion:
-                missed = f" without reaching a performance of {goal.performance:g}"
+                missed = f" without reaching a performance of {describe_criterion(goal)}"
             made = "its one iteration" if result.iterations == 1 else f"all {result.iterations:,} iterations"
             return f"finished {made}{missed}."
         case "diverged":
@@ -82,11 +84,15 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         when = "" if result.evaluated == result.iterations else f", after iteration {result.evaluated:,}"
         stop = result.simulation.program.training.stop
         facts.append(("performance", _describe_mean(mean, len(result.performance), stop) + when))
+        if phases := describe_phases(result.phase_means, mean):
+            facts.append(("phases", phases))
         if len(result.performance) > 1:
             facts.append(("networks", f"lowest {low}, quartiles {first} {median} {third}, highest {high}"))
         if stop is not None and result.reached is not None:
             reached = f"{len(result.reached)} of {count(len(result.performance), 'network')}"
-            facts.append(("criterion", f"{stop.performance:g}, reached by {reached}"))
+            facts.append(("criterion", f"{describe_criterion(stop)}, reached by {reached}"))
+        if below := below_criterion(result.simulation.program, mean, result.phase_means):
+            facts.append(("held back by", describe_below(below, result.phase_means, mean)))
     for lost in result.diverged[:10]:
         facts.append(("diverged", f"network {lost.network} in iteration {lost.iteration:,}: {lost.cause}"))
     if len(result.diverged) > 10:
