@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rnnspec.diagnostics import Problems
+from rnnspec.program.dealing import combinations
 from rnnspec.program.nodes import Program
 from rnnspec.spec.activations import ACTIVATIONS
+from rnnspec.spec.training import MAX_BATCH
 from rnnspec.syntax.compose import Document
 
 
@@ -31,19 +33,33 @@ def stop_can_be_reached(program: Program, document: Document, problems: Problems
 
 
 def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
-    """RS402: a batch in which balanced patterns do not occur equally often."""
-    batches = {"batch": program.training.batch, "evaluate.batch": program.training.evaluate_batch}
-    for draw in program.timeline.draws:
-        for key, batch in batches.items():
-            if draw.patterns and batch % len(draw.patterns):
-                count = len(draw.patterns)
-                problems.warning(
-                    "RS402",
-                    f"a batch of {batch} cannot hold the {count} patterns of '{draw.name}' equally often",
-                    document.span((*program.training.path, *key.split("."))),
-                    expected=f"a multiple of {count}",
-                    help=f"write {-(-batch // count) * count}",
-                )
+    """RS402: a batch in which balanced patterns, or their combinations, do not occur equally often."""
+    training = program.training
+    crossed = [f"'{d.name}'" for d in program.timeline.draws if d.patterns and len(d.patterns) > 1]
+    total = combinations(program.timeline)
+    what = f"{total:,} {'combinations' if len(crossed) > 1 else 'patterns'} of {' and '.join(filter(None, (', '.join(crossed[:-1]), *crossed[-1:])))}"
+    batches = [(training.batch, "a batch", ("batch",), "'batch: {}'")]
+    if training.evaluate_every:
+        batches.append(
+            (training.evaluate_batch, "an evaluation", ("evaluate", "batch"), "'evaluate: {{batch: {}}}'")
+        )
+    for size, name, keys, written in batches:
+        if size % total == 0:
+            continue
+        path, enough = (*training.path, *keys), -(-size // total) * total
+        given = document.node(path) is not None
+        many = f"{size:,} sequence{'' if size == 1 else 's'}{'' if given else ' (the default)'}"
+        problems.warning(
+            "RS402",
+            f"{name} of {many} holds only {size:,} of the {what}"
+            if size < total
+            else f"{name} of {many} cannot hold the {what} equally often",
+            document.span(path),
+            expected=f"a multiple of {total:,}" if enough <= MAX_BATCH else "",
+            help=f"write {enough if given else written.format(enough)}"
+            if enough <= MAX_BATCH
+            else "draw some of these variables with choice() instead",
+        )
 
 
 def softmax_has_cross_entropy(program: Program, document: Document, problems: Problems) -> None:

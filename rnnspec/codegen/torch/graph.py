@@ -14,6 +14,7 @@ from rnnspec.codegen.torch.activations import activated
 from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
 from rnnspec.codegen.torch.language import TORCH
 from rnnspec.codegen.torch.task import TaskFunctions, write_task
+from rnnspec.program.dealing import combinations, evaluations_apart
 from rnnspec.program.nodes import Epoch, Network, OutputChannel, Program
 from rnnspec.program.timing import drawn_steps, whole_steps
 from rnnspec.spec.activations import ACTIVATIONS
@@ -127,6 +128,8 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         "task": task,
         "roles": roles,
         "calls": TORCH.with_callees(task.calls),
+        "combinations": combinations(timeline),
+        "evaluations_apart": evaluations_apart(program),
         "trials": timeline.trials,
         "ragged": timeline.ragged,
         "independent": program.training.independent_trials,
