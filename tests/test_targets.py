@@ -322,7 +322,9 @@ def test_feature(target: Target, features: tuple[str, ...], request: pytest.Fixt
     assert_agree(found, target, Batch(4, 1, 7, "train", stage))
 
 
-@pytest.mark.parametrize("feature", ["plain", "noise: ou", "drawn durations", "white", "draws", "sequence values"])
+@pytest.mark.parametrize(
+    "feature", ["plain", "noise: ou", "drawn durations", "white", "draws", "sequence values"]
+)
 def test_feature_in_evaluation(feature: str) -> None:
     """Evaluation draws from streams of its own, and no jitter."""
     found = program(*FEATURES[feature])

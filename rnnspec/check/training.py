@@ -37,7 +37,8 @@ def batch_deals_patterns(program: Program, document: Document, problems: Problem
     training = program.training
     crossed = [f"'{d.name}'" for d in program.timeline.draws if d.patterns and len(d.patterns) > 1]
     total = combinations(program.timeline)
-    what = f"{total:,} {'combinations' if len(crossed) > 1 else 'patterns'} of {' and '.join(filter(None, (', '.join(crossed[:-1]), *crossed[-1:])))}"
+    names = " and ".join([", ".join(crossed[:-1]), *crossed[-1:]]).removeprefix(" and ")
+    what = f"{total:,} {'combinations' if len(crossed) > 1 else 'patterns'} of {names}"
     batches = [(training.batch, "a batch", ("batch",), "'batch: {}'")]
     if training.evaluate_every:
         batches.append(

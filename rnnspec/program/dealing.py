@@ -17,8 +17,8 @@ from rnnspec.program.nodes import Program, Timeline
 class Deal:
     """How the pattern of a balanced variable follows from the number of a combination.
 
-    patterns: P of them.  span: S, the combinations of this variable and the balanced ones before it.  period: L,
-    the combinations after which the same patterns would meet again.
+    patterns: P of them.  span: S, the combinations of this variable and the balanced ones before it.
+    period: L, the combinations after which the same patterns would meet again.
     """
 
     patterns: int
@@ -37,9 +37,9 @@ class Deal:
 def deals(timeline: Timeline) -> dict[str, Deal]:
     """Return how each balanced variable is dealt, by name, in the order in which they are crossed.
 
-    S combinations in a row have all combinations of the variables so far, each once: these are a variable of
-    Q = S / P patterns and one of P, and in each of the gcd(Q, P) stretches of L = lcm(Q, P) combinations their
-    patterns run side by side, with another offset.
+    S combinations in a row are those of a variable of Q = S / P patterns, which stands for all before, and
+    one of P.  In each of the gcd(Q, P) stretches of L = lcm(Q, P) combinations, the patterns of both run side
+    by side, each time with another offset.
     """
     found: dict[str, Deal] = {}
     before = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from rnnspec.program.expression_nodes import Previous, Variable, walk
@@ -14,14 +15,47 @@ def whole_steps(time: Fraction, step: Fraction) -> int:
     return max(1, time // step) if time > 0 else 0
 
 
-def drawn_steps(seconds: float, dt: Fraction, theta: Fraction = Fraction(1), jitter: int = 0) -> int:
-    """Return the number of steps of length dt * theta in a drawn duration.
+def trial_steps(
+    timeline: Timeline,
+    dt: Fraction,
+    theta: Fraction,
+    jitter: Sequence[int],
+    drawn: Sequence[float | None],
+) -> tuple[int, ...]:
+    """Return the number of steps of length dt * theta in each epoch of a trial.
 
-    seconds: the duration.  dt: in seconds.  jitter: the steps of length dt that jitter adds.
+    dt: in seconds.  jitter: the steps of length dt that are added to each epoch.  drawn: the drawn duration
+    of each epoch in seconds, ignored where it is fixed.  Raises ValueError if a drawn duration is missing.
+
+    Fixed durations alone are rounded down one by one.  If some are drawn, the time from the start of the
+    trial to the end of each epoch is rounded down, so that durations that add to 1 s have the steps of 1 s.
+    Each epoch has at least one step, but one of a drawn duration of 0 has none.
     """
-    # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
-    wanted = (seconds / float(dt) + jitter) / float(theta) + 1e-6
-    return 0 if seconds <= 0 else max(1, math.floor(wanted))
+    fixed = [None if epoch.duration.time is None else epoch.duration.time / dt for epoch in timeline.epochs]
+    if not timeline.ragged:
+        return tuple(
+            max(1, (base + e) // theta) for base, e in zip(fixed, jitter, strict=True) if base is not None
+        )
+    each, shorter = float(dt), float(theta)
+    steps, end, time = [], 0, 0.0
+    for epoch, base, extra, seconds in zip(timeline.epochs, fixed, jitter, drawn, strict=True):
+        if base is None and seconds is None:
+            raise ValueError(f"epoch '{epoch.name}' needs a drawn duration")
+        before = end
+        wanted = float(base) if base is not None else (seconds or 0.0) / each
+        if wanted > 0:
+            time += max(wanted + extra, 0.0)
+            # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
+            end = max(before + 1, math.floor(time / shorter + 1e-6))
+        steps.append(end - before)
+    return tuple(steps)
+
+
+def mean_trial_steps(timeline: Timeline, dt: Fraction, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
+    """Return the steps of each epoch of a trial without jitter, with drawn durations at mid-range."""
+    values = [epoch.duration.value for epoch in timeline.epochs]
+    middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
+    return trial_steps(timeline, dt, theta, [0] * len(values), middles)
 
 
 def duration_draws(timeline: Timeline) -> frozenset[str]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import program
 
-from rnnspec.program.dealing import combinations, dealt_combination, deals
+from rnnspec.program.dealing import combinations, deals, dealt_combination
 from rnnspec.program.nodes import Timeline
 
 PATTERNS = st.lists(st.integers(1, 6), min_size=1, max_size=3)

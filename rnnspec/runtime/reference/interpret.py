@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from rnnspec.program.dealing import combinations, dealt_combination, deals, evaluations_apart
+from rnnspec.program.dealing import combinations, deals, dealt_combination, evaluations_apart
 from rnnspec.program.expression_nodes import (
     Apply,
     Clock,
@@ -177,9 +177,7 @@ def _patterns(program: Program, batch: Batch, name: str) -> list[int]:
     deal, count, turn = deals(program.timeline)[name], combinations(program.timeline), batch.iteration
     if batch.purpose != "train":
         turn = -(-batch.iteration // evaluations_apart(program))
-    return [
-        deal.pattern(dealt_combination(b, batch.sequences, turn, count)) for b in range(batch.sequences)
-    ]
+    return [deal.pattern(dealt_combination(b, batch.sequences, turn, count)) for b in range(batch.sequences)]
 
 
 def _durations(

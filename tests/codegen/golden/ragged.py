@@ -199,7 +199,7 @@ EPOCHS = [
     Epoch(
         "stimulus",
         "hold",
-        7,
+        8,
         0,
         True,
         duration_stimulus,
