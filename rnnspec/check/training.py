@@ -39,7 +39,9 @@ def batch_deals_patterns(program: Program, document: Document, problems: Problem
     total = combinations(program.timeline)
     names = " and ".join([", ".join(crossed[:-1]), *crossed[-1:]]).removeprefix(" and ")
     what = f"{total:,} {'combinations' if len(crossed) > 1 else 'patterns'} of {names}"
-    batches = [(training.batch, "a batch", ("batch",), "'batch: {}'")]
+    batches: list[tuple[int, str, tuple[str, ...], str]] = [
+        (training.batch, "a batch", ("batch",), "'batch: {}'")
+    ]
     if training.evaluate_every:
         batches.append(
             (training.evaluate_batch, "an evaluation", ("evaluate", "batch"), "'evaluate: {{batch: {}}}'")

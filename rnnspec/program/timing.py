@@ -29,26 +29,39 @@ def trial_steps(
 
     Fixed durations alone are rounded down one by one.  If some are drawn, the time from the start of the
     trial to the end of each epoch is rounded down, so that durations that add to 1 s have the steps of 1 s.
-    Each epoch has at least one step, but one of a drawn duration of 0 has none.
+    An epoch of fixed duration has at least the steps of that, one of drawn duration at least one step, which
+    later ones lack then; a drawn duration of 0 has none.
     """
-    fixed = [None if epoch.duration.time is None else epoch.duration.time / dt for epoch in timeline.epochs]
-    if not timeline.ragged:
-        return tuple(
-            max(1, (base + e) // theta) for base, e in zip(fixed, jitter, strict=True) if base is not None
-        )
-    each, shorter = float(dt), float(theta)
-    steps, end, time = [], 0, 0.0
-    for epoch, base, extra, seconds in zip(timeline.epochs, fixed, jitter, drawn, strict=True):
-        if base is None and seconds is None:
+    times = [epoch.duration.time for epoch in timeline.epochs]
+    # What each epoch has at least; None for one whose drawn duration is 0.
+    least: list[int | None] = []
+    wanted: list[float] = []
+    for time, extra, seconds, epoch in zip(times, jitter, drawn, timeline.epochs, strict=True):
+        if time is not None:
+            steps = time / dt + extra
+            least.append(max(1, steps // theta))
+            wanted.append(max(float(steps), 0.0))
+        elif seconds is None:
             raise ValueError(f"epoch '{epoch.name}' needs a drawn duration")
+        else:
+            least.append(1 if seconds > 0 else None)
+            wanted.append(max(seconds / float(dt) + extra, 0.0))
+    if not timeline.ragged:
+        return tuple(steps for steps in least if steps is not None)
+    return _cut(least, wanted, float(theta))
+
+
+def _cut(least: Sequence[int | None], wanted: Sequence[float], theta: float) -> tuple[int, ...]:
+    """Return the steps of epochs whose ends are rounded down, from their lengths in steps of length dt."""
+    found, end, time = [], 0, 0.0
+    for steps, length in zip(least, wanted, strict=True):
         before = end
-        wanted = float(base) if base is not None else (seconds or 0.0) / each
-        if wanted > 0:
-            time += max(wanted + extra, 0.0)
+        if steps is not None:
+            time += length
             # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
-            end = max(before + 1, math.floor(time / shorter + 1e-6))
-        steps.append(end - before)
-    return tuple(steps)
+            end = max(before + steps, math.floor(time / theta + 1e-6))
+        found.append(end - before)
+    return tuple(found)
 
 
 def mean_trial_steps(timeline: Timeline, dt: Fraction, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
