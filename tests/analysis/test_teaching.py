@@ -107,8 +107,9 @@ def test_the_score_follows_from_what_is_correct(name: str) -> None:
 
 
 def test_where_nothing_is_taught() -> None:
-    """Fixation 10 steps, stimulus 20, response 20 of which 5 are grace; then with a context before."""
-    _, recording, _ = simulated("task: {epochs: {context: {duration: 60 ms, gradient: false, before: fixation}}}")
+    """Context 3 steps, fixation 10, stimulus 20, response 20 of which 5 are grace."""
+    context = "{duration: 60 ms, gradient: false, before: fixation}"
+    _, recording, _ = simulated(f"task: {{epochs: {{context: {context}}}}}")
     weights, correct = recording["weights"].values, recording["correct"].values
     assert recording["weights"].axes == recording["correct"].axes == ("network", "sequence", "step")
     assert recording["targets"].axes == ("network", "sequence", "step", "output")
