@@ -198,7 +198,7 @@ task:
     block: choice(1, 2)
     rule: [1, 2]
     side: {balanced: [[0, 1], [1, 0]]}
-    level: {balanced: [[0, 0], [1, block], [2, -1], [3, 2], [4, 1], [5, 0]]}
+    level: {balanced: [[0, 0], [1, block], [2, -1], [3, 2], [4, 1]]}
   input: {cue: block + rule * side + level}
 """,
     ),
