@@ -22,10 +22,15 @@ from rnnspec.runtime.simulation import Simulation
 Floats = NDArray[np.float64]
 
 PLAIN = "training: {penalty: null}"
+#: A target that changes where points count, and between trials.
+CHANGING = """
+task:
+  epochs: {response: {grace: 40 ms, target: {fixation: "where(t < 0.1, 0.2, 0.4) + 0.1 * previous(side, 2)"}}}
+"""
 PROGRAMS = {
     "fixed": (),
-    "ragged": (RAGGED,),
-    "independent": (RAGGED, "training: {trials: independent}"),
+    "ragged": (RAGGED, CHANGING),
+    "independent": (RAGGED, CHANGING, "training: {trials: independent}"),
     "all scored": (RAGGED, "task: {scored: null}"),
 }
 
