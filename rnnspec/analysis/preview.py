@@ -9,6 +9,7 @@ from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.memory import recording_memory, require_memory
 from rnnspec.runtime.simulation import Simulation, true_dynamics
+from rnnspec.runtime.targets import ready_target
 
 
 def preview(program: Program) -> Recording:
@@ -17,9 +18,10 @@ def preview(program: Program) -> Recording:
     Activity, outputs and reads are those of network 0 before training.  RequestError if the recording does
     not fit into memory.
     """
-    stage, cpu = true_dynamics(program), torch.device("cpu")
-    require_memory(recording_memory(program, 1, stage.theta, 4), 1, cpu)
-    simulation = Simulation(program, networks=1, target="torch")
+    stage = true_dynamics(program)
+    simulation = Simulation(program, networks=1, target=ready_target())
+    weight = simulation.bias
+    require_memory(recording_memory(program, 1, stage.theta, weight.element_size()), 1, weight.device)
     # The draws of a sequence do not depend on the size of the batch, and the first one has combination 0.
     with torch.no_grad():
         outcome = simulation(1, purpose="train", iteration=0, stage=stage, record=True)
