@@ -72,6 +72,7 @@ def assert_agree(
         close(f"performance in {name}", found.phase_performance[name], value)
     assert found.variables.keys() == wanted.variables.keys()
     for name, value in wanted.variables.items():
+        assert len(found.variables[name]) in (1, networks), name
         close(name, *torch.broadcast_tensors(found.variables[name].double(), value.double()))
     assert torch.equal(*torch.broadcast_tensors(found.steps, wanted.steps))
     close("rates", found.rates, wanted.rates)

@@ -118,7 +118,13 @@ def tasks(draw: st.DrawFn, inputs: Node, outputs: Node) -> Node:
     if draw(st.booleans()):
         task["burn_in"] = "40 ms"
     if draw(st.booleans()):
-        task["sequence"] = {"block": {"balanced": [[0] * trials, [1] * trials]}, "bias": "uniform(-1, 1)"}
+        task["sequence"] = {
+            "block": {"balanced": [[0] * trials, [1] * trials]},
+            "level": {"balanced": [[x] * trials for x in (0.2, 0.5, "bias", 1)]},
+            "bias": "uniform(-1, 1)",
+        }
+        drives = draw(st.sampled_from([{}, {"cue": "level"}]))
+        task["input"] = {"go": 1, **drives}
         task["scored"] = "block == 0 or side == 0"
     if reading and draw(st.booleans()):
         task["success"] = "answered == side"

@@ -198,7 +198,8 @@ task:
     block: choice(1, 2)
     rule: [1, 2]
     side: {balanced: [[0, 1], [1, 0]]}
-  input: {cue: block + rule * side}
+    level: {balanced: [[0, 0], [1, block], [2, -1], [3, 2], [4, 1]]}
+  input: {cue: block + rule * side + level}
 """,
     ),
     "previous": (
@@ -321,7 +322,9 @@ def test_feature(target: Target, features: tuple[str, ...], request: pytest.Fixt
     assert_agree(found, target, Batch(4, 1, 7, "train", stage))
 
 
-@pytest.mark.parametrize("feature", ["plain", "noise: ou", "drawn durations", "white", "draws"])
+@pytest.mark.parametrize(
+    "feature", ["plain", "noise: ou", "drawn durations", "white", "draws", "sequence values"]
+)
 def test_feature_in_evaluation(feature: str) -> None:
     """Evaluation draws from streams of its own, and no jitter."""
     found = program(*FEATURES[feature])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rnnspec.analysis.teaching import taught
 from rnnspec.files import write_file
 from rnnspec.program.nodes import InputChannel, OutputChannel, Population, Program
-from rnnspec.program.timing import whole_steps
 from rnnspec.runtime.batch import Batch, Outcome
+from rnnspec.runtime.noise import jitter
 from rnnspec.runtime.reference.interpret import draw
-from rnnspec.runtime.schedule import epoch_steps
+from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 from rnnspec.runtime.simulation import Simulation
 
 Array = NDArray[np.generic]
@@ -36,6 +37,9 @@ class Recording(Mapping[str, NamedArray]):
 
     activity (network, sequence, step, unit), outputs (.., output): after each step.
     inputs (.., input): during each step.
+    targets (.., output): after each step; NaN where an output has no target.
+    weights (network, sequence, step): of each time point in the loss; 0 where it does not count.
+    correct (network, sequence, step): 1 or 0; NaN where nothing is scored.
     performance (network, sequence, trial): NaN where a trial is not scored.
     variable/NAME (network, sequence, trial): draws and reads.
     epoch_start, epoch_stop (sequence, trial, epoch): the first step of an epoch, and the first step after it.
@@ -77,7 +81,9 @@ def record(simulation: Simulation, batch: Batch, outcome: Outcome) -> Recording:
     assert outcome.rates is not None
     assert outcome.outputs is not None
     assert outcome.inputs is not None
-    start, stop = _epochs(program, batch, simulation)
+    tables = _timetables(program, batch, simulation)
+    start, stop = _epochs(program, tables)
+    teaching = taught(program, batch, tables, outcome)
     first = simulation.first_network
     whole = ("network", "sequence", "step")
     trials = ("network", "sequence", "trial")
@@ -87,6 +93,9 @@ def record(simulation: Simulation, batch: Batch, outcome: Outcome) -> Recording:
         "activity": NamedArray(_numpy(outcome.rates), (*whole, "unit")),
         "inputs": NamedArray(_numpy(outcome.inputs), (*whole, "input")),
         "outputs": NamedArray(_numpy(outcome.outputs), (*whole, "output")),
+        "targets": NamedArray(_numpy(teaching.targets), (*whole, "output")),
+        "weights": NamedArray(_numpy(teaching.weights), whole),
+        "correct": NamedArray(_numpy(teaching.correct), whole),
         "performance": NamedArray(_numpy(outcome.trial_performance), trials),
         **{
             f"variable/{name}": NamedArray(_numpy(values), trials)
@@ -105,14 +114,19 @@ def record(simulation: Simulation, batch: Batch, outcome: Outcome) -> Recording:
     return Recording(arrays)
 
 
-def _epochs(program: Program, batch: Batch, simulation: Simulation) -> tuple[Array, Array]:
+def _timetables(program: Program, batch: Batch, simulation: Simulation) -> list[Timetable]:
+    """Return the timetable of each sequence, or one if all have the same; without skips."""
+    drawn, theta = draw(program, batch, simulation.networks).durations or (None,), batch.stage.theta
+    extra, absent = jitter(program, batch), (1.0,) * len(program.skips)
+    return [timetable(program, theta, absent, epoch_steps(program, theta, extra, each)) for each in drawn]
+
+
+def _epochs(program: Program, tables: Sequence[Timetable]) -> tuple[Array, Array]:
     """Return the first step of each epoch, and the first step after it: (B or 1, trials, epochs) each."""
-    drawn = draw(program, batch, simulation.networks).durations or (None,)
-    theta = batch.stage.theta
-    lengths = np.array([epoch_steps(program, theta, None, sequence) for sequence in drawn])
-    stop = whole_steps(program.timeline.burn_in, program.network.dt * theta) + lengths.cumsum(1)
-    shape = (len(drawn), program.timeline.trials, len(program.timeline.epochs))
-    return (stop - lengths).reshape(shape), stop.reshape(shape)
+    shape = (len(tables), program.timeline.trials, len(program.timeline.epochs))
+    segments = [segment for table in tables for segment in table.segments if segment.epoch >= 0]
+    start, stop = ([getattr(segment, name) for segment in segments] for name in ("start", "stop"))
+    return np.array(start).reshape(shape), np.array(stop).reshape(shape)
 
 
 def _names(parts: tuple[Population | InputChannel | OutputChannel, ...]) -> Array:

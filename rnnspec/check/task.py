@@ -58,18 +58,21 @@ def jitter_within_duration(program: Program, document: Document, problems: Probl
 
 def whole_steps(program: Program, document: Document, problems: Problems) -> None:
     """RS216: a time that is not a whole number of steps, and is rounded."""
-    dt = program.network.dt
+    dt, timeline = program.network.dt, program.timeline
     if refused(document, problems, dt_path(program)):
         return
+    # Where durations are drawn, the ends of epochs are rounded, so a fixed duration may have one step more.
+    moved = {epoch.duration.path for epoch in timeline.epochs if timeline.ragged}
     for time, path in _times(program):
         if time % dt and not refused(document, problems, path):
             steps = abs(time) // dt
+            longer = f" or {print_time((steps + 1) * dt)}" if path in moved else ""
             problems.warning(
                 "RS216",
                 f"{print_time(abs(time))} is {decimal(abs(time) / dt)} steps of {print_time(dt)}",
                 document.span(path),
                 expected="a whole number of steps",
-                help=f"it is simulated as {print_time(max(steps, 1) * dt)}",
+                help=f"it is simulated as {print_time(max(steps, 1) * dt)}{longer}",
             )
 
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from fractions import Fraction
 
 from rnnspec.diagnostics import Problems, nearest, one_of
+from rnnspec.program.dealing import combinations
 from rnnspec.program.nodes import SUCCESS, Path, Program, Stop
 from rnnspec.spec.activations import ACTIVATIONS
-from rnnspec.spec.training import EVERY_PHASE
+from rnnspec.spec.training import EVERY_PHASE, MAX_BATCH
 from rnnspec.syntax.compose import Document
 
 #: Phases are of very different length if the longest lasts this many times the shortest, and a criterion is
@@ -132,19 +133,36 @@ def _named(stop: Stop, place: int, document: Document) -> Path:
 
 
 def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
-    """RS402: a batch in which balanced patterns do not occur equally often."""
-    batches = {"batch": program.training.batch, "evaluate.batch": program.training.evaluate_batch}
-    for draw in program.timeline.draws:
-        for key, batch in batches.items():
-            if draw.patterns and batch % len(draw.patterns):
-                count = len(draw.patterns)
-                problems.warning(
-                    "RS402",
-                    f"a batch of {batch} cannot hold the {count} patterns of '{draw.name}' equally often",
-                    document.span((*program.training.path, *key.split("."))),
-                    expected=f"a multiple of {count}",
-                    help=f"write {-(-batch // count) * count}",
-                )
+    """RS402: a batch in which balanced patterns, or their combinations, do not occur equally often."""
+    training = program.training
+    crossed = [f"'{d.name}'" for d in program.timeline.draws if d.patterns and len(d.patterns) > 1]
+    total = combinations(program.timeline)
+    names = " and ".join([", ".join(crossed[:-1]), *crossed[-1:]]).removeprefix(" and ")
+    what = f"{total:,} {'combinations' if len(crossed) > 1 else 'patterns'} of {names}"
+    batches: list[tuple[int, str, tuple[str, ...], str]] = [
+        (training.batch, "a batch", ("batch",), "'batch: {}'")
+    ]
+    if training.evaluate_every:
+        batches.append(
+            (training.evaluate_batch, "an evaluation", ("evaluate", "batch"), "'evaluate: {{batch: {}}}'")
+        )
+    for size, name, keys, written in batches:
+        if size % total == 0:
+            continue
+        path, enough = (*training.path, *keys), -(-size // total) * total
+        given = document.node(path) is not None
+        many = f"{size:,} sequence{'' if size == 1 else 's'}{'' if given else ' (the default)'}"
+        problems.warning(
+            "RS402",
+            f"{name} of {many} holds only {size:,} of the {what}"
+            if size < total
+            else f"{name} of {many} cannot hold the {what} equally often",
+            document.span(path),
+            expected=f"a multiple of {total:,}" if enough <= MAX_BATCH else "",
+            help=f"write {enough if given else written.format(enough)}"
+            if enough <= MAX_BATCH
+            else "draw some of these variables with choice() instead",
+        )
 
 
 def softmax_has_cross_entropy(program: Program, document: Document, problems: Problems) -> None:

@@ -14,7 +14,7 @@ from rnnspec.cli.console import show_diagnostics
 from rnnspec.cli.options import Set, SpecFile, TargetName, With, one_of, target_of
 from rnnspec.runtime.targets import SOURCES
 
-FORMS = ("program", *(source.form for source in SOURCES))
+FORMS = ("program", "trial", *(source.form for source in SOURCES))
 FILES = ", ".join(source.file for source in SOURCES)
 
 
@@ -38,7 +38,8 @@ def command(
         typer.Option(
             "--emit",
             metavar="|".join(FORMS),
-            help=f"Print only the program, {' or '.join(source.meaning for source in SOURCES)}.",
+            help="Print only the program, the first trial of training, "
+            f"{' or '.join(source.meaning for source in SOURCES)}.",
             show_default=False,
         ),
     ] = None,
@@ -56,6 +57,9 @@ def command(
     compiled and cached, so that training does not wait for them; with --target gpu also without a GPU, and
     -o writes them (kernel.cubin).
 
+    --emit trial shows what is taught: the draws of the first sequence of training and, for each epoch, its
+    inputs, targets, weight in the loss and `correct`. --set training.seed=1 gives another one.
+
     \b
     Example:
       rnnspec compile specs/delayed_go.yaml --with dasc40 -o build/
@@ -68,6 +72,14 @@ def command(
         raise typer.BadParameter("--emit prints, and -o writes a folder: give only one of them.")
     specification = load(spec, overlays or (), settings or ())
     show_diagnostics(specification.warnings, sys.stderr)
+    if form == "trial":
+        from rnnspec.analysis.preview import preview
+        from rnnspec.cli.display.trial import describe_trial
+
+        recording = preview(specification.program)
+        for line in describe_trial(specification.program, recording, sys.stdout.encoding):
+            print(line)
+        return
     if form is not None:
         write = {"program": print_program} | {source.form: source.emit for source in SOURCES}
         print(write[form](specification.program), end="")

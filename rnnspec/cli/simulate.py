@@ -31,10 +31,11 @@ def command(
 ) -> None:
     """Record the activity of the networks of a run.
 
-    Simulates new trials and writes activity, inputs, outputs and the variables of the trials to a NumPy
-    archive (no pickle). The array X.axes holds the names of the axes of the array X; `unit`, `input`,
-    `output` and `epoch` name the entries along those axes. Values that all networks share have a `network`
-    axis of length 1. After the end of a sequence, values are NaN.
+    Simulates new trials and writes activity, inputs, outputs, what is taught (targets, weights of time points
+    in the loss, correct) and the variables of the trials to a NumPy archive (no pickle). The array X.axes
+    holds the names of the axes of the array X; `unit`, `input`, `output` and `epoch` name the entries along
+    those axes. Values that all networks share have a `network` axis of length 1. After the end of a sequence,
+    values are NaN.
 
     \b
     Example:

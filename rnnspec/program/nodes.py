@@ -224,9 +224,9 @@ class Draw:
     """A variable: a named value that is random or computed from other variables.
 
     scope: drawn once per sequence or once per trial.  values: one expression, or (scope sequence) one per
-    trial.  patterns: None, or P balanced patterns of one value per trial; sequence b of B gets the pattern
-    floor(b P / B), and values is empty.  available: None if the value is known before the simulation; if it
-    depends on reads, the number of epochs of the trial after which it is known (0: at its start).
+    trial.  patterns: None, or balanced patterns of one value per trial, see `dealing.py`; values is empty.
+    available: None if the value is known before the simulation; if it depends on reads, the number of epochs
+    of the trial after which it is known (0: at its start).
     """
 
     path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from rnnspec.program.expression_nodes import Previous, Variable, walk
@@ -14,14 +15,60 @@ def whole_steps(time: Fraction, step: Fraction) -> int:
     return max(1, time // step) if time > 0 else 0
 
 
-def drawn_steps(seconds: float, dt: Fraction, theta: Fraction = Fraction(1), jitter: int = 0) -> int:
-    """Return the number of steps of length dt * theta in a drawn duration.
+def trial_steps(
+    timeline: Timeline,
+    dt: Fraction,
+    theta: Fraction,
+    jitter: Sequence[int],
+    drawn: Sequence[float | None],
+) -> tuple[int, ...]:
+    """Return the number of steps of length dt * theta in each epoch of a trial.
 
-    seconds: the duration.  dt: in seconds.  jitter: the steps of length dt that jitter adds.
+    dt: in seconds.  jitter: the steps of length dt that are added to each epoch.  drawn: the drawn duration
+    of each epoch in seconds, ignored where it is fixed.  Raises ValueError if a drawn duration is missing.
+
+    Fixed durations alone are rounded down one by one.  If some are drawn, the time from the start of the
+    trial to the end of each epoch is rounded down, so that durations that add to 1 s have the steps of 1 s.
+    An epoch of fixed duration has at least the steps of that, one of drawn duration at least one step, which
+    later ones lack then; a drawn duration of 0 has none.
     """
-    # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
-    wanted = (seconds / float(dt) + jitter) / float(theta) + 1e-6
-    return 0 if seconds <= 0 else max(1, math.floor(wanted))
+    times = [epoch.duration.time for epoch in timeline.epochs]
+    # What each epoch has at least; None for one whose drawn duration is 0.
+    least: list[int | None] = []
+    wanted: list[float] = []
+    for time, extra, seconds, epoch in zip(times, jitter, drawn, timeline.epochs, strict=True):
+        if time is not None:
+            steps = time / dt + extra
+            least.append(max(1, steps // theta))
+            wanted.append(max(float(steps), 0.0))
+        elif seconds is None:
+            raise ValueError(f"epoch '{epoch.name}' needs a drawn duration")
+        else:
+            least.append(1 if seconds > 0 else None)
+            wanted.append(max(seconds / float(dt) + extra, 0.0))
+    if not timeline.ragged:
+        return tuple(steps for steps in least if steps is not None)
+    return _cut(least, wanted, float(theta))
+
+
+def _cut(least: Sequence[int | None], wanted: Sequence[float], theta: float) -> tuple[int, ...]:
+    """Return the steps of epochs whose ends are rounded down, from their lengths in steps of length dt."""
+    found, end, time = [], 0, 0.0
+    for steps, length in zip(least, wanted, strict=True):
+        before = end
+        if steps is not None:
+            time += length
+            # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
+            end = max(before + steps, math.floor(time / theta + 1e-6))
+        found.append(end - before)
+    return tuple(found)
+
+
+def mean_trial_steps(timeline: Timeline, dt: Fraction, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
+    """Return the steps of each epoch of a trial without jitter, with drawn durations at mid-range."""
+    values = [epoch.duration.value for epoch in timeline.epochs]
+    middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
+    return trial_steps(timeline, dt, theta, [0] * len(values), middles)
 
 
 def duration_draws(timeline: Timeline) -> frozenset[str]:

@@ -96,6 +96,14 @@ def variable_differs(program: Program, name: str) -> bool:
     return program.training.independent_trials or name not in draws or draws[name].type.reads
 
 
+def targets_differ(program: Program) -> bool:
+    """Whether different networks can have different targets, or weights of time points."""
+    epochs = program.timeline.epochs
+    values = [target.value for epoch in epochs for target in epoch.targets]
+    values += [epoch.weight for epoch in epochs if epoch.weight is not None]
+    return program.training.independent_trials or any(value.type.reads for value in values)
+
+
 class Engine(Protocol):
     """Simulates batches of one program."""
 

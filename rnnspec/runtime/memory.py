@@ -16,7 +16,7 @@ import torch
 
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.batch import inputs_differ
+from rnnspec.runtime.batch import inputs_differ, targets_differ
 from rnnspec.runtime.schedule import mean_steps
 
 #: Bytes to draw the noise of one unit in one step: the words of the counter, then the numbers.
@@ -46,10 +46,14 @@ def result_memory(program: Program, bytes_per_number: int) -> int:
 
 
 def recorded_memory(program: Program, networks: int, theta: Fraction, bytes_per_number: int) -> int:
-    """Return the bytes of the rates, outputs and inputs of one sequence of an ensemble."""
+    """Return the bytes of a number for each step in the recording of one sequence of an ensemble.
+
+    These are rates, outputs, inputs, targets, weights of time points, and what is correct.
+    """
     network = program.network
-    numbers = networks * (network.units + network.output_units)
+    numbers = networks * (network.units + network.output_units + 1)
     numbers += network.input_units * (networks if inputs_differ(program) else 1)
+    numbers += (network.output_units + 1) * (networks if targets_differ(program) else 1)
     return mean_steps(program, theta) * numbers * bytes_per_number
 
 

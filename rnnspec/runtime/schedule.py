@@ -1,7 +1,7 @@
 """Schedules: the segments and landings of a sequence in whole steps, at one coarsening factor theta.
 
 Each sequence counts its own steps and states.  It starts in state 0; step s makes state s + 1, which belongs
-to the segment of step s.  Times are exact; each is converted to whole steps once, rounded down.
+to the segment of step s.  Times are exact, and are converted to whole steps once, rounded down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from rnnspec.program.nodes import Event, PeriodicSkip, PointSkip, Program
-from rnnspec.program.timing import drawn_steps, whole_steps
+from rnnspec.program.timing import mean_trial_steps, trial_steps, whole_steps
 
 
 @dataclass(frozen=True)
@@ -90,27 +90,18 @@ def epoch_steps(
     jitter: the steps of length dt to add to each of them.  drawn: the drawn duration of each trial and epoch,
     in seconds; ignored where the duration is fixed.  Raises ValueError if a drawn duration is missing.
     """
-    timeline, dt = program.timeline, program.network.dt
-    fixed = [None if epoch.duration.time is None else epoch.duration.time / dt for epoch in timeline.epochs]
-    steps = []
+    timeline, dt, count = program.timeline, program.network.dt, len(program.timeline.epochs)
+    steps: list[int] = []
     for trial in range(timeline.trials):
-        for number, base in enumerate(fixed):
-            extra = jitter[trial * len(fixed) + number] if jitter is not None else 0
-            if base is not None:
-                steps.append(max(1, (base + extra) // theta))
-                continue
-            seconds = drawn[trial][number] if drawn is not None else None
-            if seconds is None:
-                raise ValueError(f"epoch '{timeline.epochs[number].name}' needs a drawn duration")
-            steps.append(drawn_steps(seconds, dt, theta, extra))
+        extra = [0] * count if jitter is None else jitter[trial * count : (trial + 1) * count]
+        seconds = [None] * count if drawn is None else drawn[trial]
+        steps += trial_steps(timeline, dt, theta, extra, seconds)
     return tuple(steps)
 
 
 def mean_epoch_steps(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
     """Return the steps of each epoch of each trial without jitter, with drawn durations at mid-range."""
-    values = [epoch.duration.value for epoch in program.timeline.epochs]
-    middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
-    return epoch_steps(program, theta, None, [middles] * program.timeline.trials)
+    return mean_trial_steps(program.timeline, program.network.dt, theta) * program.timeline.trials
 
 
 def mean_steps(program: Program, theta: Fraction = Fraction(1)) -> int:

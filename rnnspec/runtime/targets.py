@@ -77,10 +77,15 @@ def choose_target(
     except RequestError as error:
         if target is not None:
             raise
-        other = next(name for name in usable if RECORDS[name].prepare is None)
+        other = ready_target(device)
         instead = f"The target {other} takes its place{RECORDS[first].without}."
         return TargetChoice(other, None, " ".join(f"{error.reason} {instead} {error.remedy}".split()))
     return TargetChoice(first, kernel, None if kernel is None else kernel.library.note)
+
+
+def ready_target(device: object = "cpu") -> Target:
+    """Return the first target for a device that compiles nothing, so that it is ready at once."""
+    return next(n for n in TARGETS if RECORDS[n].computes_on(device) and RECORDS[n].prepare is None)
 
 
 def usual_device(target: Target | None) -> str:

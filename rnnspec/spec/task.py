@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, Strict, Tag
+from pydantic import Field, Strict, Tag, model_validator
 
 from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, NONE_OR, NONE_TAG, REST_TAG, SHAPE, TEXT_TAG
-from rnnspec.spec.fields import NO_TIME, Model, Name, NoneWord, TimeValue
+from rnnspec.spec.fields import NO_TIME, Model, Name, NoneWord, TimeValue, refuse
 from rnnspec.spec.texts import Duration, Expression, ExpressionOrNone
 
 MAX_TRIALS = 10_000
 MAX_EPOCHS = 256
 MAX_VARIABLES = 512
+#: The most combinations of balanced patterns.  Kernels count them in 64 bits.
+MAX_COMBINATIONS = 10**9
 
 Channels = dict[Name, ExpressionOrNone]
 ChannelsOrNone = Annotated[Annotated[NoneWord, Tag(NONE_TAG)] | Annotated[Channels, Tag(REST_TAG)], NONE_OR]
@@ -21,7 +23,7 @@ PerTrial = Annotated[tuple[Expression, ...], Strict(False), Field(min_length=1)]
 
 
 class Balanced(Model):
-    """Patterns of one value per trial, distributed evenly over the sequences of a batch."""
+    """Patterns of one value per trial, which occur equally often, crossed with those of other variables."""
 
     balanced: Annotated[tuple[PerTrial, ...], Strict(False)] = Field(
         min_length=1, description="A list of patterns; each is a list of one value per trial."
@@ -111,3 +113,14 @@ class Task(Model):
         default=None,
         description="Truth value for each trial: whether it counts in the score. Default: all trials.",
     )
+
+    @model_validator(mode="after")
+    def combinations_can_be_counted(self) -> Task:
+        total = 1
+        for name, value in self.sequence.items():
+            total *= len(value.balanced) if isinstance(value, Balanced) else 1
+            if total > MAX_COMBINATIONS:
+                message = "the balanced variables up to this one have more combinations than can be dealt"
+                expected = f"at most {MAX_COMBINATIONS:,} combinations"
+                raise refuse("RS013", message, expected=expected, at=("sequence", name))
+        return self

@@ -117,10 +117,7 @@ def test_compile_leaves_out_what_guessing_scores(tmp_path: Path) -> None:
     words = ["compile", "tiny.yaml", "--target", "torch"]
     done = run([sys.executable, "-c", script, *words], tmp_path, PYTHONPATH=str(ROOT), COLUMNS="200")
     assert done.returncode == 0, done.stderr
-    assert (
-        "guessing   not measured: numpy is not installed. Install what they need: pip install 'rnnspec[train]'"
-        in done.stdout
-    )
+    assert "guessing   not measured: numpy is not installed. Install what" in done.stdout
 
 
 # --- the action --------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ task:
     rule: [1, level, "normal(level, 2)"]
     plain: [1, 2.5, -1]
     side: {balanced: [[0, 1, 0], [1, 0, 1], [1, 1, level]]}
+    crossed: {balanced: [[0, 0, 0], [1, 2, 3], [4, side, 5], [6, 7, 8], [9, 9, 9], [-1, -1, 0]]}
   draw:
     a: normal(0.5, 2)
     b: exponential(0.1, 0, 0.3) + integer(-3, 4)

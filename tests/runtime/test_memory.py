@@ -18,6 +18,8 @@ from rnnspec.runtime import memory
 from rnnspec.runtime.batch import Outcome
 
 CPU = torch.device("cpu")
+#: The arrays of a recording with an entry for each step.
+BY_STEP = ("activity", "inputs", "outputs", "targets", "weights", "correct")
 
 
 @pytest.fixture
@@ -56,20 +58,20 @@ def test_the_recording_must_fit_on_the_disk(
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
     rnnspec.simulate(simulation, 10, folder=tmp_path)
-    with pytest.raises(rnnspec.RequestError, match=r"may need 1\.4 MB, but the disk of .* has 100 kB free"):
+    with pytest.raises(rnnspec.RequestError, match=r"may need 1\.7 MB, but the disk of .* has 100 kB free"):
         rnnspec.simulate(simulation, 1000, folder=tmp_path)
 
 
 def test_the_recording_is_as_large_as_estimated(simulation: rnnspec.Simulation) -> None:
     recording = rnnspec.simulate(simulation, 7)
-    arrays = sum(recording[name].values.nbytes for name in ("activity", "inputs", "outputs"))
+    arrays = sum(recording[name].values.nbytes for name in BY_STEP)
     assert arrays == 7 * memory.recorded_memory(simulation.program, 3, Fraction(1), 4)
 
 
 def test_inputs_that_depend_on_answers_count_for_every_network() -> None:
     specification = rnnspec.load(SPECS / "rule_reversal.yaml", settings=["network.dt=50 ms"])
     recording = rnnspec.simulate(rnnspec.compile(specification, networks=3), 8)
-    arrays = sum(recording[name].values.nbytes for name in ("activity", "inputs", "outputs"))
+    arrays = sum(recording[name].values.nbytes for name in BY_STEP)
     assert arrays == 8 * memory.recorded_memory(specification.program, 3, Fraction(1), 4)
 
 

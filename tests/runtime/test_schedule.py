@@ -92,6 +92,36 @@ def test_drawn_durations() -> None:
     assert epoch_steps(spec, ONE, (0, 5, 0, -5), [[None, 0.3], [None, 0.3]]) == (10, 65, 10, 55)
 
 
+@pytest.mark.parametrize("theta", ["1", "3", "2.5", "7/3"])
+def test_drawn_durations_that_add_to_a_time_have_its_steps(theta: str) -> None:
+    """x, 100 ms, z and 1 s - x - z: the trial has the steps of 1.1 s, and each epoch ends at its time."""
+    spec = program(epoch("x", None), epoch("a", 100), epoch("z", None), epoch("rest", None), trials=3)
+    factor, step = Fraction(theta), 0.005 * float(Fraction(theta))
+    for number in range(200):
+        x, z = 0.2 + 0.3 * ((number * 0.618) % 1), 0.05 + 0.25 * ((number * 0.377) % 1)
+        drawn = [[x, None, z, 1 - x - z]] * 3
+        steps = epoch_steps(spec, factor, None, drawn)
+        assert steps[:4] == steps[4:8] == steps[8:]
+        assert sum(steps[:4]) == 220 // factor
+        for place, time in enumerate((x, x + 0.1, x + 0.1 + z), 1):
+            assert 0 <= time / step - sum(steps[:place]) + 1e-5 < 1 + 2e-5
+
+
+def test_jitter_moves_the_ends_of_drawn_durations() -> None:
+    spec = program(epoch("x", None), epoch("a", 50), epoch("rest", None))
+    # 33.4 + 2, 10 - 1 and 66.6 steps: the ends are at 35.4, 44.4 and 111.
+    assert epoch_steps(spec, ONE, (2, -1, 0), [[0.167, None, 0.333]]) == (35, 9, 67)
+    # 4.8 steps less 6 are none, but an epoch has at least one step, and a fixed one all of its own.
+    assert epoch_steps(spec, ONE, (-6, 0, 0), [[0.024, None, 0.026]]) == (1, 10, 4)
+
+
+def test_a_short_epoch_takes_its_step_from_a_later_drawn_one() -> None:
+    spec = program(epoch("x", None), epoch("a", 52), epoch("z", None))
+    assert epoch_steps(spec, ONE, None, [[0.001, None, 0.049]]) == (1, 10, 9)
+    assert epoch_steps(spec, ONE, None, [[0.003, None, 0.049]]) == (1, 10, 9)
+    assert epoch_steps(spec, ONE, None, [[0.0135, None, 0.0495]]) == (2, 11, 10)
+
+
 def test_drawn_durations_of_zero_vanish_and_short_ones_do_not() -> None:
     spec = program(epoch("wait", None), trials=4)
     drawn = [[0.0], [-0.2], [1e-9], [0.004]]

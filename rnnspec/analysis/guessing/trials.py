@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from rnnspec.analysis.guessing.values import Array, Environment, evaluate
+from rnnspec.program.dealing import combinations, deals, dealt_combination
 from rnnspec.program.nodes import Draw, Epoch, Program
 from rnnspec.program.timing import duration_draws, whole_steps
 from rnnspec.runtime.schedule import epoch_steps
@@ -175,9 +176,10 @@ class Trials:
             return known[trial - 1][draw.name]
         if draw.patterns is None:
             return evaluate(draw.values[trial if len(draw.values) > 1 else 0], environment)
-        # Dealt evenly, in this order.
-        shape, count = environment.shape, len(draw.patterns)
-        index = (np.arange(shape[0] * shape[1]) * count // (shape[0] * shape[1])).reshape(shape)
+        timeline, shape = self.program.timeline, environment.shape
+        deal, count, players = deals(timeline)[draw.name], combinations(timeline), shape[0] * shape[1]
+        dealt_ones = [deal.pattern(dealt_combination(n, players, 0, count)) for n in range(players)]
+        index = np.array(dealt_ones).reshape(shape)
         values = [np.broadcast_to(evaluate(p[trial], environment), shape) for p in draw.patterns]
         dealt: Array = np.take_along_axis(np.stack(values), index[None], 0)[0]
         return dealt

@@ -14,6 +14,7 @@ from rnnspec.codegen.cpp.expressions import CppWriter, variable
 from rnnspec.codegen.cpp.language import CPP
 from rnnspec.codegen.expressions import Kind
 from rnnspec.codegen.task import DRAW, EPOCH_ROLES, TRIAL_ROLES, Function, changing, share, steady
+from rnnspec.program.dealing import combinations, deals, evaluations_apart
 from rnnspec.program.expression_nodes import Clock, Expression, walk
 from rnnspec.program.nodes import Draw, Drive, Epoch, InputChannel, OutputChannel, Program
 from rnnspec.program.timing import duration_draws
@@ -94,12 +95,14 @@ def varying_columns(program: Program) -> tuple[int, ...]:
 
 
 def task_context(program: Program) -> dict[str, object]:
-    """Return what the templates language.cpp.j2 and task.cpp.j2 need: `calls`, `rings` and `task`."""
+    """Return what the templates language.cpp.j2 and task.cpp.j2 need."""
     writer = _TaskWriter(program)
     task = writer.task()
     return {
         "calls": CPP.with_callees(writer.calls),
         "rings": tuple(map(_ring, sorted(writer.rings))),
+        "combinations": combinations(program.timeline),
+        "evaluations_apart": evaluations_apart(program),
         "task": task,
     }
 
@@ -131,6 +134,7 @@ class _TaskWriter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.timeline = program.timeline
+        self.deals = deals(program.timeline)
         self.shared = duration_draws(program.timeline)
         self.calls: set[str] = set()
         self.rings: set[int] = set()
@@ -199,7 +203,8 @@ class _TaskWriter:
             return [f"{kind} {name}[] = {{{listed[0]}}};", f"now.{name} = {name}[place.trial];"]
         writer.functions.add("pattern")
         head = f"{kind} {name}[][{len(rows[0])}] = {{"
-        place = f"{name}[pattern(place, {len(rows)})][place.trial]"
+        deal = self.deals[draw.name]
+        place = f"{name}[pattern(place, {deal.patterns}, {deal.span}, {deal.period})][place.trial]"
         return [head, *(f"    {{{row}}}," for row in listed), "};", f"now.{name} = {place};"]
 
     # --- epochs --------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 
 from rnnspec.codegen.code import WIDTH, Code, break_lines, call
 from rnnspec.codegen.constants import literal
@@ -14,8 +13,9 @@ from rnnspec.codegen.torch.activations import activated
 from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
 from rnnspec.codegen.torch.language import TORCH
 from rnnspec.codegen.torch.task import TaskFunctions, write_task
-from rnnspec.program.nodes import Epoch, Network, OutputChannel, Program
-from rnnspec.program.timing import drawn_steps, whole_steps
+from rnnspec.program.dealing import combinations, evaluations_apart
+from rnnspec.program.nodes import Network, OutputChannel, Program
+from rnnspec.program.timing import mean_trial_steps, whole_steps
 from rnnspec.spec.activations import ACTIVATIONS
 
 
@@ -112,12 +112,12 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         [
             quoted(e.name),
             quoted(e.phase),
-            str(_mean_steps(e, dt)),
+            str(steps),
             str(whole_steps(e.grace, dt)),
             str(e.gradient),
             *_given(names, roles),
         ]
-        for e, names in zip(timeline.epochs, task.names, strict=True)
+        for e, steps, names in zip(timeline.epochs, mean_trial_steps(timeline, dt), task.names, strict=True)
     ]
     optional = [f"{role}=None" for role in roles]
     words = ["call: int"]
@@ -127,6 +127,8 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         "task": task,
         "roles": roles,
         "calls": TORCH.with_callees(task.calls),
+        "combinations": combinations(timeline),
+        "evaluations_apart": evaluations_apart(program),
         "trials": timeline.trials,
         "ragged": timeline.ragged,
         "independent": program.training.independent_trials,
@@ -165,15 +167,6 @@ def _recorded_input(program: Program, roles: Sequence[str]) -> str:
     if "input" in roles:
         return "u[:, :, None].expand(-1, sequences, last - first, -1)"
     return f"like.new_zeros(1, sequences, last - first, {program.network.input_units})"
-
-
-def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
-    """Return the steps of an epoch without jitter; a drawn duration is taken at mid-range."""
-    if epoch.duration.time is not None:
-        return whole_steps(epoch.duration.time, dt)
-    assert epoch.duration.value is not None
-    bounds = epoch.duration.value.type
-    return drawn_steps((bounds.low + bounds.high) / 2, dt)
 
 
 # --- objective ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from rnnspec.codegen.render import checked, quoted
 from rnnspec.codegen.task import DRAW, EPOCH_ROLES, TRIAL_ROLES, Function, changing, share, steady
 from rnnspec.codegen.torch.expressions import TorchWriter
 from rnnspec.codegen.torch.language import identifier
+from rnnspec.program.dealing import deals
 from rnnspec.program.expression_nodes import Clock, Expression, Output, Previous, Random, White, walk
 from rnnspec.program.nodes import Draw, Epoch, Program, Timeline
 from rnnspec.program.timing import duration_draws
@@ -77,6 +78,7 @@ class _TaskWriter:
         self.timeline = timeline
         self.shared = shared
         self.white = white
+        self.deals = deals(timeline)
         self.writers: list[TorchWriter] = []
         self.clocks = tuple(
             role
@@ -113,7 +115,9 @@ class _TaskWriter:
             writer.functions.add("pick")
             rows = [", ".join(writer.number(value).text for value in row) for row in draw.patterns]
             listed = "".join(f"            [{row}],\n" for row in rows)
-            return f"{target} = deal(\n        trial,\n        [\n{listed}        ],\n    )"
+            deal = self.deals[draw.name]
+            last = f"        span={deal.span},\n        period={deal.period},\n    )"
+            return f"{target} = deal(\n        trial,\n        [\n{listed}        ],\n{last}"
         values = [self._tensor(writer, writer.number(value)) for value in draw.values]
         if len(values) == 1:
             return f"{target} = {break_lines(values[0], len(target) + 7, 0, 4)}"

@@ -52,6 +52,8 @@ def draw(trial):
             [1, 0],
             [1, 1],
         ],
+        span=3,
+        period=3,
     )
     direction = uniform(trial.words(0x9C3CA344), 0, 2 * math.pi)
     wait = exponential(trial.words(0xCBB44BE0), 0.1, 0, 0.3)
@@ -197,7 +199,7 @@ EPOCHS = [
     Epoch(
         "stimulus",
         "hold",
-        7,
+        8,
         0,
         True,
         duration_stimulus,
@@ -620,9 +622,26 @@ def pick(index: Tensor, *values) -> Tensor:
     return result
 
 
-def deal(trial, patterns: list[list]) -> Tensor:
-    """Return the value for this trial: of P patterns, sequence b of B has pattern floor(b P / B)."""
-    pattern = trial.sequences * len(patterns) // len(trial.sequences)
+COMBINATIONS = 3  # of the balanced patterns, dealt to the sequences of one batch after another
+EVALUATE_EVERY = 10  # evaluations are dealt by themselves
+
+
+def combination(trial) -> Tensor:
+    """Return the combination of each sequence; a batch begins where the one before it ended: (B, 1, 1)."""
+    iteration, training = trial.key[1] // 8, trial.key[1] % 8 == 2
+    turn = iteration if training else -(-iteration // EVALUATE_EVERY)
+    sequences = len(trial.sequences)
+    whole, more = sequences // COMBINATIONS, sequences % COMBINATIONS
+    place = trial.sequences // (whole + 1)
+    # Equal ones are neighbours: the first `more` have whole + 1 sequences each, the others `whole`.
+    place = torch.where(place < more, place, (trial.sequences - more) // max(whole, 1))
+    return (turn * sequences + place) % COMBINATIONS
+
+
+def deal(trial, patterns: list[list], span: int, period: int) -> Tensor:
+    """Return the value for this trial of a variable whose patterns are crossed with those of others."""
+    rest = combination(trial) % span
+    pattern = (rest + rest // period) % len(patterns)
     return pick(pattern[None], *[row[trial.number] for row in patterns])
 
 

@@ -250,8 +250,8 @@ def test_a_list_holds_one_value_per_trial() -> None:
 
 def test_balanced_patterns_are_dealt_in_equal_shares() -> None:
     patterns = tuple((number(p), number(10 * p)) for p in range(3))
-    trials = drawn_by(draw("x", patterns=patterns, scope="sequence"), trials=2, sequences=7)
-    dealt = [b * 3 // 7 for b in range(7)]
+    trials = drawn_by(draw("x", patterns=patterns, scope="sequence"), trials=2, sequences=6)
+    dealt = [b * 3 // 6 for b in range(6)]
     assert trials[0]["x"].tolist() == [dealt]
     assert trials[1]["x"].tolist() == [[10 * p for p in dealt]]
 
