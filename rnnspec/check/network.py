@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnspec.check.growth import activity_stays
+from rnnspec.check.growth import activity_stays, rates_respond
 from rnnspec.check.task import MAX_STEPS, SHORTEST_DT
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Network, Program
@@ -104,4 +104,12 @@ def tau_within_reach(program: Program, document: Document, problems: Problems) -
             )
 
 
-RULES = (dt_within_tau, dt_within_reach, tau_within_reach, inputs_reach, outputs_influenced, activity_stays)
+RULES = (
+    dt_within_tau,
+    dt_within_reach,
+    tau_within_reach,
+    inputs_reach,
+    outputs_influenced,
+    activity_stays,
+    rates_respond,
+)

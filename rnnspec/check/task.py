@@ -14,6 +14,9 @@ from rnnspec.syntax.quantity import decimal
 #: The most steps of a sequence and of a time constant.  In float32, smaller changes of a rate are lost.
 MAX_STEPS = 10_000_000
 
+#: The longest usual trial, in time constants.  A time taken for a thousandth of itself is above it.
+LONG_TRIAL = 1000
+
 #: The shortest step of a simulation, in seconds: firing rates change within milliseconds.
 SHORTEST_DT = Fraction(1, 10**9)
 
@@ -84,6 +87,25 @@ def sequence_can_be_simulated(program: Program, document: Document, problems: Pr
         )
 
 
+def trial_fits_dynamics(program: Program, document: Document, problems: Problems) -> None:
+    """RS233: a trial that is so long for the time constants that its unit is probably wrong."""
+    dt, timeline = program.network.dt, program.timeline
+    slowest = max(population.tau for population in program.network.populations)
+    parts = {epoch.duration.path: longest(epoch) + epoch.jitter for epoch in timeline.epochs}
+    trial, path = sum(parts.values(), Fraction(0)), max(parts, key=lambda path: parts[path])
+    # A duration without a unit, or a sequence that cannot be simulated, has its own message.
+    explained = any(diagnostic.code in ("RS222", "RS231", "RS232") for diagnostic in problems.found)
+    if trial > LONG_TRIAL * slowest and dt <= slowest and not explained:
+        problems.warning(
+            "RS233",
+            f"a trial lasts up to {float(trial):,.4g} s, {float(trial / slowest):,.0f} times the largest tau, "
+            f"{print_time(slowest)}; this part lasts up to {float(parts[path]):,.4g} s",
+            document.span(path),
+            expected=f"at most {LONG_TRIAL} times the largest tau",
+            help="check the unit: ms or s",
+        )
+
+
 def gradient_reaches_back(program: Program, document: Document, problems: Problems) -> None:
     """RS217: an epoch without gradient stops the loss after it from training what happens before it."""
     epochs = program.timeline.epochs
@@ -139,6 +161,7 @@ RULES = (
     jitter_within_duration,
     whole_steps,
     sequence_can_be_simulated,
+    trial_fits_dynamics,
     gradient_reaches_back,
     something_is_trained,
 )

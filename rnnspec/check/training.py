@@ -10,7 +10,7 @@ from rnnspec.syntax.compose import Document
 
 def stop_can_be_reached(program: Program, document: Document, problems: Problems) -> None:
     """RS401: a stop at a performance that is never measured."""
-    training, timeline = program.training, program.timeline
+    training = program.training
     if training.stop is None:
         return
     span = document.span(training.stop.path, key=True)
@@ -21,13 +21,33 @@ def stop_can_be_reached(program: Program, document: Document, problems: Problems
             span,
             expected="'evaluate: {every: ...}' above 0",
         )
-    elif timeline.success is None and not any(epoch.correct for epoch in timeline.epochs):
+    elif not _scored(program):
         problems.error(
             "RS401",
             "'stop' needs a performance, but nothing is scored",
             span,
             expected="'correct' in an epoch, or 'success' in the task",
         )
+
+
+def evaluation_has_a_score(program: Program, document: Document, problems: Problems) -> None:
+    """RS405: evaluations that were asked for, of a task without a score."""
+    training = program.training
+    path = (*training.path, "evaluate")
+    asked = document.node(path) is not None and training.evaluate_every > 0
+    if asked and training.stop is None and not _scored(program):
+        problems.warning(
+            "RS405",
+            "evaluations measure performance, but nothing is scored",
+            document.span(path, key=True),
+            expected="'correct' in an epoch, or 'success' in the task",
+            help="add a score, or write 'evaluate: none'",
+        )
+
+
+def _scored(program: Program) -> bool:
+    timeline = program.timeline
+    return timeline.success is not None or any(epoch.correct is not None for epoch in timeline.epochs)
 
 
 def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
@@ -73,4 +93,10 @@ def trim_leaves_networks(program: Program, document: Document, problems: Problem
         )
 
 
-RULES = (stop_can_be_reached, batch_deals_patterns, softmax_has_cross_entropy, trim_leaves_networks)
+RULES = (
+    stop_can_be_reached,
+    evaluation_has_a_score,
+    batch_deals_patterns,
+    softmax_has_cross_entropy,
+    trim_leaves_networks,
+)

@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from rnnspec.program.nodes import Event, PeriodicSkip, PointSkip, Program
+from rnnspec.program.sampling import mean_durations
 from rnnspec.program.timing import drawn_steps, whole_steps
 
 
@@ -107,10 +108,8 @@ def epoch_steps(
 
 
 def mean_epoch_steps(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
-    """Return the steps of each epoch of each trial without jitter, with drawn durations at mid-range."""
-    values = [epoch.duration.value for epoch in program.timeline.epochs]
-    middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
-    return epoch_steps(program, theta, None, [middles] * program.timeline.trials)
+    """Return the steps of each epoch of each trial without jitter, with the means of drawn durations."""
+    return epoch_steps(program, theta, None, [mean_durations(program.timeline)] * program.timeline.trials)
 
 
 def mean_steps(program: Program, theta: Fraction = Fraction(1)) -> int:

@@ -1,0 +1,133 @@
+"""RS223 to RS226: inputs, variables, outputs and scores that take no part in the task."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from rnnspec.check.places import correct_path
+from rnnspec.diagnostics import Problems
+from rnnspec.program.expression_nodes import Expression, Number, Output, Previous, Variable, walk
+from rnnspec.program.nodes import Epoch, Program, Timeline
+from rnnspec.program.sampling import all_values
+from rnnspec.syntax.compose import Document
+
+
+def inputs_are_driven(program: Program, document: Document, problems: Problems) -> None:
+    """RS223: an input to which no epoch gives a value."""
+    driven = {drive.channel for epoch in program.timeline.epochs for drive in epoch.drives}
+    for channel in program.network.inputs:
+        if channel.name not in driven:
+            problems.warning(
+                "RS223",
+                f"no epoch drives the input '{channel.name}', so it is always 0",
+                document.span(channel.path, key=True),
+                expected="a value in the 'input' of an epoch or of the task",
+                help=f"drive it, or remove it; if it is silent on purpose, write 'input: {{{channel.name}: 0}}'",
+            )
+
+
+def variables_are_used(program: Program, document: Document, problems: Problems) -> None:
+    """RS224: a variable that reaches neither input, target, duration nor score."""
+    timeline = program.timeline
+    uses = _uses(timeline)
+    reached = _closure(_names(_effects(timeline)), uses)
+    idle = [draw for draw in timeline.draws if draw.name not in reached]
+    # Of a chain of idle variables, only the last is reported; of a cycle, all.
+    inner = {name for draw in idle for name in uses[draw.name] - {draw.name}}
+    last = [draw for draw in idle if draw.name not in inner]
+    explained = _closure({draw.name for draw in last}, uses)
+    for draw in idle:
+        if draw in last or draw.name not in explained:
+            problems.warning(
+                "RS224",
+                f"'{draw.name}' reaches neither an input, a target, a duration nor the score",
+                document.span(draw.path, key=True),
+                expected="a variable that the task uses",
+                help="use it, or remove it",
+            )
+
+
+def outputs_are_used(program: Program, document: Document, problems: Problems) -> None:
+    """RS225: an output that has no target and is neither scored nor read."""
+    timeline = program.timeline
+    used = {target.channel for epoch in timeline.epochs for target in epoch.targets}
+    for epoch in timeline.epochs:
+        used |= _outputs([epoch.correct, *(read.value for read in epoch.reads)])
+    if not used:
+        # Then RS220 says that nothing is trained at all.
+        return
+    for channel in program.network.outputs:
+        if channel.name not in used:
+            problems.warning(
+                "RS225",
+                f"the output '{channel.name}' has no target and is neither scored nor read",
+                document.span(channel.path, key=True),
+                expected="a 'target' for it in an epoch",
+                help="give it a target, or remove it",
+            )
+
+
+def scores_are_trained(program: Program, document: Document, problems: Problems) -> None:
+    """RS226: an epoch that is scored by outputs without a target there."""
+    epochs = program.timeline.epochs
+    if not any(epoch.targets for epoch in epochs):
+        return
+    for epoch in epochs:
+        # A score in an epoch without gradient, where targets have no effect, was given on purpose.
+        if epoch.correct is None or not epoch.gradient:
+            continue
+        scored = _outputs([epoch.correct])
+        if scored and (_weightless(epoch) or not scored & {target.channel for target in epoch.targets}):
+            listed = " and ".join(f"'{c.name}'" for c in program.network.outputs if c.name in scored)
+            path = correct_path(epoch, document)
+            problems.warning(
+                "RS226",
+                f"'{epoch.name}' is scored by {listed}, but has no target for {'it' if len(scored) == 1 else 'them'}",
+                document.span(path if path[:3] == epoch.path else epoch.path, key=True),
+                expected=f"a 'target' for {listed} in '{epoch.name}'",
+                help="add the target, or write 'correct: none' in this epoch",
+            )
+
+
+def _weightless(epoch: Epoch) -> bool:
+    return isinstance(epoch.weight, Number) and epoch.weight.value == 0
+
+
+def _effects(timeline: Timeline) -> Iterable[Expression | None]:
+    """Yield all expressions of a task but those that define variables."""
+    for epoch in timeline.epochs:
+        yield from (drive.value for drive in epoch.drives)
+        yield from (target.value for target in epoch.targets)
+        # A read that nothing uses is a measurement.
+        yield from (read.value for read in epoch.reads)
+        yield from (epoch.weight, epoch.correct, epoch.duration.value)
+    yield from (timeline.success, timeline.scored)
+
+
+def _uses(timeline: Timeline) -> dict[str, set[str]]:
+    """Return the variables that each variable uses, in this trial or the one before."""
+    found = {draw.name: _names(all_values(draw)) for draw in timeline.draws}
+    return found | {read.name: _names([read.value]) for epoch in timeline.epochs for read in epoch.reads}
+
+
+def _closure(names: Collection[str], uses: dict[str, set[str]]) -> set[str]:
+    """Return names, and all that they use."""
+    found, waiting = set(names), list(names)
+    while waiting:
+        more = uses.get(waiting.pop(), set()) - found
+        found |= more
+        waiting.extend(more)
+    return found
+
+
+def _names(expressions: Iterable[Expression | None]) -> set[str]:
+    nodes = (node for value in expressions if value is not None for node in walk(value))
+    return {node.name for node in nodes if isinstance(node, Variable | Previous)}
+
+
+def _outputs(expressions: Iterable[Expression | None]) -> set[str]:
+    nodes = (node for value in expressions if value is not None for node in walk(value))
+    return {node.name for node in nodes if isinstance(node, Output)}
+
+
+RULES = (inputs_are_driven, variables_are_used, outputs_are_used, scores_are_trained)
