@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnnspec.check.places import correct_path, expressions, parts
+from rnnspec.check.places import correct_path, expressions, parts, reported
 from rnnspec.check.possible import Possible
 from rnnspec.diagnostics import Problems, Span
 from rnnspec.program.expression_nodes import Apply, Expression, Output, Random, Variable, walk
@@ -50,6 +50,8 @@ def equality_can_hold(program: Program, document: Document, problems: Problems) 
     possible = Possible(program.timeline)
     smooth = _Smooth(program, possible)
     for path, expression in expressions(program, document):
+        if reported(problems, "RS227", document.span(path)):
+            continue
         for part, span, _ in parts(document, path, expression):
             match part:
                 case Apply(function="eq" | "ne", arguments=(first, second)):

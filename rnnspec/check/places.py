@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnspec.diagnostics import Span
+from rnnspec.diagnostics import Problems, Span
 from rnnspec.program.expression_nodes import Apply, Expression, Random, White, children
 from rnnspec.program.nodes import Draw, Epoch, Path, Program
 from rnnspec.syntax import expression as syntax
@@ -79,3 +79,12 @@ def parts(document: Document, path: Path, expression: Expression) -> Iterator[tu
         if isinstance(part, Apply | Random | White):
             # Arguments with a default may be left out.
             waiting += zip(children(part), below, strict=False)
+
+
+def reported(problems: Problems, code: str, span: Span) -> bool:
+    """Return whether a diagnostic with this code has been found within a place."""
+    start, end = (span.line, span.column), (span.end_line, span.end_column)
+    return any(
+        d.code == code and d.span.source == span.source and start <= (d.span.line, d.span.column) <= end
+        for d in problems.found
+    )

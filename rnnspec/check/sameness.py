@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from rnnspec.check.places import definitions, parts
+from rnnspec.check.places import definitions, parts, reported
 from rnnspec.check.possible import Possible
 from rnnspec.diagnostics import Problems
 from rnnspec.program.expression_nodes import Apply, Expression, Previous, Random, Variable, walk
@@ -47,7 +47,7 @@ def values_vary(program: Program, document: Document, problems: Problems) -> Non
         found |= {drive.path: ("input", drive.channel, drive.value) for drive in epoch.drives}
         found |= {target.path: ("target", target.channel, target.value) for target in epoch.targets}
     for path, (word, channel, value) in found.items():
-        if origins.surprising(value):
+        if origins.surprising(value) and not reported(problems, "RS238", document.span(path)):
             problems.warning(
                 "RS234",
                 f"this {word} of '{channel}' is always the same, although it depends on "

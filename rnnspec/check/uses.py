@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from rnnspec.check.places import correct_path
 from rnnspec.diagnostics import Problems
 from rnnspec.program.expression_nodes import Expression, Number, Output, Previous, Variable, walk
-from rnnspec.program.nodes import Epoch, Program, Timeline
+from rnnspec.program.nodes import Epoch, Path, Program, Timeline
 from rnnspec.program.sampling import all_values
 from rnnspec.syntax.compose import Document
 
@@ -72,21 +72,31 @@ def scores_are_trained(program: Program, document: Document, problems: Problems)
     epochs = program.timeline.epochs
     if not any(epoch.targets for epoch in epochs):
         return
+    found: dict[Path, list[Epoch]] = {}
     for epoch in epochs:
         # A score in an epoch without gradient, where targets have no effect, was given on purpose.
-        if epoch.correct is None or not epoch.gradient:
-            continue
-        scored = _outputs([epoch.correct])
-        if scored and (_weightless(epoch) or not scored & {target.channel for target in epoch.targets}):
-            listed = " and ".join(f"'{c.name}'" for c in program.network.outputs if c.name in scored)
-            path = correct_path(epoch, document)
-            problems.warning(
-                "RS226",
-                f"'{epoch.name}' is scored by {listed}, but has no target for {'it' if len(scored) == 1 else 'them'}",
-                document.span(path if path[:3] == epoch.path else epoch.path, key=True),
-                expected=f"a 'target' for {listed} in '{epoch.name}'",
-                help="add the target, or write 'correct: none' in this epoch",
-            )
+        if epoch.correct is not None and epoch.gradient:
+            scored = _outputs([epoch.correct])
+            targeted = set() if _weightless(epoch) else {target.channel for target in epoch.targets}
+            if scored and not scored & targeted:
+                found.setdefault(correct_path(epoch, document), []).append(epoch)
+    for untrained in found.values():
+        scored = _outputs([untrained[0].correct])
+        names = _listed(epoch.name for epoch in untrained)
+        listed = _listed(c.name for c in program.network.outputs if c.name in scored)
+        verbs = ("is", "has") if len(untrained) == 1 else ("are", "have")
+        problems.warning(
+            "RS226",
+            f"{names} {verbs[0]} scored by {listed}, but {verbs[1]} no target for "
+            + ("it" if len(scored) == 1 else "them"),
+            document.span(untrained[0].path, key=True),
+            expected=f"a 'target' for {listed}",
+            help="add the target, or write 'correct: none'",
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"'{name}'" for name in names)
 
 
 def _weightless(epoch: Epoch) -> bool:
