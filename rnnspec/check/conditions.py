@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from rnnspec.check.places import correct_path, expressions, parts, reported
@@ -21,9 +21,15 @@ from rnnspec.syntax.compose import Document
 ROUNDING = 1e-9
 
 
-def scores_can_differ(program: Program, document: Document, problems: Problems) -> None:
-    """RS227, RS228: a score that no answer can earn, or that every answer earns."""
+def conditions_can_differ(program: Program, document: Document, problems: Problems) -> None:
+    """RS227, RS228: settled scores.  RS238: equality that cannot hold."""
     possible = Possible(program.timeline)
+    _scores_can_differ(program, possible, document, problems)
+    _equality_can_hold(program, possible, document, problems)
+
+
+def _scores_can_differ(program: Program, possible: Possible, document: Document, problems: Problems) -> None:
+    """RS227, RS228: a score that no answer can earn, or that every answer earns."""
     for name, path, value in _scores(program, document):
         settled = possible.truth(value)
         part, span = _decisive(possible, document, path, value, settled)
@@ -45,34 +51,36 @@ def scores_can_differ(program: Program, document: Document, problems: Problems) 
             )
 
 
-def equality_can_hold(program: Program, document: Document, problems: Problems) -> None:
+def _equality_can_hold(program: Program, possible: Possible, document: Document, problems: Problems) -> None:
     """RS238: == or != between floating-point numbers that are never exactly equal."""
-    possible = Possible(program.timeline)
     smooth = _Smooth(program, possible)
     for path, expression in expressions(program, document):
         if reported(problems, "RS227", document.span(path)):
             continue
-        for part, span, _ in parts(document, path, expression):
-            match part:
-                case Apply(function="eq" | "ne", arguments=(first, second)):
-                    close = _nearly_equal(possible, first, second)
-                    if close is not None:
-                        a, b = close
-                        problems.warning(
-                            "RS238",
-                            f"these numbers are never equal: one is {a!r}, the other {b!r}, after rounding",
-                            span,
-                            expected="a comparison with a tolerance",
-                            help="write abs(a - b) < 0.001, or compare whole numbers",
-                        )
-                    elif smooth.never_equal(first, second):
-                        problems.warning(
-                            "RS238",
-                            "these numbers are never exactly equal: one of them varies continuously",
-                            span,
-                            expected="a comparison with a tolerance",
-                            help="write abs(a - b) < 0.1, or distance(a, b) < 0.1 for directions",
-                        )
+        for part, span in parts(document, path, expression, _is_equality):
+            assert isinstance(part, Apply)
+            close = _nearly_equal(possible, *part.arguments)
+            if close is not None:
+                a, b = close
+                problems.warning(
+                    "RS238",
+                    f"these numbers are never equal: one is {a!r}, the other {b!r}, after rounding",
+                    span,
+                    expected="a comparison with a tolerance",
+                    help="write abs(a - b) < 0.001, or compare whole numbers",
+                )
+            elif smooth.never_equal(*part.arguments):
+                problems.warning(
+                    "RS238",
+                    "these numbers are never exactly equal: one of them varies continuously",
+                    span,
+                    expected="a comparison with a tolerance",
+                    help="write abs(a - b) < 0.1, or distance(a, b) < 0.1 for directions",
+                )
+
+
+def _is_equality(part: Expression) -> bool:
+    return isinstance(part, Apply) and part.function in ("eq", "ne")
 
 
 def _scores(program: Program, document: Document) -> Iterator[tuple[str, Path, Expression]]:
@@ -95,7 +103,7 @@ def _decisive(
     chosen, place = value, document.span(path)
     if settled is not False:
         return chosen, place
-    for part, span, _ in parts(document, path, value):
+    for part, span in parts(document, path, value, lambda part: True):
         if part is chosen:
             place = span
         if part is chosen and isinstance(part, Apply) and part.function == "and":
@@ -133,12 +141,18 @@ def _nearly_equal(possible: Possible, first: Expression, second: Expression) -> 
     return None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Smooth:
     """Whether the values of an expression are so dense that a given one practically never occurs."""
 
     program: Program
     possible: Possible
+    _variables: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for draw in self.program.timeline.draws:
+            if all(map(self.varies, all_values(draw))):
+                self._variables.add(draw.name)
 
     def never_equal(self, first: Expression, second: Expression) -> bool:
         for side, other in ((first, second), (second, first)):
@@ -150,8 +164,7 @@ class _Smooth:
     def varies(self, expression: Expression) -> bool:
         match expression:
             case Variable(name=name):
-                values = self._values.get(name, ())
-                return bool(values) and all(map(self.varies, values))
+                return name in self._variables
             case Output(type=type, name=name):
                 return type.size is None and not ACTIVATIONS[self._activations[name]].rectified
             case Random(function="uniform" | "exponential", arguments=(*_, low, high)):
@@ -161,7 +174,9 @@ class _Smooth:
             case Apply(function="angle"):
                 return True
             case Apply(function="add" | "sub" | "mul" | "div" | "distance" as function, arguments=(a, b)):
-                return self._combined(function, a, b) or (function != "div" and self._combined(function, b, a))
+                return self._combined(function, a, b) or (
+                    function != "div" and self._combined(function, b, a)
+                )
             case Apply(function="neg" | "exp" | "log" | "sqrt" | "sin" | "cos", arguments=(a,)):
                 return self.varies(a)
             case Apply(function="where", arguments=(_, a, b)):
@@ -176,10 +191,6 @@ class _Smooth:
         return (alone or harmless) and self.varies(dense)
 
     @cached_property
-    def _values(self) -> dict[str, tuple[Expression, ...]]:
-        return {draw.name: all_values(draw) for draw in self.program.timeline.draws}
-
-    @cached_property
     def _activations(self) -> dict[str, str]:
         return {channel.name: channel.activation.name for channel in self.program.network.outputs}
 
@@ -188,4 +199,4 @@ def _has_output(expression: Expression) -> bool:
     return any(isinstance(node, Output) for node in walk(expression))
 
 
-RULES = (scores_can_differ, equality_can_hold)
+RULES = (conditions_can_differ,)

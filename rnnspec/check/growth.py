@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Block, Distribution, Matrix, Network, Program
@@ -77,7 +78,9 @@ def _settled(name: str, mean_field: list[list[float]]) -> list[float]:
     drives = list(rates)
     for _ in range(300):
         drives = [sum(w * r for w, r in zip(row, rates, strict=True)) for row in mean_field]
-        rates = [rate + 0.1 * (_VALUES[name](drive) - rate) for rate, drive in zip(rates, drives, strict=True)]
+        rates = [
+            rate + 0.1 * (_VALUES[name](drive) - rate) for rate, drive in zip(rates, drives, strict=True)
+        ]
     return drives
 
 
@@ -92,7 +95,7 @@ def _logistic(x: float) -> float:
 
 
 #: The activations of populations that have bounds.
-_VALUES = {
+_VALUES: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,
     "retanh": lambda x: math.tanh(max(x, 0.0)),
     "sigmoid": _logistic,

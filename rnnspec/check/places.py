@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from rnnspec.diagnostics import Problems, Span
-from rnnspec.program.expression_nodes import Apply, Expression, Random, White, children
+from rnnspec.program.expression_nodes import Apply, Expression, Random, White, children, walk
 from rnnspec.program.nodes import Draw, Epoch, Path, Program
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
@@ -54,31 +55,37 @@ def correct_path(epoch: Epoch, document: Document) -> Path:
     return own if document.node(own) is not None else ("task", "correct")
 
 
-def text_of(document: Document, path: Path) -> str:
-    """Return an expression as it is written."""
+def tree_of(document: Document, path: Path) -> syntax.Tree | None:
+    """Return the tree of an expression as it is written; None for a truth value of YAML, or a list."""
     node = document.node(path)
-    return str(node.value) if isinstance(node, Scalar) else ""
-
-
-def parts(document: Document, path: Path, expression: Expression) -> Iterator[tuple[Expression, Span, str]]:
-    """Yield the parts of an expression, each with its place and its text."""
-    text = text_of(document, path)
+    if not isinstance(node, Scalar):
+        return None
     try:
-        waiting: list[tuple[Expression, syntax.Tree | None]] = [(expression, syntax.parse(text))]
+        return _parse(str(node.value))
     except syntax.ExpressionError:
-        waiting = [(expression, None)]
+        return None
+
+
+#: Several rules read the same expressions.
+_parse = lru_cache(maxsize=1024)(syntax.parse)
+
+
+def parts(
+    document: Document, path: Path, expression: Expression, wanted: Callable[[Expression], bool]
+) -> Iterator[tuple[Expression, Span]]:
+    """Yield the wanted parts of an expression, parents first, each with its place."""
+    if not any(map(wanted, walk(expression))):
+        return
+    waiting = [(expression, tree_of(document, path))]
     while waiting:
         part, tree = waiting.pop()
         while isinstance(tree, syntax.Unary) and tree.operator == "+":
             tree = tree.operand
-        if tree is None:
-            yield part, document.span(path), text
-            continue
-        yield part, document.inside(path, tree.start, tree.end), text[tree.start : tree.end]
-        below = syntax.children(tree)
-        if isinstance(part, Apply | Random | White):
+        if wanted(part):
+            yield part, document.span(path) if tree is None else document.inside(path, tree.start, tree.end)
+        if tree is not None and isinstance(part, Apply | Random | White):
             # Arguments with a default may be left out.
-            waiting += zip(children(part), below, strict=False)
+            waiting += list(zip(children(part), syntax.children(tree), strict=False))[::-1]
 
 
 def reported(problems: Problems, code: str, span: Span) -> bool:

@@ -7,13 +7,13 @@ occurs twice counts as two, so a few values among them may be impossible.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import product
 
 from rnnspec.program.bounds import Interval
 from rnnspec.program.expression_nodes import Apply, Expression, Number, Previous, Random, Variable
-from rnnspec.program.nodes import Draw, Timeline
+from rnnspec.program.nodes import Timeline
 from rnnspec.program.sampling import all_values
 from rnnspec.program.types import APPLIED
 
@@ -31,12 +31,13 @@ class Possible:
     """The possible values of the expressions of one task."""
 
     timeline: Timeline
-    _draws: Mapping[str, Draw] = field(init=False)
-    _known: dict[str, Numbers | None] = field(default_factory=dict)
+    _variables: dict[str, Numbers | None] = field(default_factory=dict)
     _found: dict[int, tuple[Expression, Numbers | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._draws = {draw.name: draw for draw in self.timeline.draws}
+        # Each variable comes after those that it depends on, but for what previous() makes a cycle.
+        for draw in self.timeline.draws:
+            self._variables[draw.name] = self._union(all_values(draw))
 
     def numbers(self, expression: Expression) -> Numbers | None:
         """Return the numbers that an expression can be; None if they are too many, or a vector."""
@@ -87,14 +88,6 @@ class Possible:
     def _zero(self, expression: Expression) -> bool:
         return self.numbers(expression) == frozenset((0.0,))
 
-    def _variable(self, name: str) -> Numbers | None:
-        if name not in self._known:
-            # A variable that refers to itself, through earlier trials, is not followed.
-            self._known[name] = None
-            draw = self._draws.get(name)
-            self._known[name] = self._union(all_values(draw)) if draw is not None else None
-        return self._known[name]
-
     def _union(self, expressions: Iterable[Expression]) -> Numbers | None:
         found: set[float] = set()
         for expression in expressions:
@@ -108,9 +101,9 @@ class Possible:
             case Number(value=value):
                 return frozenset((value,))
             case Variable(name=name):
-                return self._variable(name)
+                return self._variables.get(name)
             case Previous(name=name, initial=initial):
-                before, first = self._variable(name), self.numbers(initial)
+                before, first = self._variables.get(name), self.numbers(initial)
                 return None if before is None or first is None else before | first
             case Random():
                 return self._drawn(expression)

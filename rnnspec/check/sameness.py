@@ -9,7 +9,7 @@ from rnnspec.check.places import definitions, parts, reported
 from rnnspec.check.possible import Possible
 from rnnspec.diagnostics import Problems
 from rnnspec.program.expression_nodes import Apply, Expression, Previous, Random, Variable, walk
-from rnnspec.program.nodes import Program, Timeline
+from rnnspec.program.nodes import Path, Program, Timeline
 from rnnspec.program.sampling import all_values
 from rnnspec.syntax.compose import Document
 
@@ -19,10 +19,8 @@ def draws_vary(program: Program, document: Document, problems: Problems) -> None
     possible = Possible(program.timeline)
     for draw in program.timeline.draws:
         for path, value in definitions(draw).items():
-            for part, span, _ in parts(document, path, value):
-                # Noise and rare events are switched off by normal(x, 0) and bernoulli(0).
-                if not isinstance(part, Random) or part.function in ("normal", "bernoulli"):
-                    continue
+            for part, span in parts(document, path, value, _should_vary):
+                assert isinstance(part, Random)
                 numbers = possible.numbers(part)
                 if numbers is not None and len(numbers) == 1:
                     (number,) = numbers
@@ -38,12 +36,25 @@ def draws_vary(program: Program, document: Document, problems: Problems) -> None
                     )
 
 
-def values_vary(program: Program, document: Document, problems: Problems) -> None:
+def _should_vary(part: Expression) -> bool:
+    # Noise and rare events are switched off by normal(x, 0) and bernoulli(0).
+    return isinstance(part, Random) and part.function not in ("normal", "bernoulli")
+
+
+def stimulus_and_response_vary(program: Program, document: Document, problems: Problems) -> None:
+    """RS234: inputs, targets and responses that are always the same.  RS235: targets that nothing tells."""
+    origins = _Origins(program.timeline)
+    _values_vary(origins, document, problems)
+    _response_varies(origins, document, problems)
+    # An input that nobody drives is probably the one that is missing.
+    if not any(diagnostic.code == "RS223" for diagnostic in problems.found):
+        _response_is_told(origins, document, problems)
+
+
+def _values_vary(origins: _Origins, document: Document, problems: Problems) -> None:
     """RS234: an input or target that depends on draws, but has the same value whatever is drawn."""
-    timeline = program.timeline
-    origins = _Origins(timeline)
-    found = {}
-    for epoch in timeline.epochs:
+    found: dict[Path, tuple[str, str, Expression]] = {}
+    for epoch in origins.timeline.epochs:
         found |= {drive.path: ("input", drive.channel, drive.value) for drive in epoch.drives}
         found |= {target.path: ("target", target.channel, target.value) for target in epoch.targets}
     for path, (word, channel, value) in found.items():
@@ -58,17 +69,16 @@ def values_vary(program: Program, document: Document, problems: Problems) -> Non
             )
 
 
-def response_varies(program: Program, document: Document, problems: Problems) -> None:
+def _response_varies(origins: _Origins, document: Document, problems: Problems) -> None:
     """RS234: targets and scores that are the same in every trial, whatever the stimuli are."""
-    timeline = program.timeline
-    origins = _Origins(timeline)
+    timeline = origins.timeline
     if not any(epoch.targets for epoch in timeline.epochs):
         return
     asked = [timeline.success, timeline.scored]
     for epoch in timeline.epochs:
         asked += [*(target.value for target in epoch.targets), epoch.weight, epoch.correct]
         asked.append(epoch.duration.value)
-    if any(origins.of(value) for value in asked if value is not None):
+    if origins.among(asked):
         return
     for epoch in timeline.epochs:
         for drive in epoch.drives:
@@ -84,32 +94,27 @@ def response_varies(program: Program, document: Document, problems: Problems) ->
                 return
 
 
-def response_is_told(program: Program, document: Document, problems: Problems) -> None:
-    """RS235: a target that depends on draws of which no input tells anything."""
-    if any(diagnostic.code == "RS223" for diagnostic in problems.found):
-        # The input that nobody drives is probably the one that is missing.
-        return
-    timeline = program.timeline
-    origins = _Origins(timeline)
+def _response_is_told(origins: _Origins, document: Document, problems: Problems) -> None:
+    """RS235: a target that depends on draws of which no input and no duration tells anything."""
+    epochs = origins.timeline.epochs
     told = [
-        origins.among([*(drive.value for drive in epoch.drives), epoch.duration.value])
-        for epoch in timeline.epochs
+        origins.among([*(drive.value for drive in epoch.drives), epoch.duration.value]) for epoch in epochs
     ]
-    reads = {read.name for epoch in timeline.epochs for read in epoch.reads}
+    anywhere = frozenset[str]().union(*told)
+    # With several trials, what a later epoch tells can be known from the trial before.
+    known = anywhere if origins.timeline.trials > 1 else frozenset[str]()
     seen = set()
-    for number, epoch in enumerate(timeline.epochs):
-        # With several trials, what a later epoch tells can be known from the trial before.
-        known = set().union(*(told if timeline.trials > 1 else told[: number + 1]))
+    for epoch, now in zip(epochs, told, strict=True):
+        known |= now
         for target in epoch.targets:
             names = origins.of(target.value)
-            if target.path in seen or not names or names & known or names & reads:
+            if target.path in seen or not names or names & (known | origins.reads):
                 continue
             seen.add(target.path)
-            late = set().union(*told) & names
+            when = f" before the end of '{epoch.name}'" if names & anywhere else ""
             problems.warning(
                 "RS235",
-                f"the target of '{target.channel}' depends on {_listed(names)}, "
-                + (f"which no input tells before the end of '{epoch.name}'" if late else "which no input tells"),
+                f"the target of '{target.channel}' depends on {_listed(names)}, which no input tells{when}",
                 document.span(target.path),
                 expected=f"an input or a duration that depends on {_listed(names)}",
                 help="the network can only guess: let an 'input' depend on it",
@@ -122,52 +127,50 @@ class _Origins:
 
     timeline: Timeline
     possible: Possible = field(init=False)
-    _own: dict[str, set[str]] = field(init=False)
+    reads: frozenset[str] = field(init=False)
+    _of_name: dict[str, frozenset[str]] = field(init=False)
+    #: By identity, since equal expressions are compared part by part.
+    _of_value: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         timeline = self.timeline
         self.possible = Possible(timeline)
-        values = {draw.name: all_values(draw) for draw in timeline.draws}
-        values |= {read.name: (read.value,) for epoch in timeline.epochs for read in epoch.reads}
-        reads = {read.name for epoch in timeline.epochs for read in epoch.reads}
-        dealt = {draw.name for draw in timeline.draws if len(all_values(draw)) > 1}
-        self._own = {name: {name} & reads for name in values}
+        reads = {read.name: (read.value,) for epoch in timeline.epochs for read in epoch.reads}
+        self.reads = frozenset(reads)
+        values = {draw.name: all_values(draw) for draw in timeline.draws} | reads
+        own = [name for name, expressions in values.items() if name in reads or self._varies(expressions)]
+        users: dict[str, list[str]] = {}
         for name, expressions in values.items():
-            drawn = [n for e in expressions for n in walk(e) if isinstance(n, Random)]
-            several = name in dealt and not _all_equal(self.possible, expressions)
-            if several or not all(map(self.possible.constant, drawn)):
-                self._own[name].add(name)
-        self._extend(values)
+            for used in set(_names(expressions)):
+                users.setdefault(used, []).append(name)
+        found: dict[str, set[str]] = {name: set() for name in values}
+        for origin in own:
+            waiting = [origin]
+            while waiting:
+                name = waiting.pop()
+                if origin not in found[name]:
+                    found[name].add(origin)
+                    waiting += users.get(name, ())
+        self._of_name = {name: frozenset(origins) for name, origins in found.items()}
 
-    def _extend(self, values: dict[str, tuple[Expression, ...]]) -> None:
-        """Add the origins of all variables that each variable uses, until nothing changes."""
-        uses = {name: set(_names(expressions)) for name, expressions in values.items()}
-        changed = True
-        while changed:
-            changed = False
-            for name, used in uses.items():
-                more = set().union(*(self._own.get(other, set()) for other in used)) - self._own[name]
-                if more:
-                    self._own[name] |= more
-                    changed = True
+    def of(self, value: Expression) -> frozenset[str]:
+        if id(value) not in self._of_value:
+            names = set(_names([value]))
+            found = (self._of_name.get(name, frozenset()) for name in names)
+            self._of_value[id(value)] = frozenset[str]().union(*found)
+        return self._of_value[id(value)]
 
-    def of(self, value: Expression) -> set[str]:
-        return self.among([value])
-
-    def among(self, values: Iterable[Expression | None]) -> set[str]:
-        names = _names(value for value in values if value is not None)
-        return set().union(*(self._own.get(name, set()) for name in names))
+    def among(self, values: Iterable[Expression | None]) -> frozenset[str]:
+        return frozenset[str]().union(*(self.of(value) for value in values if value is not None))
 
     def surprising(self, value: Expression) -> bool:
         """Return whether a value is constant though something that varies decides it."""
-        if not self.of(value) or not self.possible.constant(value):
-            return False
-        if not isinstance(value, Apply):
+        if not isinstance(value, Apply) or not self.of(value) or not self.possible.constant(value):
             return False
         varying = [a for a in value.arguments if not self.possible.constant(a)]
         match value:
             case Apply(function="mul", arguments=arguments) if varying:
-                # `0 * x` and a condition on what was fixed by hand are meant.
+                # `0 * x` is meant, and so is a condition on what was fixed by hand.
                 zeros = [a for a in arguments if self.possible.numbers(a) == frozenset((0.0,))]
                 return any(bool(self.of(zero)) for zero in zeros)
             case Apply(function="where", arguments=(condition, a, b)):
@@ -177,11 +180,13 @@ class _Origins:
                 return bool(self.of(condition)) or self.surprising(a if settled else b)
         return bool(varying) or any(map(self.surprising, value.arguments))
 
-
-def _all_equal(possible: Possible, values: tuple[Expression, ...]) -> bool:
-    numbers = [possible.numbers(value) for value in values]
-    known = {number for each in numbers if each is not None for number in each}
-    return None not in numbers and len(known) == 1
+    def _varies(self, values: tuple[Expression, ...]) -> bool:
+        """Return whether a variable is drawn, or has different values in different trials or patterns."""
+        drawn = [n for value in values for n in walk(value) if isinstance(n, Random)]
+        if not all(map(self.possible.constant, drawn)):
+            return True
+        numbers = {self.possible.numbers(value) for value in values}
+        return len(values) > 1 and len(numbers) > 1
 
 
 def _names(values: Iterable[Expression]) -> Iterator[str]:
@@ -191,8 +196,8 @@ def _names(values: Iterable[Expression]) -> Iterator[str]:
                 yield node.name
 
 
-def _listed(names: set[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return " and ".join(f"'{name}'" for name in sorted(names))
 
 
-RULES = (draws_vary, values_vary, response_varies, response_is_told)
+RULES = (draws_vary, stimulus_and_response_vary)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from rnnspec.check.places import definitions, parts
 from rnnspec.diagnostics import Problems, Span
-from rnnspec.program.expression_nodes import Apply, Random, Rate, walk
+from rnnspec.program.expression_nodes import Apply, Expression, Random, Rate, walk
 from rnnspec.program.nodes import Epoch, OutputChannel, Program, Target
 from rnnspec.program.sampling import Trial, Value, evaluate, sample
 from rnnspec.spec.activations import ACTIVATIONS
@@ -33,34 +33,59 @@ def targets_in_range(program: Program, document: Document, problems: Problems) -
     for epoch in program.timeline.epochs:
         for target in epoch.targets:
             channel = channels[target.channel]
-            function = ACTIVATIONS[channel.activation.name]
-            if target.path in seen:
-                continue
-            if function.distribution and not _is_onehot(target):
-                found = next(filter(None, map(_not_distributed, samples.of(epoch, target, channel))), "")
-                if found:
-                    seen.add(target.path)
-                    problems.warning(
-                        "RS230",
-                        f"a target for the {function.name} output '{channel.name}' is not a distribution: {found}",
-                        document.span(target.path),
-                        expected="values from 0 to 1 that sum to 1 over the units",
-                        help="onehot(k) is a distribution; with 'weight: 0' a time point does not count",
-                    )
-            elif not function.distribution and (
-                target.value.type.low < function.low or target.value.type.high > function.high
-            ):
-                outside = _outside(samples.of(epoch, target, channel), function.low, function.high)
-                if outside is not None:
-                    seen.add(target.path)
-                    problems.warning(
-                        "RS229",
-                        f"a target of {outside:.3g} is out of reach: '{channel.name}' is a "
-                        f"{function.name} output, {_reach(function.low, function.high)}",
-                        document.span(target.path),
-                        expected="a target that the output can reach",
-                        help="change the target, or the 'activation' of the output",
-                    )
+            distribution = ACTIVATIONS[channel.activation.name].distribution
+            check = _check_distribution if distribution else _check_range
+            if target.path not in seen and check(epoch, target, channel, samples, document, problems):
+                seen.add(target.path)
+
+
+def _check_distribution(
+    epoch: Epoch,
+    target: Target,
+    channel: OutputChannel,
+    samples: _Samples,
+    document: Document,
+    problems: Problems,
+) -> bool:
+    """Return whether a target is found that is not a probability distribution; reports it."""
+    if isinstance(target.value, Apply) and target.value.function == "onehot":
+        return False
+    found = next(filter(None, map(_not_distributed, samples.of(epoch, target, channel))), "")
+    if found:
+        problems.warning(
+            "RS230",
+            f"a target for the {channel.activation.name} output '{channel.name}' is not a distribution: "
+            + found,
+            document.span(target.path),
+            expected="values from 0 to 1 that sum to 1 over the units",
+            help="onehot(k) is a distribution; with 'weight: 0' a time point does not count",
+        )
+    return bool(found)
+
+
+def _check_range(
+    epoch: Epoch,
+    target: Target,
+    channel: OutputChannel,
+    samples: _Samples,
+    document: Document,
+    problems: Problems,
+) -> bool:
+    """Return whether a target is found that its output cannot reach; reports it."""
+    function, type = ACTIVATIONS[channel.activation.name], target.value.type
+    if type.low >= function.low and type.high <= function.high:
+        return False
+    outside = _outside(samples.of(epoch, target, channel), function.low, function.high)
+    if outside is not None:
+        problems.warning(
+            "RS229",
+            f"a target of {outside:.3g} is out of reach: '{channel.name}' is a {function.name} output, "
+            + _reach(function.low, function.high),
+            document.span(target.path),
+            expected="a target that the output can reach",
+            help="change the target, or the 'activation' of the output",
+        )
+    return outside is not None
 
 
 def draws_are_valid(program: Program, document: Document, problems: Problems) -> None:
@@ -68,9 +93,8 @@ def draws_are_valid(program: Program, document: Document, problems: Problems) ->
     timeline, samples = program.timeline, _Samples(program)
     for draw in timeline.draws:
         for path, value in definitions(draw).items():
-            for part, span, _ in parts(document, path, value):
-                if isinstance(part, Random) and _may_fail(part):
-                    _check_call(part, span, samples, problems)
+            for part, span in parts(document, path, value, _may_fail):
+                _check_call(part, span, samples, problems)
 
 
 @dataclass
@@ -109,10 +133,6 @@ class _Samples:
                     yield value if isinstance(value, list) else [value] * size
 
 
-def _is_onehot(target: Target) -> bool:
-    return isinstance(target.value, Apply) and target.value.function == "onehot"
-
-
 def _not_distributed(values: list[float]) -> str:
     """Return why some values are not a probability distribution; empty if they are."""
     if min(values) < -TOLERANCE:
@@ -123,9 +143,12 @@ def _not_distributed(values: list[float]) -> str:
 
 def _outside(found: Iterator[list[float]], low: float, high: float) -> float | None:
     """Return the value that is farthest out of range; None if none is."""
-    values = [value for values in found for value in values if not low - TOLERANCE <= value <= high + TOLERANCE]
-    numbers = [value for value in values if math.isfinite(value)]
-    return max(numbers, key=lambda value: max(low - value, value - high), default=None)
+
+    def excess(value: float) -> float:
+        return max(low - value, value - high)
+
+    values = [value for values in found for value in values if math.isfinite(value)]
+    return max((value for value in values if excess(value) > TOLERANCE), key=excess, default=None)
 
 
 def _reach(low: float, high: float) -> str:
@@ -135,8 +158,10 @@ def _reach(low: float, high: float) -> str:
 # --- draws -------------------------------------------------------------------------------------------
 
 
-def _may_fail(call: Random) -> bool:
-    """Return whether the arguments of a random call may be invalid, by their bounds."""
+def _may_fail(call: Expression) -> bool:
+    """Return whether this is a random call whose arguments may be invalid, by their bounds."""
+    if not isinstance(call, Random):
+        return False
     types = [argument.type for argument in call.arguments]
     match call.function:
         case "uniform" | "integer":
@@ -150,7 +175,8 @@ def _may_fail(call: Random) -> bool:
     return False
 
 
-def _check_call(call: Random, span: Span, samples: _Samples, problems: Problems) -> None:
+def _check_call(call: Expression, span: Span, samples: _Samples, problems: Problems) -> None:
+    assert isinstance(call, Random)
     for trial, before in samples.trials:
         values = [evaluate(argument, trial, before) for argument in call.arguments]
         fault = _fault(call.function, values)
@@ -171,7 +197,7 @@ def _fault(function: str, values: list[Value]) -> tuple[str, str] | None:
     if len(numbers) < len(values):
         return None
     match function, numbers:
-        case ("uniform" | "integer" | "exponential"), (*_, low, high) if low > high:
+        case (("uniform" | "integer" | "exponential"), (*_, low, high)) if low > high:
             return f"from {low:.3g} to {high:.3g}", "a lower bound below the upper bound"
         case "exponential", (mean, *_) if mean <= 0:
             return f"a mean of {mean:.3g}", "a mean above 0"

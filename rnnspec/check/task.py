@@ -92,16 +92,17 @@ def trial_fits_dynamics(program: Program, document: Document, problems: Problems
     dt, timeline = program.network.dt, program.timeline
     slowest = max(population.tau for population in program.network.populations)
     parts = {epoch.duration.path: longest(epoch) + epoch.jitter for epoch in timeline.epochs}
-    trial, path = sum(parts.values(), Fraction(0)), max(parts, key=lambda path: parts[path])
+    what, total, path = "a trial", sum(parts.values(), Fraction(0)), max(parts, key=lambda path: parts[path])
+    if timeline.burn_in > total:
+        what, total, path = "the burn-in", timeline.burn_in, (*timeline.path, "burn_in")
     # A duration without a unit, or a sequence that cannot be simulated, has its own message.
     explained = any(diagnostic.code in ("RS222", "RS231", "RS232") for diagnostic in problems.found)
-    if trial > LONG_TRIAL * slowest and dt <= slowest and not explained:
+    if total > LONG_TRIAL * slowest and dt <= slowest and not explained:
         problems.warning(
             "RS233",
-            f"a trial lasts up to {float(trial):,.4g} s, {float(trial / slowest):,.0f} times the largest tau, "
-            f"{print_time(slowest)}; this part lasts up to {float(parts[path]):,.4g} s",
+            f"{what} lasts up to {float(total):,.6g} s, {float(total / slowest):,.6g} times the largest tau",
             document.span(path),
-            expected=f"at most {LONG_TRIAL} times the largest tau",
+            expected=f"at most {LONG_TRIAL:,} times the largest tau, {print_time(slowest)}",
             help="check the unit: ms or s",
         )
 

@@ -6,12 +6,12 @@ A program has forgotten the units, so these rules read the text of the expressio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from rnnspec.check.places import definitions, text_of
+from rnnspec.check.places import definitions, tree_of
 from rnnspec.diagnostics import Problems
 from rnnspec.program.functions import RANDOM
 from rnnspec.program.nodes import Path, Program
@@ -32,16 +32,15 @@ _MILLISECONDS = 10
 def units_are_written(program: Program, document: Document, problems: Problems) -> None:
     """RS231: a drawn duration without a unit.  RS232: a draw of times and plain numbers."""
     units = _Units(program, document)
-    for path, tree in units.mixed():
-        assert isinstance(tree, syntax.Call)
-        bare = [a for a in tree.arguments if units.dimension(a) == "number"]
+    for path, call in units.mixed():
+        bare = [a for a in call.arguments if units.dimension(a) == "number"]
         numbers = [a for a in bare if _literal(a) is not None]
-        times = [a.time for a in tree.arguments if isinstance(a, syntax.Quantity) and a.time.amount]
-        written = _with_units(tree, program.network.dt, times[0] if times else None)
+        times = [a.time for a in call.arguments if isinstance(a, syntax.Quantity) and a.time.amount]
+        written = _with_units(call, program.network.dt, times[0] if times else None)
         help = f"write {written}" if len(numbers) == len(bare) else ""
         problems.warning(
             "RS232",
-            f"{tree.function}() draws from times and from numbers without a unit, which are seconds",
+            f"{call.function}() draws from times and from numbers without a unit, which are seconds",
             document.inside(path, bare[0].start, bare[-1].end),
             expected="a unit for each time",
             help=help or "give each time a unit, such as '500 ms'",
@@ -66,28 +65,50 @@ class _Units:
 
     program: Program
     document: Document
-    texts: dict[str, dict[Path, syntax.Tree]] = field(init=False)
-    _known: dict[str, Dimension] = field(default_factory=dict)
-    _seen: set[Path] = field(default_factory=set)
+    texts: dict[str, dict[Path, syntax.Tree]] = field(default_factory=dict)
+    _variables: dict[str, Dimension] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.texts = {
-            draw.name: dict(self._trees(definitions(draw))) for draw in self.program.timeline.draws
-        }
+        # Each variable comes after those that it depends on, but for what previous() makes a cycle.
+        for draw in self.program.timeline.draws:
+            trees = dict(self._trees(definitions(draw)))
+            self.texts[draw.name] = trees
+            self._variables[draw.name] = _common(list(map(self.dimension, trees.values())) or ["any"])
 
-    def mixed(self) -> Iterator[tuple[Path, syntax.Tree]]:
+    def mixed(self) -> Iterator[tuple[Path, syntax.Call]]:
         """Yield the draws with arguments that are times and others that are plain numbers."""
         for trees in self.texts.values():
             for path, tree in trees.items():
                 for part in _parts(tree):
-                    if isinstance(part, syntax.Call) and part.function in _DRAWS:
-                        if {"time", "number"} <= set(map(self.dimension, part.arguments)):
-                            yield path, part
+                    if not isinstance(part, syntax.Call) or part.function not in _DRAWS:
+                        continue
+                    if {"time", "number"} <= set(map(self.dimension, part.arguments)):
+                        yield path, part
 
     def without(self, path: Path) -> Iterator[tuple[Path, syntax.Tree]]:
         """Yield the numbers without a unit in an expression that should be a time, and in its variables."""
-        for place, tree in self._trees([path]):
-            yield from self._bare(place, tree)
+        waiting = list(self._trees([path]))
+        while waiting:
+            place, tree = waiting.pop()
+            match tree:
+                case syntax.Name(id=name) if name in self.texts:
+                    if name not in self._seen:
+                        self._seen.add(name)
+                        waiting += self.texts[name].items()
+                case syntax.Unary(operator="+" | "-", operand=operand):
+                    waiting.append((place, operand))
+                case syntax.Binary(operator="+" | "-" | "%", left=left, right=right):
+                    waiting += [(place, right), (place, left)]
+                case syntax.Call(function=function) if (alike := _alike(tree)) is not None:
+                    dimensions = set(map(self.dimension, alike))
+                    if function not in _DRAWS or "number" not in dimensions:
+                        waiting += [(place, argument) for argument in reversed(alike)]
+                    elif not {"time", "any"} & dimensions:
+                        # What is mixed has a message of its own.
+                        yield place, tree
+                case _ if self.dimension(tree) == "number":
+                    yield place, tree
 
     def dimension(self, tree: syntax.Tree) -> Dimension:
         match tree:
@@ -98,7 +119,7 @@ class _Units:
             case syntax.Name(id="pi"):
                 return "number"
             case syntax.Name(id=name):
-                return self._variable(name)
+                return self._variables.get(name, "any")
             case syntax.Unary(operator="not"):
                 return "number"
             case syntax.Unary(operand=operand):
@@ -117,45 +138,11 @@ class _Units:
         known = {self.dimension(argument) for argument in tree.arguments}
         return "number" if known <= {"number", "zero"} else "any"
 
-    def _variable(self, name: str) -> Dimension:
-        if name not in self._known:
-            # A variable that refers to itself, through earlier trials, is not followed.
-            self._known[name] = "any"
-            trees = self.texts.get(name, {})
-            self._known[name] = _common(list(map(self.dimension, trees.values()))) if trees else "any"
-        return self._known[name]
-
-    def _bare(self, path: Path, tree: syntax.Tree) -> Iterator[tuple[Path, syntax.Tree]]:
-        match tree:
-            case syntax.Name(id=name) if name in self.texts:
-                for place, definition in self.texts[name].items():
-                    if place not in self._seen:
-                        self._seen.add(place)
-                        yield from self._bare(place, definition)
-            case syntax.Unary(operator="+" | "-", operand=operand):
-                yield from self._bare(path, operand)
-            case syntax.Binary(operator="+" | "-" | "%", left=left, right=right):
-                yield from self._bare(path, left)
-                yield from self._bare(path, right)
-            case syntax.Call(function=function, arguments=arguments) if _alike(tree) is not None:
-                dimensions = set(map(self.dimension, arguments))
-                if function in _DRAWS and "number" in dimensions:
-                    # What is mixed has a message of its own.
-                    if not {"time", "any"} & dimensions:
-                        yield path, tree
-                    return
-                for argument in _alike(tree) or ():
-                    yield from self._bare(path, argument)
-            case _ if self.dimension(tree) == "number":
-                yield path, tree
-
-    def _trees(self, paths: dict[Path, object] | list[Path]) -> Iterator[tuple[Path, syntax.Tree]]:
+    def _trees(self, paths: Iterable[Path]) -> Iterator[tuple[Path, syntax.Tree]]:
         for path in paths:
-            try:
-                yield path, syntax.parse(text_of(self.document, path))
-            except syntax.ExpressionError:
-                # A truth value of YAML, or a list of one value.
-                continue
+            tree = tree_of(self.document, path)
+            if tree is not None:
+                yield path, tree
 
 
 def _alike(tree: syntax.Call) -> tuple[syntax.Tree, ...] | None:
@@ -257,9 +244,9 @@ def _repaired(tree: syntax.Tree, dt: Fraction) -> str:
     """Return what to write in place of a number, or a draw of numbers, without a unit."""
     if (value := _literal(tree)) is not None:
         return f"{_written(tree)} {'ms' if abs(value) >= _MILLISECONDS else 's'}"
-    if isinstance(tree, syntax.Call) and tree.function in _DRAWS:
-        if all(_literal(argument) is not None for argument in tree.arguments):
-            return _with_units(tree, dt)
+    drawn = isinstance(tree, syntax.Call) and tree.function in _DRAWS
+    if isinstance(tree, syntax.Call) and drawn and None not in map(_literal, tree.arguments):
+        return _with_units(tree, dt)
     return "the numbers with a unit, or multiply by a unit: '* 1 s' or '* 1 ms'"
 
 

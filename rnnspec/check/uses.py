@@ -22,7 +22,8 @@ def inputs_are_driven(program: Program, document: Document, problems: Problems) 
                 f"no epoch drives the input '{channel.name}', so it is always 0",
                 document.span(channel.path, key=True),
                 expected="a value in the 'input' of an epoch or of the task",
-                help=f"drive it, or remove it; if it is silent on purpose, write 'input: {{{channel.name}: 0}}'",
+                help="drive it, or remove it; if it is silent on purpose, write "
+                f"'input: {{{channel.name}: 0}}'",
             )
 
 
@@ -32,19 +33,20 @@ def variables_are_used(program: Program, document: Document, problems: Problems)
     uses = _uses(timeline)
     reached = _closure(_names(_effects(timeline)), uses)
     idle = [draw for draw in timeline.draws if draw.name not in reached]
-    # Of a chain of idle variables, only the last is reported; of a cycle, all.
+    # Of a chain of idle variables only the last is reported, of a cycle only the first.
     inner = {name for draw in idle for name in uses[draw.name] - {draw.name}}
-    last = [draw for draw in idle if draw.name not in inner]
-    explained = _closure({draw.name for draw in last}, uses)
-    for draw in idle:
-        if draw in last or draw.name not in explained:
-            problems.warning(
-                "RS224",
-                f"'{draw.name}' reaches neither an input, a target, a duration nor the score",
-                document.span(draw.path, key=True),
-                expected="a variable that the task uses",
-                help="use it, or remove it",
-            )
+    explained: set[str] = set()
+    for draw in sorted(idle, key=lambda draw: draw.name in inner):
+        if draw.name in explained:
+            continue
+        explained |= _closure([draw.name], uses)
+        problems.warning(
+            "RS224",
+            f"'{draw.name}' reaches neither an input, a target, a duration nor the score",
+            document.span(draw.path, key=True),
+            expected="a variable that the task uses",
+            help="use it, or remove it",
+        )
 
 
 def outputs_are_used(program: Program, document: Document, problems: Problems) -> None:
@@ -103,15 +105,17 @@ def _weightless(epoch: Epoch) -> bool:
     return isinstance(epoch.weight, Number) and epoch.weight.value == 0
 
 
-def _effects(timeline: Timeline) -> Iterable[Expression | None]:
-    """Yield all expressions of a task but those that define variables."""
+def _effects(timeline: Timeline) -> Iterable[Expression]:
+    """Return all expressions of a task but those that define variables; those that epochs inherit once."""
+    found = [timeline.success, timeline.scored]
     for epoch in timeline.epochs:
-        yield from (drive.value for drive in epoch.drives)
-        yield from (target.value for target in epoch.targets)
+        found += [drive.value for drive in epoch.drives]
+        found += [target.value for target in epoch.targets]
         # A read that nothing uses is a measurement.
-        yield from (read.value for read in epoch.reads)
-        yield from (epoch.weight, epoch.correct, epoch.duration.value)
-    yield from (timeline.success, timeline.scored)
+        found += [read.value for read in epoch.reads]
+        found += [epoch.weight, epoch.correct, epoch.duration.value]
+    # By identity, since equal expressions are compared part by part.
+    return {id(value): value for value in found if value is not None}.values()
 
 
 def _uses(timeline: Timeline) -> dict[str, set[str]]:
