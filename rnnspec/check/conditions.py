@@ -20,6 +20,9 @@ from rnnspec.syntax.compose import Document
 #: Two different numbers this close, relative to their size, were meant to be equal.
 ROUNDING = 1e-9
 
+#: So many numbers are listed in a message.
+FEW = 3
+
 
 def conditions_can_differ(program: Program, document: Document, problems: Problems) -> None:
     """RS227, RS228: settled scores.  RS238: equality that cannot hold."""
@@ -121,10 +124,12 @@ def _sides(possible: Possible, part: Expression) -> str:
 
 
 def _range(possible: Possible, expression: Expression) -> str:
+    """Return what a number can be, in words; empty if it has no bounds."""
+    numbers = possible.numbers(expression)
+    if numbers is not None and len(numbers) <= FEW:
+        return " or ".join(f"{number:g}" for number in sorted(numbers))
     low, high = possible.interval(expression)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{low:g} to {high:g}" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def _nearly_equal(possible: Possible, first: Expression, second: Expression) -> tuple[float, float] | None:

@@ -87,28 +87,36 @@ class _Units:
                         yield path, part
 
     def without(self, path: Path) -> Iterator[tuple[Path, syntax.Tree]]:
-        """Yield the numbers without a unit in an expression that should be a time, and in its variables."""
-        waiting = list(self._trees([path]))
+        """Yield the numbers without a unit in an expression that should be a time, and in its variables.
+
+        Of each variable, only the first.
+        """
+        waiting = [("", place, tree) for place, tree in self._trees([path])]
+        reported = set()
         while waiting:
-            place, tree = waiting.pop()
+            owner, place, tree = waiting.pop()
+            below: Iterable[syntax.Tree] = ()
             match tree:
                 case syntax.Name(id=name) if name in self.texts:
                     if name not in self._seen:
                         self._seen.add(name)
-                        waiting += self.texts[name].items()
+                        waiting += [(name, *found) for found in reversed(self.texts[name].items())]
+                    continue
                 case syntax.Unary(operator="+" | "-", operand=operand):
-                    waiting.append((place, operand))
+                    below = (operand,)
                 case syntax.Binary(operator="+" | "-" | "%", left=left, right=right):
-                    waiting += [(place, right), (place, left)]
+                    below = (left, right)
                 case syntax.Call(function=function) if (alike := _alike(tree)) is not None:
                     dimensions = set(map(self.dimension, alike))
                     if function not in _DRAWS or "number" not in dimensions:
-                        waiting += [(place, argument) for argument in reversed(alike)]
-                    elif not {"time", "any"} & dimensions:
+                        below = alike
+                    elif {"time", "any"} & dimensions:
                         # What is mixed has a message of its own.
-                        yield place, tree
-                case _ if self.dimension(tree) == "number":
-                    yield place, tree
+                        continue
+            waiting += [(owner, place, part) for part in reversed(tuple(below))]
+            if not below and self.dimension(tree) == "number" and owner not in reported:
+                reported |= {owner} - {""}
+                yield place, tree
 
     def dimension(self, tree: syntax.Tree) -> Dimension:
         match tree:
