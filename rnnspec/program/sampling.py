@@ -1,8 +1,8 @@
 """Sample trials in plain Python, without torch: for checks and estimates.
 
-These are not the random numbers of a run.  The points of the random calls are spread evenly (a Kronecker
-sequence with the powers of 1/phi, where phi^(d + 1) = phi + 1 for d random calls: Roberts 2018), so that a
-mean over n trials has an error of about 1/n of the range.  From 9 calls on they are pseudorandom.
+These are not the random numbers of a run.  The points of the random calls are spread evenly: multiples of
+the square roots of primes, modulo 1 (Richtmyer 1951), so that means over few trials are accurate.  With many
+random calls they are pseudorandom.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ PATTERN = -1
 MAX_TRIALS = 16
 #: The most parts of expressions that are evaluated for the draws of all trials together.
 EFFORT = 200_000
-#: The most random calls with evenly spread points.
-SPREAD = 8
+#: One for each random call with evenly spread points.
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 
 
 def sample(timeline: Timeline, count: int, names: Collection[str] | None = None) -> list[list[Trial]]:
@@ -181,11 +181,8 @@ class _Points:
             for call in dict.fromkeys([*calls, *([PATTERN] if draw.patterns else [])]):
                 for trial in range(repeats):
                     self._places.setdefault((draw.name, trial, call), len(self._places))
-        count = len(self._places)
-        phi = 1.5
-        for _ in range(64):
-            phi = (1 + phi) ** (1 / (count + 1))
-        self._strides = [phi ** -(place + 1) % 1 for place in range(count)] if count <= SPREAD else []
+        spread = len(self._places) <= len(PRIMES)
+        self._strides = [math.sqrt(prime) for prime in PRIMES] if spread else []
 
     def of(self, sequence: int) -> Callable[[str, int, int], float]:
         """Return the points of a sequence, by the name of a variable, the trial and the random call."""
