@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
 
 from rnnspec.program import arithmetic
 from rnnspec.program.expression_nodes import (
@@ -24,7 +23,6 @@ from rnnspec.program.expression_nodes import (
     walk,
 )
 from rnnspec.program.nodes import Draw, Timeline
-from rnnspec.program.timing import duration_draws
 from rnnspec.program.types import APPLIED
 
 #: A number, a vector, or None for a value that depends on the outputs of a network.
@@ -56,27 +54,6 @@ def sample(timeline: Timeline, count: int, names: Collection[str] | None = None)
     sequences = max(1, min(count, EFFORT // max(1, parts * trials)))
     points = _Points(draws, trials)
     return [_sequence(draws, trials, points.of(number)) for number in range(sequences)]
-
-
-@lru_cache(maxsize=64)
-def mean_durations(timeline: Timeline, count: int = 2000) -> tuple[float, ...]:
-    """Return the mean duration of each epoch, in seconds, without jitter.  count: of sampled sequences."""
-    fixed = [epoch.duration.time for epoch in timeline.epochs]
-    if not timeline.ragged:
-        return tuple(float(time) for time in fixed if time is not None)
-    found = [trial for trials in sample(timeline, count, duration_draws(timeline)) for trial in trials]
-    return tuple(
-        _mean(epoch.duration.value, found) if time is None else float(time)
-        for time, epoch in zip(fixed, timeline.epochs, strict=True)
-    )
-
-
-def _mean(value: Expression | None, trials: Sequence[Trial]) -> float:
-    """Return the mean of a bounded expression."""
-    assert value is not None
-    numbers = [_number(evaluate(value, trial)) for trial in trials]
-    finite = [number for number in numbers if math.isfinite(number)]
-    return math.fsum(finite) / len(finite) if finite else (value.type.low + value.type.high) / 2
 
 
 def all_values(draw: Draw) -> tuple[Expression, ...]:

@@ -12,8 +12,8 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Literal
 
+from rnnspec.program.means import mean_durations
 from rnnspec.program.nodes import Event, PeriodicSkip, PointSkip, Program
-from rnnspec.program.sampling import mean_durations
 from rnnspec.program.timing import drawn_steps, whole_steps
 
 

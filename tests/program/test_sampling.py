@@ -11,7 +11,8 @@ from shipped import ALL
 from shipped import program as shipped
 from support import program
 
-from rnnspec.program.sampling import MAX_TRIALS, PRIMES, evaluate, mean_durations, sample
+from rnnspec.program.means import mean_durations
+from rnnspec.program.sampling import MAX_TRIALS, PRIMES, evaluate, sample
 
 
 def mean_of(draws: str, duration: str, more: str = "") -> float:
@@ -29,6 +30,10 @@ TRUNCATED = 0.1 + 0.3 - 0.9 * math.exp(-3) / (1 - math.exp(-3))
         ("w: 'choice(100 ms, 200 ms, 600 ms)'", "w", 0.3),
         ("w: 'integer(1, 4)'", "w * 100 ms", 0.25),
         ("w: 'bernoulli(0.3)'", "where(w, 1 s, 200 ms)", 0.44),
+        ("w: 'bernoulli(0.3)'", "200 ms + w * 800 ms", 0.44),
+        ("w: 'uniform(-100 ms, 300 ms)'", "1 s - w / 2", 0.95),
+        ("m: 'choice(200 ms, 400 ms)', w: 'exponential(m, 0, 10 s)'", "w", 0.3),
+        ("m: 'choice(200 ms, 400 ms)', w: 'uniform(m, 1 s)'", "w", 0.65),
         ("w: 'exponential(300 ms, 100 ms, 1 s)'", "w", TRUNCATED),
         ("w: 'normal(500 ms, 100 ms)'", "max(200 ms, min(w, 800 ms))", 0.5),
         ("w: 'uniform(0, 1) * uniform(0, 1) * uniform(0, 1)'", "w * 1 s", 0.125),
@@ -55,8 +60,10 @@ def test_many_random_calls_are_pseudorandom() -> None:
     assert mean_of(draws, total) == pytest.approx(0.6, rel=0.02)
 
 
-def test_fixed_durations_are_exact() -> None:
+def test_sums_of_draws_are_exact() -> None:
     assert mean_durations(program().timeline) == (0.2, 0.4, 0.4)
+    draws = "w: 'uniform(200 ms, 600 ms)', v: 'choice(1, 2, 6)'"
+    assert mean_of(draws, "w + v * 100 ms") == pytest.approx(0.7, rel=1e-15)
 
 
 def test_sequences_are_sampled_with_bounded_effort() -> None:

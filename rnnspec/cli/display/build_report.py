@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from rnnspec.cli.console import count
+from rnnspec.program.means import mean_durations
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
-from rnnspec.program.sampling import mean_durations
 from rnnspec.program.timing import whole_steps
 from rnnspec.runtime.cost import iteration_cost
 from rnnspec.runtime.schedule import epoch_steps, gradient_hops, mean_epoch_steps, mean_steps

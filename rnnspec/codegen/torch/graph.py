@@ -14,6 +14,7 @@ from rnnspec.codegen.torch.activations import activated
 from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
 from rnnspec.codegen.torch.language import TORCH
 from rnnspec.codegen.torch.task import TaskFunctions, write_task
+from rnnspec.program.means import mean_durations
 from rnnspec.program.nodes import Epoch, Network, OutputChannel, Program
 from rnnspec.program.timing import drawn_steps, whole_steps
 from rnnspec.spec.activations import ACTIVATIONS
@@ -112,12 +113,12 @@ def _task(program: Program, task: TaskFunctions, roles: Sequence[str]) -> dict[s
         [
             quoted(e.name),
             quoted(e.phase),
-            str(_mean_steps(e, dt)),
+            str(_mean_steps(e, mean, dt)),
             str(whole_steps(e.grace, dt)),
             str(e.gradient),
             *_given(names, roles),
         ]
-        for e, names in zip(timeline.epochs, task.names, strict=True)
+        for e, mean, names in zip(timeline.epochs, mean_durations(timeline), task.names, strict=True)
     ]
     optional = [f"{role}=None" for role in roles]
     words = ["call: int"]
@@ -167,13 +168,10 @@ def _recorded_input(program: Program, roles: Sequence[str]) -> str:
     return f"like.new_zeros(1, sequences, last - first, {program.network.input_units})"
 
 
-def _mean_steps(epoch: Epoch, dt: Fraction) -> int:
-    """Return the steps of an epoch without jitter; a drawn duration is taken at mid-range."""
-    if epoch.duration.time is not None:
-        return whole_steps(epoch.duration.time, dt)
-    assert epoch.duration.value is not None
-    bounds = epoch.duration.value.type
-    return drawn_steps((bounds.low + bounds.high) / 2, dt)
+def _mean_steps(epoch: Epoch, mean: float, dt: Fraction) -> int:
+    """Return the steps of an epoch without jitter.  mean: of its duration, in seconds, if that is drawn."""
+    time = epoch.duration.time
+    return drawn_steps(mean, dt) if time is None else whole_steps(time, dt)
 
 
 # --- objective ---------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ EPOCHS = [
     Epoch(
         "fixation",
         "hold",
-        10,
+        7,
         0,
         True,
         duration_fixation,
@@ -197,7 +197,7 @@ EPOCHS = [
     Epoch(
         "stimulus",
         "hold",
-        7,
+        4,
         0,
         True,
         duration_stimulus,
