@@ -55,13 +55,16 @@ def correct_path(epoch: Epoch, document: Document) -> Path:
     return own if document.node(own) is not None else ("task", "correct")
 
 
+def text_of(document: Document, path: Path) -> str:
+    """Return an expression as it is written; empty for a list."""
+    node = document.node(path)
+    return str(node.value) if isinstance(node, Scalar) else ""
+
+
 def tree_of(document: Document, path: Path) -> syntax.Tree | None:
     """Return the tree of an expression as it is written; None for a truth value of YAML, or a list."""
-    node = document.node(path)
-    if not isinstance(node, Scalar):
-        return None
     try:
-        return _parse(str(node.value))
+        return _parse(text_of(document, path))
     except syntax.ExpressionError:
         return None
 

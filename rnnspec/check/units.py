@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from rnnspec.check.places import definitions, tree_of
+from rnnspec.check.places import definitions, text_of, tree_of
 from rnnspec.diagnostics import Problems
 from rnnspec.program.functions import RANDOM
 from rnnspec.program.nodes import Path, Program
@@ -36,7 +36,7 @@ def units_are_written(program: Program, document: Document, problems: Problems) 
         bare = [a for a in call.arguments if units.dimension(a) == "number"]
         numbers = [a for a in bare if _literal(a) is not None]
         times = [a.time for a in call.arguments if isinstance(a, syntax.Quantity) and a.time.amount]
-        written = _with_units(call, program.network.dt, times[0] if times else None)
+        written = _with_units(call, text_of(document, path), program.network.dt, times[0] if times else None)
         help = f"write {written}" if len(numbers) == len(bare) else ""
         problems.warning(
             "RS232",
@@ -55,7 +55,7 @@ def units_are_written(program: Program, document: Document, problems: Problems) 
                 + _range(program, path, document),
                 document.inside(path, tree.start, tree.end),
                 expected="a unit, such as ms or s",
-                help=f"write {_repaired(tree, program.network.dt)}",
+                help=f"write {_repaired(tree, text_of(document, path), program.network.dt)}",
             )
 
 
@@ -216,20 +216,11 @@ def _literal(tree: syntax.Tree) -> float | None:
     return None
 
 
-def _written(tree: syntax.Tree) -> str:
-    """Return a number or a time as text."""
-    match tree:
-        case syntax.Quantity(time=time):
-            return str(time)
-        case syntax.Unary(operand=operand):
-            return f"-{_written(operand)}"
-        case syntax.Number(value=value):
-            return f"{value:.12g}"
-    return "..."
+def _with_units(tree: syntax.Call, text: str, dt: Fraction, beside: Time | None = None) -> str:
+    """Return a call with a unit behind each number.  beside: another time of the call, with its unit.
 
-
-def _with_units(tree: syntax.Call, dt: Fraction, beside: Time | None = None) -> str:
-    """Return a call with a unit behind each number.  beside: another time of the call, with its unit."""
+    text: the whole expression.
+    """
     values = [abs(value) for value in map(_literal, tree.arguments) if value]
     unit = "ms" if max(values, default=0) >= _MILLISECONDS else "s"
     written = []
@@ -237,7 +228,7 @@ def _with_units(tree: syntax.Call, dt: Fraction, beside: Time | None = None) -> 
         value = _literal(argument)
         if value and beside is not None:
             unit = _closer(abs(value), beside, dt)
-        written.append(f"{_written(argument)} {unit}" if value else _written(argument))
+        written.append(text[argument.start : argument.end] + (f" {unit}" if value else ""))
     return f"{tree.function}({', '.join(written)})"
 
 
@@ -248,13 +239,13 @@ def _closer(value: float, beside: Time, dt: Fraction) -> str:
     return beside.unit if abs(math.log(value * unit / seconds)) < abs(math.log(value / seconds)) else "s"
 
 
-def _repaired(tree: syntax.Tree, dt: Fraction) -> str:
+def _repaired(tree: syntax.Tree, text: str, dt: Fraction) -> str:
     """Return what to write in place of a number, or a draw of numbers, without a unit."""
     if (value := _literal(tree)) is not None:
-        return f"{_written(tree)} {'ms' if abs(value) >= _MILLISECONDS else 's'}"
+        return f"{text[tree.start : tree.end]} {'ms' if abs(value) >= _MILLISECONDS else 's'}"
     drawn = isinstance(tree, syntax.Call) and tree.function in _DRAWS
     if isinstance(tree, syntax.Call) and drawn and None not in map(_literal, tree.arguments):
-        return _with_units(tree, dt)
+        return _with_units(tree, text, dt)
     return "the numbers with a unit, or multiply by a unit: '* 1 s' or '* 1 ms'"
 
 

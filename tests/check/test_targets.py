@@ -114,6 +114,13 @@ def test_arguments_that_are_drawn(draw: str, said: str) -> None:
     assert not found or f"in some trials: {said}" in found[0].message
 
 
+def test_the_call_is_shown_wherever_it_stands() -> None:
+    draws = "a: 'uniform(0, 2)', x: '1 + +(2 * +uniform(a, 1))'"
+    (found,) = problems(f"task: {{draw: {{{draws}}}, input: {{cue: x}}}}")
+    line = found.span.source.lines[found.span.line - 1]
+    assert line[found.span.column - 1 : found.span.end_column - 1] == "uniform(a, 1)"
+
+
 def test_bounds_of_integers_are_whole() -> None:
     draw = "task: {draw: {x: 'integer(%s)'}, input: {cue: x}}"
     assert codes(draw % "1, 3") == []

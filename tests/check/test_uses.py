@@ -53,6 +53,11 @@ def test_of_a_chain_of_unused_variables_the_last_is_reported() -> None:
     assert found.message.startswith("'c' reaches neither")
 
 
+def test_a_counter_that_nothing_uses_is_the_last_of_its_chain() -> None:
+    (found,) = problems("task: {draw: {k: 'uniform(1, 2)', n: 'previous(n, 0) + k'}}")
+    assert found.message.startswith("'n' reaches neither")
+
+
 def test_of_a_cycle_of_unused_variables_one_is_reported() -> None:
     assert codes("task: {draw: {a: 'previous(b, 0)', b: a + 1, n: 'previous(n, 0) + 1'}}") == ["RS224"] * 2
 

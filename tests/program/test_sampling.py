@@ -32,7 +32,7 @@ TRUNCATED = 0.1 + 0.3 - 0.9 * math.exp(-3) / (1 - math.exp(-3))
         ("w: 'bernoulli(0.3)'", "where(w, 1 s, 200 ms)", 0.44),
         ("w: 'bernoulli(0.3)'", "200 ms + w * 800 ms", 0.44),
         ("w: 'uniform(-100 ms, 300 ms)'", "1 s - w / 2", 0.95),
-        ("m: 'choice(200 ms, 400 ms)', w: 'exponential(m, 0, 10 s)'", "w", 0.3),
+        ("m: 'choice(200 ms, 400 ms)', w: 'exponential(m, 0, 300 ms)'", "w", 0.122629),
         ("m: 'choice(200 ms, 400 ms)', w: 'uniform(m, 1 s)'", "w", 0.65),
         ("w: 'exponential(300 ms, 100 ms, 1 s)'", "w", TRUNCATED),
         ("w: 'normal(500 ms, 100 ms)'", "max(200 ms, min(w, 800 ms))", 0.5),
@@ -67,9 +67,12 @@ def test_sums_of_draws_are_exact() -> None:
 
 
 def test_sequences_are_sampled_with_bounded_effort() -> None:
-    draws = "x: 'uniform(0, 1)', y: 'previous(x, 0)'"
-    found = program(f"task: {{trials: 1000, draw: {{{draws}}}, input: {{cue: y}}}}").timeline
+    draws = "x: 'uniform(0, 1)', y: 'previous(x, 0) + 0 * z'"
+    sequence = "sequence: {z: 'uniform(0, 1)'}"
+    found = program(f"task: {{trials: 1000, {sequence}, draw: {{{draws}}}, input: {{cue: y}}}}").timeline
     (one,) = sample(found, 1)
+    assert len({trial["x"] for trial in one}) == MAX_TRIALS
+    assert len({trial["z"] for trial in one}) == 1
     assert len(one) == MAX_TRIALS
     assert [trial["y"] for trial in one[1:]] == [trial["x"] for trial in one[:-1]]
     assert one[0]["y"] == 0
