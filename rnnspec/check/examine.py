@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TypeVar
 
-from rnnspec.check import network, skips, task, training
+from rnnspec.check import conditions, network, sameness, skips, targets, task, training, units, uses
 from rnnspec.check.fragment import check_calls_of_fragment
 from rnnspec.check.ignore import resolved_text, silence
 from rnnspec.diagnostics import Diagnostic, Problems
@@ -24,7 +24,12 @@ Item = TypeVar("Item")
 #: refused (`refused.py`).
 RULES = (
     (network.RULES, ("RS0", "RS1")),
+    (units.RULES, ("RS0", "RS2")),
     (task.RULES, ("RS0", "RS2")),
+    (uses.RULES, ("RS0", "RS1", "RS2")),
+    (conditions.RULES, ("RS0", "RS1", "RS2")),
+    (targets.RULES, ("RS0", "RS1", "RS2")),
+    (sameness.RULES, ("RS0", "RS1", "RS2")),
     (skips.RULES, ("RS0", "RS2", "RS3")),
     (training.RULES, ("RS0", "RS2", "RS4")),
     (task.ROUNDING, ("RS0", "RS2")),

@@ -1,8 +1,9 @@
-"""RS108: whether the initial weights amplify the mean activity before anything is learned."""
+"""RS108, RS110: whether the initial weights let the mean activity grow, or saturate the rates."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from rnnspec.diagnostics import Problems
 from rnnspec.program.nodes import Block, Distribution, Matrix, Network, Program
@@ -34,19 +35,93 @@ def activity_stays(program: Program, document: Document, problems: Problems) -> 
         )
 
 
+#: The slope of an activation, relative to the steepest, below which a population hardly responds.
+SATURATED = 0.1
+
+
+def rates_respond(program: Program, document: Document, problems: Problems) -> None:
+    """RS110: the mean-field activity settles where a bounded activation is flat.
+
+    tau dm/dt = -m + f(M m), from a small mean rate m of each population, with M as for RS108.
+    """
+    network = program.network
+    function = ACTIVATIONS[network.activation.name]
+    if not math.isfinite(function.high) or network.w_rec.radius is not None:
+        return
+    mean_field = _mean_field(network)
+    if not any(map(any, mean_field)):
+        return
+    drives = _settled(network.activation.name, mean_field)
+    steepest = max(_slope(network.activation.name, x / 10) for x in range(-5, 6))
+    flat = [
+        population.name
+        for population, drive in zip(network.populations, drives, strict=True)
+        if abs(_slope(network.activation.name, drive)) < SATURATED * steepest
+    ]
+    if flat:
+        path = network.w_rec.path
+        given = document.node(path) is not None
+        problems.warning(
+            "RS110",
+            f"the initial weights saturate the {network.activation.name} rates of "
+            + " and ".join(f"'{name}'" for name in flat)
+            + f": a mean current of {max(map(abs, drives)):.2g} keeps them near a bound",
+            document.span(path if given else ("network", "populations"), key=not given),
+            expected="weights whose means balance",
+            help="write 'w_rec: spectral(normal(0, 1), 1)' under 'weights', or balance the signs",
+        )
+
+
+def _settled(name: str, mean_field: list[list[float]]) -> list[float]:
+    """Return the mean current of each population after the mean-field dynamics have run for 30 tau."""
+    rates = [0.1 for _ in mean_field]
+    drives = list(rates)
+    for _ in range(300):
+        drives = [sum(w * r for w, r in zip(row, rates, strict=True)) for row in mean_field]
+        rates = [
+            rate + 0.1 * (_VALUES[name](drive) - rate) for rate, drive in zip(rates, drives, strict=True)
+        ]
+    return drives
+
+
+def _slope(name: str, x: float) -> float:
+    """Return f'(x); for what is flat below 0, that of the right side."""
+    value = _VALUES[name]
+    return (value(x + 1e-4) - value(x)) / 1e-4
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+#: The activations of populations that have bounds.
+_VALUES: dict[str, Callable[[float], float]] = {
+    "tanh": math.tanh,
+    "retanh": lambda x: math.tanh(max(x, 0.0)),
+    "sigmoid": _logistic,
+    "softsign": lambda x: x / (1 + abs(x)),
+}
+
+
 def _growth(network: Network) -> float:
     """Return the largest real part of the eigenvalues of M."""
-    starts = [p.start for p in network.populations]
-    mean_field = [[0.0 for _ in starts] for _ in starts]
-    for block in network.w_rec.blocks:
-        target, source = starts.index(block.rows[0]), starts.index(block.columns[0])
-        mean_field[target][source] = _returned(block, network.w_rec)
+    mean_field = _mean_field(network)
     if not any(map(any, mean_field)):
         return 0.0
     # Imported only for weights with a nonzero mean, which are rare: without numpy, validation starts faster.
     import numpy
 
     return float(numpy.linalg.eigvals(numpy.array(mean_field)).real.max())
+
+
+def _mean_field(network: Network) -> list[list[float]]:
+    """Return M, by target and source population."""
+    starts = [p.start for p in network.populations]
+    mean_field = [[0.0 for _ in starts] for _ in starts]
+    for block in network.w_rec.blocks:
+        target, source = starts.index(block.rows[0]), starts.index(block.columns[0])
+        mean_field[target][source] = _returned(block, network.w_rec)
+    return mean_field
 
 
 def _returned(block: Block, matrix: Matrix) -> float:

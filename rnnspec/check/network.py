@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rnnspec.check.growth import activity_stays
+from rnnspec.check.growth import activity_stays, rates_respond
 from rnnspec.check.refused import dt_path, refused
 from rnnspec.check.task import MAX_STEPS
 from rnnspec.diagnostics import Problems
@@ -125,4 +125,12 @@ def tau_within_reach(program: Program, document: Document, problems: Problems) -
             )
 
 
-RULES = (dt_within_tau, dt_within_reach, tau_within_reach, inputs_reach, outputs_influenced, activity_stays)
+RULES = (
+    dt_within_tau,
+    dt_within_reach,
+    tau_within_reach,
+    inputs_reach,
+    outputs_influenced,
+    activity_stays,
+    rates_respond,
+)

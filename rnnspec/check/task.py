@@ -15,6 +15,9 @@ from rnnspec.syntax.quantity import decimal
 #: The most steps of a sequence and of a time constant.  In float32, smaller changes of a rate are lost.
 MAX_STEPS = 10_000_000
 
+#: The longest usual trial, in time constants.  A time taken for a thousandth of itself is above it.
+LONG_TRIAL = 1000
+
 
 def longest(epoch: Epoch) -> Fraction:
     """Return the longest duration of an epoch, without jitter, in seconds."""
@@ -96,6 +99,31 @@ def sequence_can_be_simulated(program: Program, document: Document, problems: Pr
         )
 
 
+def trial_fits_dynamics(program: Program, document: Document, problems: Problems) -> None:
+    """RS233: a trial that is so long for the time constants that its unit is probably wrong."""
+    timeline = program.timeline
+    slowest = max(population.tau for population in program.network.populations)
+    taus = [population.path for population in program.network.populations]
+    if refused(
+        document, problems, dt_path(program), *taus, *(p for e in timeline.epochs for p in lengths(e))
+    ):
+        return
+    parts = {epoch.duration.path: longest(epoch) + epoch.jitter for epoch in timeline.epochs}
+    what, total, path = "a trial", sum(parts.values(), Fraction(0)), max(parts, key=lambda path: parts[path])
+    if timeline.burn_in > total:
+        what, total, path = "the burn-in", timeline.burn_in, (*timeline.path, "burn_in")
+    # A duration without a unit, or a sequence that cannot be simulated, has its own message.
+    explained = any(diagnostic.code in ("RS222", "RS231", "RS232") for diagnostic in problems.found)
+    if total > LONG_TRIAL * slowest and not explained:
+        problems.warning(
+            "RS233",
+            f"{what} lasts up to {float(total):,.6g} s, {float(total / slowest):,.6g} times the largest tau",
+            document.span(path),
+            expected=f"at most {LONG_TRIAL:,} times the largest tau, {print_time(slowest)}",
+            help="check the unit: ms or s",
+        )
+
+
 def gradient_reaches_back(program: Program, document: Document, problems: Problems) -> None:
     """RS217: an epoch without gradient stops the loss after it from training what happens before it."""
     epochs = program.timeline.epochs
@@ -150,6 +178,7 @@ RULES = (
     jitter_within_duration,
     grace_within_epoch,
     sequence_can_be_simulated,
+    trial_fits_dynamics,
     gradient_reaches_back,
     something_is_trained,
 )

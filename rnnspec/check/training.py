@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from rnnspec.diagnostics import Problems, nearest, one_of
 from rnnspec.program.dealing import combinations
+from rnnspec.program.means import mean_durations
 from rnnspec.program.nodes import SUCCESS, Path, Program, Stop
 from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.training import EVERY_PHASE, MAX_BATCH
@@ -20,7 +21,7 @@ VERY_DIFFERENT, THRESHOLD = 2, Fraction(4, 5)
 
 def stop_can_be_reached(program: Program, document: Document, problems: Problems) -> None:
     """RS401: a stop at a performance that is never measured."""
-    training, timeline = program.training, program.timeline
+    training = program.training
     if training.stop is None:
         return
     span = document.span(training.stop.path, key=True)
@@ -31,7 +32,7 @@ def stop_can_be_reached(program: Program, document: Document, problems: Problems
             span,
             expected="'evaluate: {every: ...}' above 0",
         )
-    elif timeline.success is None and not any(epoch.correct for epoch in timeline.epochs):
+    elif not _scored(program):
         problems.error(
             "RS401",
             "'stop' needs a performance, but nothing is scored",
@@ -104,11 +105,9 @@ def stop_needs_every_phase(program: Program, document: Document, problems: Probl
     if stop is None or stop.of is not None or timeline.success is not None:
         return
     seconds: defaultdict[str, float] = defaultdict(float)
-    for epoch in timeline.epochs:
+    for epoch, mean in zip(timeline.epochs, mean_durations(timeline), strict=True):
         if epoch.correct is not None:
-            value = epoch.duration.value
-            drawn = 0.0 if value is None else (value.type.low + value.type.high) / 2
-            seconds[epoch.phase] += float(epoch.duration.time or drawn)
+            seconds[epoch.phase] += mean
     if not seconds or max(seconds.values()) < VERY_DIFFERENT * min(seconds.values()):
         return
     phase = min(seconds, key=lambda name: seconds[name])
@@ -130,6 +129,26 @@ def _named(stop: Stop, place: int, document: Document) -> Path:
     """Return the path of a name in `stop.of`, which is one name or a list."""
     path = (*stop.path, "of")
     return (*path, place) if document.node((*path, place)) is not None else path
+
+
+def evaluation_has_a_score(program: Program, document: Document, problems: Problems) -> None:
+    """RS405: evaluations that were asked for, of a task without a score."""
+    training = program.training
+    path = (*training.path, "evaluate")
+    asked = document.node(path) is not None and training.evaluate_every > 0
+    if asked and training.stop is None and not _scored(program):
+        problems.warning(
+            "RS405",
+            "evaluations measure performance, but nothing is scored",
+            document.span(path, key=True),
+            expected="'correct' in an epoch, or 'success' in the task",
+            help="add a score, or write 'evaluate: none'",
+        )
+
+
+def _scored(program: Program) -> bool:
+    timeline = program.timeline
+    return timeline.success is not None or any(epoch.correct is not None for epoch in timeline.epochs)
 
 
 def batch_deals_patterns(program: Program, document: Document, problems: Problems) -> None:
@@ -194,6 +213,7 @@ def trim_leaves_networks(program: Program, document: Document, problems: Problem
 
 RULES = (
     stop_can_be_reached,
+    evaluation_has_a_score,
     batch_deals_patterns,
     softmax_has_cross_entropy,
     trim_leaves_networks,

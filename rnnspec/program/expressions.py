@@ -202,6 +202,15 @@ class _One:
         if function.defaults:
             absent = function.defaults[len(arguments) - function.counts[0] :]
             arguments = (*arguments, *map(_number, absent))
+        if function.result == "ring" and arguments[1].type.high <= 0:
+            self.context.problems.error(
+                "RS237",
+                f"the width of this bump is {_bounds(arguments[1].type)}",
+                self._span(trees[1]),
+                expected="a width above 0, in radians",
+                help="leave it out for pi/8",
+            )
+            return None
         types = [argument.type for argument in arguments]
         type = result_type(function, types, self.place.size)
         why = "" if self.branches else why_not_finite(function, types, type)
@@ -218,10 +227,9 @@ class _One:
         # The author must keep unbounded values, such as previous() of the same variable, in range.
         if not math.isfinite(low) and not math.isfinite(high):
             return True
-        found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         self.context.problems.error(
             "RS212",
-            f"the index of {name}() is out of range: this is {found}",
+            f"the index of {name}() is out of range: this is {_bounds(index.type)}",
             self._span(tree),
             expected=f"0 to {size - 1}" if size > 1 else "0",
             help=self._size_for(low, high, size)
@@ -381,6 +389,10 @@ class _One:
 
     def _part(self, start: int, end: int) -> Span:
         return self.context.document.inside(self.path, start, end)
+
+
+def _bounds(type: Type) -> str:
+    return f"{type.low:g}" if type.low == type.high else f"{type.low:g} to {type.high:g}"
 
 
 def check_call(tree: syntax.Call, document: Document, path: Path, problems: Problems) -> bool:

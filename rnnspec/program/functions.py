@@ -289,6 +289,15 @@ def _empty(arguments: Sequence[Interval]) -> tuple[str, str] | None:
     )
 
 
+def _not_whole(arguments: Sequence[Interval]) -> tuple[str, str] | None:
+    """Object to a fixed bound that is not a whole number, and to bounds in the wrong order."""
+    fixed = (low for low, high in arguments if low == high and math.isfinite(low))
+    wrong = next((bound for bound in fixed if not float(bound).is_integer()), None)
+    if wrong is not None:
+        return f"{wrong:g} is not a whole number", "uniform(low, high) draws from all numbers"
+    return _empty(arguments)
+
+
 def _unlikely(arguments: Sequence[Interval]) -> tuple[str, str] | None:
     return ("the mean must be above 0", "") if arguments[0][1] <= 0 else _empty(arguments)
 
@@ -333,7 +342,11 @@ RANDOM = {
     ),
     "integer": replace(
         _random(
-            "integer(low, high)", "a whole number, both ends included", "integer(1, 4)", bounds.union, _empty
+            "integer(low, high)",
+            "a whole number, both ends included",
+            "integer(1, 4)",
+            bounds.union,
+            _not_whole,
         ),
         whole=all,
     ),

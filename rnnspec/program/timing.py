@@ -64,13 +64,6 @@ def _cut(least: Sequence[int | None], wanted: Sequence[float], theta: float) -> 
     return tuple(found)
 
 
-def mean_trial_steps(timeline: Timeline, dt: Fraction, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
-    """Return the steps of each epoch of a trial without jitter, with drawn durations at mid-range."""
-    values = [epoch.duration.value for epoch in timeline.epochs]
-    middles = [None if value is None else (value.type.low + value.type.high) / 2 for value in values]
-    return trial_steps(timeline, dt, theta, [0] * len(values), middles)
-
-
 def duration_draws(timeline: Timeline) -> frozenset[str]:
     """Return the names of the draws on which durations depend, also through earlier trials.
 

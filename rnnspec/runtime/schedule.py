@@ -12,8 +12,9 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Literal
 
+from rnnspec.program.means import mean_trial_steps
 from rnnspec.program.nodes import Event, PeriodicSkip, PointSkip, Program
-from rnnspec.program.timing import mean_trial_steps, trial_steps, whole_steps
+from rnnspec.program.timing import trial_steps, whole_steps
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def epoch_steps(
 
 
 def mean_epoch_steps(program: Program, theta: Fraction = Fraction(1)) -> tuple[int, ...]:
-    """Return the steps of each epoch of each trial without jitter, with drawn durations at mid-range."""
+    """Return the steps of each epoch of each trial without jitter, with the means of drawn durations."""
     return mean_trial_steps(program.timeline, program.network.dt, theta) * program.timeline.trials
 
 

@@ -397,7 +397,7 @@ def test_the_levels_are_the_same_each_time() -> None:
 
 def test_a_level_that_is_not_measured() -> None:
     """No trial counts."""
-    found = levels("task: {scored: direction > 10}")
+    found = levels('task: {draw: {x: "uniform(0, 1)", y: "uniform(0, 1)"}, scored: x > y + 0.999999}')
     assert math.isnan(found.constant.performance)
     assert found.constant.as_dict()["performance"] is None
     assert list(describe_guessing(found))[1] == "constant outputs none (hold none, respond none)"

@@ -155,6 +155,6 @@ def test_where_it_cannot_be_meant() -> None:
     assert loose(0.95, "2 s", "training: {stop: null}") == []
 
 
-def test_drawn_durations_count_in_their_middle() -> None:
-    drawn = 'task: {draw: {wait: "uniform(1.5, 2.5)"}}'
+def test_drawn_durations_count_with_their_mean() -> None:
+    drawn = 'task: {draw: {wait: "uniform(1.5 s, 2.5 s)"}}'
     assert loose(0.95, "wait", drawn) == ["RS407"]

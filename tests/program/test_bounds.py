@@ -69,10 +69,10 @@ def test_a_branch_that_cannot_be_is_not_narrowed() -> None:
     ("duration", "accepted"),
     [
         # The largest of all normal draws is 5.9 standard deviations from the mean.
-        ("normal(0.6, 0.1)", True),
-        ("normal(0.5, 0.1)", False),
-        ("max(0.2, normal(0.5, 0.1))", True),
-        ("previous(wait, 0.1) + 0.1", False),
+        ("normal(600 ms, 100 ms)", True),
+        ("normal(500 ms, 100 ms)", False),
+        ("max(200 ms, normal(500 ms, 100 ms))", True),
+        ("previous(wait, 100 ms) + 100 ms", False),
     ],
 )
 def test_the_bounds_of_a_duration(duration: str, accepted: bool) -> None:

@@ -38,7 +38,8 @@ def test_a_long_cycle_of_draws() -> None:
 
 def test_a_long_cycle_through_previous_trials() -> None:
     chain = "".join(f"    v{i}: previous(v{i + 1}, 0)\n" for i in range(CHAIN))
-    assert checked(f"task:\n  draw:\n{chain}    v{CHAIN}: previous(v0, 1)\n", limit=1000 * CHAIN) == ()
+    draws = f"  draw:\n{chain}    v{CHAIN}: previous(v0, 1)\n"
+    assert checked(f"task:\n{draws}  input: {{cue: v0}}\n", limit=1000 * CHAIN) == ()
 
 
 @pytest.mark.parametrize(
@@ -84,4 +85,4 @@ def test_cycles_name_their_members() -> None:
     assert problem.code == "RS207"
     assert problem.message == "'a' depends on itself: a -> b -> a"
     assert codes("task: {draw: {a: a}}") == ["RS207"]
-    assert codes("task: {draw: {a: 'previous(b, 0)', b: a + 1}}") == []
+    assert codes("task: {draw: {a: 'previous(b, 0)', b: a + 1}, input: {cue: a}}") == []

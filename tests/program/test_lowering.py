@@ -191,7 +191,8 @@ def test_use_before_read() -> None:
     same = "task: {epochs: {stimulus: {weight: rewarded}}}"
     assert "RS208" in codes(READS, same)
     late = "task: {epochs: {response: {input: {cue: rewarded}, weight: 1 + rewarded}}}"
-    assert codes(READS, late) == []
+    used = "task: {input: {cue: again}, success: 'count > 0'}"
+    assert codes(READS, late, used) == []
 
 
 def test_sequence_values() -> None:
@@ -474,7 +475,7 @@ def test_a_value_that_is_never_finite(text: str, place: str, said: str) -> None:
     ],
 )
 def test_a_value_that_may_be_finite(text: str) -> None:
-    assert codes(f"task: {{draw: {{x: '{text}'}}}}") == []
+    assert codes(f"task: {{draw: {{x: '{text}'}}, input: {{cue: x}}}}") == []
 
 
 @pytest.mark.parametrize(
@@ -523,7 +524,7 @@ def test_a_time_that_is_too_long(overlay: str, place: str, said: str) -> None:
 def test_the_longest_time_that_is_not() -> None:
     assert codes("network: {populations: {input: {tau: 200000 s}}}") == []
     rest = "task: {trials: 1, burn_in: %d ms, epochs: {stimulus: {jitter: null}}}"
-    assert codes(rest % (200_000_000 - 1000)) == []
+    assert codes(rest % (200_000_000 - 1000)) == ["RS233"]
     assert codes(rest % (200_000_000 - 980)) == ["RS222"]
 
 
@@ -543,7 +544,7 @@ task:
     stimulus: {target: none, correct: fixation > 0.5}
     gap: {after: stimulus, duration: 100 ms, gradient: false}
 """
-    assert codes(overlay) == ["RS217"]
+    assert codes(overlay) == ["RS217", "RS226", "RS226"]
 
 
 def test_a_skip_of_one_step() -> None:

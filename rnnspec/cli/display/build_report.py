@@ -8,10 +8,12 @@ from fractions import Fraction
 
 from rnnspec.cli.console import count
 from rnnspec.errors import missing_package
+from rnnspec.program.means import mean_durations
 from rnnspec.program.nodes import Annealing, Epoch, Event, PeriodicSkip, Program, Skip
 from rnnspec.program.printer import print_time
+from rnnspec.program.timing import whole_steps
 from rnnspec.runtime.cost import iteration_cost
-from rnnspec.runtime.schedule import gradient_hops, mean_epoch_steps, mean_steps
+from rnnspec.runtime.schedule import epoch_steps, gradient_hops, mean_epoch_steps, mean_steps
 from rnnspec.runtime.stages import stage_at
 from rnnspec.runtime.targets import TargetChoice
 from rnnspec.syntax.quantity import decimal
@@ -23,7 +25,8 @@ def describe_build(program: Program, chosen: TargetChoice, *, given: bool) -> It
     """Yield the lines of the report, each with its label.  given: whether the user chose the target."""
     yield "spec", program.name + (f": {program.summary}" if program.summary else "")
     yield from _network(program)
-    yield "trial", " | ".join(_epoch(epoch) for epoch in program.timeline.epochs)
+    means = mean_durations(program.timeline)
+    yield "trial", " | ".join(map(_epoch, program.timeline.epochs, means))
     if program.timeline.trials > 1 or program.timeline.burn_in:
         yield "sequence", _sequence(program)
     yield from _skips(program)
@@ -60,11 +63,21 @@ def _network(program: Program) -> Iterator[tuple[str, str]]:
             yield label, f"{channels[-1].stop}: {', '.join(sizes)}"
 
 
-def _epoch(epoch: Epoch) -> str:
-    time = epoch.duration.time
-    text = f"{epoch.name} {'drawn' if time is None else print_time(time)}"
+def _epoch(epoch: Epoch, mean: float) -> str:
+    text = f"{epoch.name} "
+    if epoch.duration.time is not None:
+        text += print_time(epoch.duration.time)
+    else:
+        assert epoch.duration.value is not None
+        bounds = epoch.duration.value.type
+        text += f"{_drawn(bounds.low)} to {_drawn(bounds.high)} (mean {_drawn(mean)})"
     text += f" +-{print_time(epoch.jitter)}" if epoch.jitter else ""
     return text + ("" if epoch.gradient else " (no gradient)")
+
+
+def _drawn(seconds: float) -> str:
+    """Return a drawn time, to 4 digits."""
+    return print_time(Fraction(f"{max(seconds, 0.0):.4g}"))
 
 
 def _sequence(program: Program) -> str:
@@ -103,12 +116,24 @@ def _steps(program: Program) -> str:
     steps = mean_epoch_steps(program)
     epochs = program.timeline.epochs
     learned = sum(n for place, n in enumerate(steps) if epochs[place % len(epochs)].gradient)
-    text = f"{total:,} per sequence{' on average' if program.timeline.ragged else ''}, "
+    text = f"{total:,} per sequence{_range(program)}, "
     text += "all with gradient" if learned == total else f"{learned:,} with gradient"
     first = stage_at(program, 0).stage
     if first.theta != 1:
         text += f"; {mean_steps(program, first.theta):,} at theta {float(first.theta):g}"
     return text
+
+
+def _range(program: Program) -> str:
+    """Return the fewest and the most steps of a sequence of drawn durations, without jitter."""
+    if not program.timeline.ragged:
+        return ""
+    values = [epoch.duration.value for epoch in program.timeline.epochs]
+    trials = program.timeline.trials
+    bounds = [[None if v is None else (v.type.low, v.type.high)[side] for v in values] for side in (0, 1)]
+    low, high = (sum(epoch_steps(program, _TRUE, None, [side] * trials)) for side in bounds)
+    rest = whole_steps(program.timeline.burn_in, program.network.dt)
+    return f" on average ({low + rest:,} to {high + rest:,})"
 
 
 def _gradient_path(program: Program) -> str:

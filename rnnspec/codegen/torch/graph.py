@@ -14,8 +14,9 @@ from rnnspec.codegen.torch.initial_weights import uses_orthogonal, weight_lines
 from rnnspec.codegen.torch.language import TORCH
 from rnnspec.codegen.torch.task import TaskFunctions, write_task
 from rnnspec.program.dealing import combinations, evaluations_apart
+from rnnspec.program.means import mean_trial_steps
 from rnnspec.program.nodes import Network, OutputChannel, Program
-from rnnspec.program.timing import mean_trial_steps, whole_steps
+from rnnspec.program.timing import whole_steps
 from rnnspec.spec.activations import ACTIVATIONS
 
 

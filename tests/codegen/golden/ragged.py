@@ -188,7 +188,7 @@ EPOCHS = [
     Epoch(
         "fixation",
         "hold",
-        10,
+        7,
         0,
         True,
         duration_fixation,
@@ -199,7 +199,7 @@ EPOCHS = [
     Epoch(
         "stimulus",
         "hold",
-        8,
+        4,
         0,
         True,
         duration_stimulus,

@@ -1,0 +1,100 @@
+"""The expressions of a program, and the places of their parts in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from rnnspec.diagnostics import Problems, Span
+from rnnspec.program.expression_nodes import Apply, Expression, Random, White, children, walk
+from rnnspec.program.nodes import Draw, Epoch, Path, Program
+from rnnspec.syntax import expression as syntax
+from rnnspec.syntax.compose import Document
+from rnnspec.syntax.tree import Scalar
+
+
+def expressions(program: Program, document: Document) -> Iterator[tuple[Path, Expression]]:
+    """Yield every expression of a task with its path, those that epochs inherit once."""
+    timeline = program.timeline
+    found: dict[Path, Expression] = {}
+    for draw in timeline.draws:
+        found |= definitions(draw)
+    for epoch in timeline.epochs:
+        found |= {drive.path: drive.value for drive in epoch.drives}
+        found |= {target.path: target.value for target in epoch.targets}
+        found |= {read.path: read.value for read in epoch.reads}
+        if epoch.duration.value is not None:
+            found[epoch.duration.path] = epoch.duration.value
+        if epoch.weight is not None:
+            found[(*epoch.path, "weight")] = epoch.weight
+        if epoch.correct is not None:
+            found[correct_path(epoch, document)] = epoch.correct
+    for name, value in (("success", timeline.success), ("scored", timeline.scored)):
+        if value is not None:
+            found[(*timeline.path, name)] = value
+    yield from found.items()
+
+
+def definitions(draw: Draw) -> dict[Path, Expression]:
+    """Return the expressions of a variable by path."""
+    if draw.patterns is not None:
+        return {
+            (*draw.path, "balanced", p, i): value
+            for p, pattern in enumerate(draw.patterns)
+            for i, value in enumerate(pattern)
+        }
+    if len(draw.values) == 1:
+        # A list of one value has a place of its own only where it is written as a list.
+        return {draw.path: draw.values[0]}
+    return {(*draw.path, i): value for i, value in enumerate(draw.values)}
+
+
+def correct_path(epoch: Epoch, document: Document) -> Path:
+    """Return the path of the `correct` of an epoch, which may be that of the task."""
+    own = (*epoch.path, "correct")
+    return own if document.node(own) is not None else ("task", "correct")
+
+
+def text_of(document: Document, path: Path) -> str:
+    """Return an expression as it is written; empty for a list."""
+    node = document.node(path)
+    return str(node.value) if isinstance(node, Scalar) else ""
+
+
+def tree_of(document: Document, path: Path) -> syntax.Tree | None:
+    """Return the tree of an expression as it is written; None for a truth value of YAML, or a list."""
+    try:
+        return _parse(text_of(document, path))
+    except syntax.ExpressionError:
+        return None
+
+
+#: Several rules read the same expressions.
+_parse = lru_cache(maxsize=1024)(syntax.parse)
+
+
+def parts(
+    document: Document, path: Path, expression: Expression, wanted: Callable[[Expression], bool]
+) -> Iterator[tuple[Expression, Span]]:
+    """Yield the wanted parts of an expression, parents first, each with its place."""
+    if not any(map(wanted, walk(expression))):
+        return
+    waiting = [(expression, tree_of(document, path))]
+    while waiting:
+        part, tree = waiting.pop()
+        while isinstance(tree, syntax.Unary) and tree.operator == "+":
+            tree = tree.operand
+        if wanted(part):
+            yield part, document.span(path) if tree is None else document.inside(path, tree.start, tree.end)
+        if tree is not None and isinstance(part, Apply | Random | White):
+            # Arguments with a default may be left out.
+            waiting += list(zip(children(part), syntax.children(tree), strict=False))[::-1]
+
+
+def reported(problems: Problems, code: str, span: Span) -> bool:
+    """Return whether a diagnostic with this code has been found within a place."""
+    start, end = (span.line, span.column), (span.end_line, span.end_column)
+    return any(
+        d.code == code and d.span.source == span.source and start <= (d.span.line, d.span.column) <= end
+        for d in problems.found
+    )
