@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from rnnspec.cli.console import count, note
-from rnnspec.cli.options import Device, Json, RunFolder, TargetName, open_stored
+from rnnspec.cli.options import (
+    AtIteration,
+    ChangeSet,
+    ChangeWith,
+    ConditionGrid,
+    Device,
+    Json,
+    RunFolder,
+    TargetName,
+    TrialSeed,
+    open_stored,
+)
 
 
 def command(
@@ -31,6 +42,11 @@ def command(
             show_default=False,
         ),
     ] = None,
+    overlays: ChangeWith = None,
+    settings: ChangeSet = None,
+    conditions: ConditionGrid = None,
+    trial_seed: TrialSeed = None,
+    iteration: AtIteration = None,
     target: TargetName = None,
     device: Device = "auto",
     json: Json = False,
@@ -43,15 +59,21 @@ def command(
     draws, the values read from the outputs, and the performance; networks, sequences and trials are numbered
     from 0.
 
+    --with and --set change the spec of the run: other durations, stimuli or noise, connections that are
+    removed, channels with frozen weights that are added. Sizes, masks and signs stay those of the run.
+
     \b
-    Example:
+    Examples:
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
+      rnnspec evaluate runs/go-1a2b3c4d --set network.noise=none
+      rnnspec evaluate runs/go-1a2b3c4d --conditions "direction=[0, pi/2, pi]"
     """
     from rnnspec.cli.display.charts import UNSCORED, score
+    from rnnspec.cli.display.conditions import asked_as_dict, condition_lines
     from rnnspec.files import check_output, to_json, write_file
 
     table = None if trials is None else check_output(trials, ".csv")
-    stored = open_stored(run, target, device)
+    stored = open_stored(run, target, device, overlays, settings, conditions, trial_seed, iteration)
 
     from rnnspec.analysis.evaluate import evaluate
     from rnnspec.analysis.evaluation import is_scored
@@ -63,10 +85,12 @@ def command(
         note(f"wrote {trials}")
     summary = evaluation_summary(stored.simulation, evaluation, stored.diverged)
     if json:
-        print(to_json({"run": run, **summary.as_dict()}, indent=2))
+        print(to_json({"run": run, **summary.as_dict(), **asked_as_dict(evaluation)}, indent=2))
         return
     phases = list(evaluation.phases)
     print(f"{run}: {count(evaluation.sequences, 'sequence')}, true dynamics")
+    for change in evaluation.changes:
+        print(f"changed: {change}")
     if not is_scored(stored.simulation.program):
         print(f"performance  {UNSCORED}")
         return
@@ -78,3 +102,5 @@ def command(
     cells = [f"{'mean':>7}", f"{score(summary.mean):>11}"]
     cells += [f"{score(summary.phase_means[phase]):>{len(phase)}}" for phase in phases]
     print("  ".join(cells))
+    for line in condition_lines(evaluation):
+        print(line)

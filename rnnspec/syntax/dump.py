@@ -27,6 +27,16 @@ def dump(value: Mapping[str, object]) -> str:
     return "".join(f"{line}\n" for line in _block(value)) if value else "{}\n"
 
 
+def flow(value: object) -> str:
+    """Return a value as YAML in flow style, on one line.  Raises as `dump` does."""
+    if isinstance(value, Mapping):
+        entries = (f"{_text(str(key), flow=True, key=True)}: {flow(item)}" for key, item in value.items())
+        return f"{{{', '.join(entries)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    return _scalar(value, flow=True)
+
+
 def _block(value: object) -> Iterator[str]:
     """Yield the lines of a mapping or list."""
     if isinstance(value, Mapping):
