@@ -137,7 +137,7 @@ def _layout(was: Program, now: Program) -> Iterator[str]:
             elif sizes[part.name] != units:
                 yield f"the {kind} '{part.name}' has {sizes[part.name]:,} units, and {units:,} in the run"
         if kind == "population":
-            for name in sizes.keys() - {part.name for part in old}:
+            for name in (part.name for part in new if part.name not in {part.name for part in old}):
                 yield f"the population '{name}' is not in the run"
 
 

@@ -241,8 +241,17 @@ def _changes(was: object, now: object, path: Place = ()) -> Iterator[Change]:
             if key not in now:
                 yield Change(inside, flow(was[key]), None)
             elif key not in was:
-                yield Change(inside, None, flow(now[key]))
+                yield from _added(now[key], inside)
             else:
                 yield from _changes(was[key], now[key], inside)
     elif was != now or type(was) is not type(now):
         yield Change(path, flow(was), flow(now))
+
+
+def _added(value: object, path: Place) -> Iterator[Change]:
+    """Yield the innermost values of what is new."""
+    if isinstance(value, Mapping) and value:
+        for key, below in value.items():
+            yield from _added(below, (*path, key))
+    else:
+        yield Change(path, None, flow(value))
