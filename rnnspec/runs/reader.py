@@ -22,7 +22,7 @@ from rnnspec.runs.weights import load_state, load_weights, restore_initial
 from rnnspec.runtime.arguments import choice
 from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.targets import TARGETS, Target
+from rnnspec.runtime.targets import TARGETS, WITHOUT_KERNEL, Target
 
 #: The question that changes nothing.
 NOTHING = Question()
@@ -95,7 +95,7 @@ def open_run(
     folder = Path(path)
     manifest = read_manifest(folder)
     _check_whole(folder, manifest, question.checkpoint)
-    device = str(check_device(device, target))
+    where = check_device(device, target)
     preferred = choice("target", manifest.target, TARGETS)
     specification = load(folder / SPEC)
     changed = None
@@ -105,17 +105,17 @@ def open_run(
     networks, first = part_of(folder, manifest, specification.program)
     ensemble = partial(Simulation, networks=networks, first_network=first, dtype=DTYPES[manifest.dtype])
     if changed is None:
-        simulation = ensemble(specification.program, target=target, preferred=preferred, device=device)
+        simulation = ensemble(specification.program, target=target, preferred=preferred, device=where)
     else:
         # It only holds weights, for which no kernel is needed.
-        simulation = ensemble(specification.program, target="reference")
+        simulation = ensemble(specification.program, target=WITHOUT_KERNEL)
     restore_initial(simulation, folder, manifest)
     completed, diverged = _load_networks(simulation, folder, manifest, question.checkpoint)
     changes = [] if changed is None else [str(change) for change in changed.changes]
     if changed is not None:
         trained, specification = simulation, changed.specification
         program = without_radius(specification.program)
-        simulation = ensemble(program, target=target, preferred=preferred, device=device)
+        simulation = ensemble(program, target=target, preferred=preferred, device=where)
         adopt(simulation, trained)
     if question.checkpoint is not None:
         changes.append(f"networks of iteration {completed:,}")

@@ -22,7 +22,7 @@ from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.masks import MASK_CHOICES, MaskChoice, Masks, masks_of, require_same
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.perturbation import PerturbableEngine, Perturbation
-from rnnspec.runtime.targets import TARGETS, Target, choose_target, make_engine
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target, choose_target, make_engine, plain_target
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -157,8 +157,8 @@ class Simulation(nn.Module):
         call gives the same trials and noise.  forced_reads: what the networks are taken to have answered,
         (K, B, trials) by name.  initial: the state before the first step, (K, B, N), 0 if not given.
         current: added to the input of each unit in each step, (K, B, T, N), nothing after T steps.  In both,
-        K and B may be 1; only torch and reference have them, and in place of another target torch computes
-        the call, with a warning.  ValueError or TypeError for arguments that mean nothing.
+        K and B may be 1; the kernels of cpu and gpu do not have them, so torch computes the call, with a
+        warning.  ValueError or TypeError for arguments that mean nothing.
         """
         part = range(self.networks) if networks is None else self._part(networks)
         batch = self._batch(sequences, purpose, iteration, stage, part)
@@ -242,16 +242,17 @@ class Simulation(nn.Module):
         return weights, state.to(like), None if input is None else input.to(like)
 
     def _perturbable(self) -> PerturbableEngine:
-        """Return the engine of this target if it takes perturbations, else that of the target torch."""
-        if self.target in ("torch", "torchscript", "reference"):
+        """Return the engine of this target if it takes perturbations, else that of one that does."""
+        if RECORDS[self.target].perturbs:
             return cast(PerturbableEngine, self.engine)
         if self._stand_in is None:
+            other = plain_target(perturbs=True)
             warnings.warn(
-                f"The target {self.target} has no perturbations: the target torch computes these calls, more "
-                "slowly. Choose target='torch' to silence this warning.",
+                f"The target {self.target} has no perturbations: the target {other} computes these calls, "
+                f"more slowly. Choose target='{other}' to silence this warning.",
                 stacklevel=5,
             )
-            self._stand_in = cast(PerturbableEngine, make_engine(self.program, "torch", self.bias.device))
+            self._stand_in = cast(PerturbableEngine, make_engine(self.program, other, self.bias.device))
         return self._stand_in
 
     def _part(self, networks: range) -> range:

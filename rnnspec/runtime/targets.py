@@ -88,6 +88,12 @@ def usual_device(target: Target | None) -> str:
     return ((target and RECORDS[target].devices) or ("cpu",))[0]
 
 
+def plain_target(*, perturbs: bool = False) -> Target:
+    """Return the first target that needs no preparation; perturbs: that takes perturbations."""
+    plain = (name for name in TARGETS if RECORDS[name].prepare is None)
+    return next(name for name in plain if RECORDS[name].perturbs or not perturbs)
+
+
 def make_engine(program: Program, target: Target, device: object = "cpu") -> Engine:
     """Return an engine of a target for a program; device: where its weights will be, as torch names it."""
     return RECORDS[target].engine(program, device)

@@ -38,7 +38,7 @@ def test_every_condition_occurs_equally_often(run: Path) -> None:
     evaluation = rnnspec.evaluate(run, conditions=GRID)
     # As many as the spec says, and the next multiple of six.
     assert evaluation.sequences == 12
-    arrays = evaluation.arrays
+    arrays: Any = evaluation.arrays
     condition = arrays["condition"].values
     assert np.bincount(condition.astype(int)).tolist() == [2] * 6
     assert arrays["condition/coherence"].values.tolist() == [-0.5, -0.5, 0.2, 0.2, 0.5, 0.5]
@@ -198,7 +198,8 @@ task:
 
 def test_a_frozen_input_stimulates_in_one_epoch(run: Path, tmp_path: Path) -> None:
     (tmp_path / "light.yaml").write_text(LIGHT, encoding="utf-8")
-    light = {"overlays": [tmp_path / "light.yaml"]}
+    light: dict[str, Any] = {"overlays": [tmp_path / "light.yaml"]}
+    nothing: dict[str, Any] = {}
     before, after = weights(run), weights(run, **light)
     # The masks of the run, although the columns of the matrix are others now.
     assert torch.equal(after["w_in"][..., :4], before["w_in"])
@@ -208,13 +209,14 @@ def test_a_frozen_input_stimulates_in_one_epoch(run: Path, tmp_path: Path) -> No
     assert (after["w_out"][:, 2, 5:] == 1).all()
     for name in ("w_rec", "bias"):
         assert torch.equal(after[name], before[name])
-    plain, lit = rnnspec.simulate(run, 4), rnnspec.simulate(run, 4, **light)  # type: ignore[arg-type]
+    plain, lit = (rnnspec.simulate(run, 4, **asked) for asked in (nothing, light))
     # Five steps of stimulus, two of delay.
-    rates, with_light = plain["activity"].values, lit["activity"].values
+    rates, with_light, outputs = (
+        np.asarray(a.values, float) for a in (plain["activity"], lit["activity"], lit["outputs"])
+    )
     assert (rates[:, :, :5] == with_light[:, :, :5]).all()
     assert (with_light[:, :, 5, :5] > rates[:, :, 5, :5]).all()
-    probe = lit["outputs"].values[..., 2]
-    np.testing.assert_allclose(probe, with_light[..., 5:].sum(-1), rtol=1e-5)
+    np.testing.assert_allclose(outputs[..., 2], with_light[..., 5:].sum(-1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -282,8 +284,8 @@ def test_checkpoints(run: Path, tmp_path: Path) -> None:
     write_manifest(copy, manifest.model_copy(update={"result": None, "status": "running"}))
     with pytest.raises(rnnspec.RequestError, match="still running"):
         rnnspec.evaluate(copy)
-    changed = {"settings": ["network.noise=none"], "checkpoint": 1}
-    assert torch.equal(weights(copy, **changed)["bias"], first["bias"])
+    asked: dict[str, Any] = {"settings": ["network.noise=none"], "checkpoint": 1}
+    assert torch.equal(weights(copy, **asked)["bias"], first["bias"])
     with (copy / "spec.yaml").open("a") as file:
         file.write("# edited\n")
     with pytest.raises(rnnspec.RequestError, match="not the file that the training wrote"):
@@ -314,17 +316,8 @@ def test_arguments(run: Path) -> None:
 
 
 def test_evaluate_says_what_was_changed(run: Path, tmp_path: Path) -> None:
-    words = (
-        "evaluate",
-        run,
-        "--set",
-        "task.epochs.delay.duration=50 ms",
-        "--trial-seed",
-        3,
-        "--iteration",
-        1,
-    )
-    words += ("--conditions", "coherence=[-0.5, 0.2]; context=[0, 1]")
+    changed = ("--set", "task.epochs.delay.duration=50 ms", "--trial-seed", "3", "--iteration", "1")
+    words = ("evaluate", run, *changed, "--conditions", "coherence=[-0.5, 0.2]; context=[0, 1]")
     answer = command(*words, "--trials", tmp_path / "trials.csv")
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
