@@ -91,9 +91,9 @@ def _kept(trained: Simulation, old: Matrix, new: Matrix) -> torch.Tensor:
     thinned = tuple(
         replace(
             block,
-            present=block.present and now.present,
+            present=now.present,
             density=now.density,
-            self_connections=block.self_connections and now.self_connections,
+            self_connections=now.self_connections,
         )
         for block in old.blocks
         for now in [blocks[block.name]]

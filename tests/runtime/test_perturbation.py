@@ -69,20 +69,6 @@ def _stage() -> Any:
     return Stage(Fraction(1), (0.5,))
 
 
-def test_compiled_blocks_are_perturbed_too(traced: list[Any]) -> None:
-    short = "task: {epochs: {cue: {duration: 60 ms}, delay: {duration: 20 ms}, answer: {duration: 20 ms}}}"
-    plain, blocks = (simulation(short, target=target) for target in ("torch", "compiled"))
-    with torch.no_grad():
-        expected, found = (
-            networks(2, record=True, initial=numbers(2, 2, 5), current=numbers(1, 2, 4, 5)).rates
-            for networks in (plain, blocks)
-        )
-    assert traced
-    assert expected is not None
-    assert found is not None
-    torch.testing.assert_close(found, expected)
-
-
 def test_a_perturbation_of_nothing_changes_nothing() -> None:
     networks = simulation()
     plain = networks(3, record=True).rates
