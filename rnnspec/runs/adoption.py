@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Block, InputChannel, Matrix, OutputChannel, Population, Program
 from rnnspec.runs.question import Change
-from rnnspec.runtime.effective_weights import connections, matrices
+from rnnspec.runs.weights import WeightBlock, blocks
+from rnnspec.runtime.effective_weights import matrices
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.weight_draws import WeightDraws
+from rnnspec.runtime.weight_draws import THINNING, WeightDraws
 
 Part = Population | InputChannel | OutputChannel
 
@@ -52,70 +54,59 @@ def without_radius(program: Program) -> Program:
 def adopt(simulation: Simulation, trained: Simulation) -> None:
     """Give an ensemble the weights and masks of the trained one, block by block.
 
-    A connection exists if it exists in both.  Blocks that are only here keep the weights that were drawn.
+    Of a block that is only here, the weights are drawn.
     """
-    masks: dict[str, torch.Tensor] = {}
+    theirs = {block.key: block for block in blocks(trained.program.network)}
     raw, source = dict(simulation.named_parameters()), dict(trained.named_parameters())
-    for new, old in zip(matrices(simulation.program), matrices(trained.program), strict=True):
-        blocks = {block.name: block for block in old.blocks if block.present}
-        mask = simulation.mask.full(new.name).clone()
-        left = trained.mask.full(new.name) & _kept(trained, old, new)
-        for block in new.blocks:
-            here = _place(block)
-            if block.name in blocks:
-                there = _place(blocks[block.name])
-                raw[new.name][here] = source[new.name][there].to(raw[new.name])
-                mask[here] = left[there]
-            elif block.present and block.init is not None:
-                raw[new.name][here] = _drawn(simulation, new, block).to(raw[new.name])
-        masks[new.name] = mask
+    masks = simulation.mask.copies()
+    for block in blocks(simulation.program.network):
+        here, then = raw[block.parameter], theirs.get(block.key)
+        if then is not None:
+            here[block.place] = source[then.parameter][then.place].to(here)
+        elif block.matrix:
+            here[block.place] = _drawn(simulation, block).to(here)
+        if then is not None and block.matrix:
+            left = trained.mask.full(then.parameter)[then.place] & _kept(simulation, trained, block)
+            masks[block.parameter][block.place] = left
     simulation.mask.take(masks, simulation.bias.device)
-    now, was = simulation.program.network, trained.program.network
-    pairs: Iterable[tuple[str, Sequence[Part], Sequence[Part]]] = (
-        ("bias", now.populations, was.populations),
-        ("readout_bias", now.outputs, was.outputs),
-    )
-    for name, here_parts, there_parts in pairs:
-        starts = {part.name: part for part in there_parts}
-        for part in here_parts if name in raw else ():
-            if then := starts.get(part.name):
-                raw[name][:, part.start : part.stop] = source[name][:, then.start : then.stop]
 
 
-def _kept(trained: Simulation, old: Matrix, new: Matrix) -> torch.Tensor:
-    """Return which connections of a matrix of the run the new spec has too: (K, R, C) bool.
-
-    A lower density keeps a part of those that a higher one has drawn.
-    """
-    blocks = {block.name: block for block in new.blocks}
-    thinned = tuple(
-        replace(
-            block,
-            present=now.present,
-            density=now.density,
-            self_connections=now.self_connections,
-        )
-        for block in old.blocks
-        for now in [blocks[block.name]]
-    )
-    matrix = replace(old, blocks=thinned)
-    numbers = range(trained.first_network, trained.first_network + trained.networks)
-    return torch.stack([connections(matrix, trained.seed, number) for number in numbers])
-
-
-def _drawn(simulation: Simulation, matrix: Matrix, block: Block) -> torch.Tensor:
-    """Draw the raw weights of a block in every network, (K, rows, columns)."""
+def _drawn(simulation: Simulation, where: WeightBlock) -> Tensor:
+    """Draw the raw weights of a new block in every network, (K, rows, columns)."""
+    matrix, block = _find(simulation.program, where)
     assert block.init is not None
     draws = []
-    for number in range(simulation.first_network, simulation.first_network + simulation.networks):
+    for number in _numbers(simulation):
         stream = WeightDraws(simulation.seed, number, matrix.name, matrix.rows, matrix.columns)
         draws.append(stream.draw(block.init, block.rows, block.columns))
     weights = torch.stack(draws)
     return weights if block.sign is None else weights.abs()
 
 
-def _place(block: Block) -> tuple[slice, slice, slice]:
-    return slice(None), slice(*block.rows), slice(*block.columns)
+def _kept(simulation: Simulation, trained: Simulation, where: WeightBlock) -> Tensor:
+    """Return which of the connections of a block that the run has are left: (K, rows, columns) bool.
+
+    With a lower density, a random part; that of a lower one is a part of that of a higher one.
+    """
+    (matrix, was), (_, now) = _find(trained.program, where), _find(simulation.program, where)
+    rows, columns = slice(*was.rows), slice(*was.columns)
+    left = torch.ones(trained.networks, was.rows[1] - was.rows[0], was.columns[1] - was.columns[0]) > 0
+    if now.density < was.density:
+        for k, number in enumerate(_numbers(trained)):
+            stream = WeightDraws(trained.seed, number, matrix.name, matrix.rows, matrix.columns, THINNING)
+            left[k] = stream.uniforms[rows, columns] < now.density / was.density
+    if not now.self_connections:
+        left &= ~torch.eye(left.shape[1], dtype=torch.bool)
+    return left
+
+
+def _find(program: Program, where: WeightBlock) -> tuple[Matrix, Block]:
+    (matrix,) = (matrix for matrix in matrices(program) if matrix.name == where.parameter)
+    return matrix, next(block for block in matrix.blocks if block.name == where.name)
+
+
+def _numbers(simulation: Simulation) -> range:
+    return range(simulation.first_network, simulation.first_network + simulation.networks)
 
 
 # --- what does not fit -------------------------------------------------------------------------------

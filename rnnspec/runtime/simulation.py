@@ -22,7 +22,7 @@ from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.masks import MASK_CHOICES, MaskChoice, Masks, masks_of, require_same
 from rnnspec.runtime.noise import LAST_ITERATION
 from rnnspec.runtime.perturbation import PerturbableEngine, Perturbation
-from rnnspec.runtime.targets import RECORDS, TARGETS, Target, choose_target, make_engine, plain_target
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target, choose_target, make_engine, perturbing_target
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -246,7 +246,7 @@ class Simulation(nn.Module):
         if RECORDS[self.target].perturbs:
             return cast(PerturbableEngine, self.engine)
         if self._stand_in is None:
-            other = plain_target(perturbs=True)
+            other = perturbing_target()
             warnings.warn(
                 f"The target {self.target} has no perturbations: the target {other} computes these calls, "
                 f"more slowly. Choose target='{other}' to silence this warning.",

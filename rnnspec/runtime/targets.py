@@ -88,10 +88,9 @@ def usual_device(target: Target | None) -> str:
     return ((target and RECORDS[target].devices) or ("cpu",))[0]
 
 
-def plain_target(*, perturbs: bool = False) -> Target:
-    """Return the first target that needs no preparation; perturbs: that takes perturbations."""
-    plain = (name for name in TARGETS if RECORDS[name].prepare is None)
-    return next(name for name in plain if RECORDS[name].perturbs or not perturbs)
+def perturbing_target() -> Target:
+    """Return the first target that takes perturbations and needs no preparation."""
+    return next(name for name in TARGETS if RECORDS[name].perturbs and RECORDS[name].prepare is None)
 
 
 def make_engine(program: Program, target: Target, device: object = "cpu") -> Engine:

@@ -175,11 +175,34 @@ def test_a_lesion(run: Path) -> None:
 
 
 def test_a_thinned_connection_keeps_a_part(run: Path) -> None:
-    before = weights(run)["w_rec"][:, :5, :5]
-    after = weights(run, settings=["network.connections.exc -> exc.density=0.3"])["w_rec"][:, :5, :5]
-    kept = after != 0
-    assert 0 < kept.sum() < (before != 0).sum()
-    assert torch.equal(after[kept], before[kept])
+    before = weights(run)["w_rec"]
+    thinned = [
+        weights(run, settings=[f"network.connections.exc -> exc.density={density}"])["w_rec"]
+        for density in (0.5, 0.3)
+    ]
+    for more, less in zip((before, *thinned), thinned, strict=False):
+        kept = less[:, :5, :5] != 0
+        assert 0 < kept.sum() < (more[:, :5, :5] != 0).sum()
+        assert torch.equal(less[:, :5, :5][kept], more[:, :5, :5][kept])
+        assert torch.equal(less[:, 5:], more[:, 5:])
+
+
+def test_masks_are_those_that_a_run_began_with(run: Path, tmp_path: Path) -> None:
+    """A run that began from another has masks that its own spec and seed do not give."""
+    other = rnnspec.train(
+        run / "spec.yaml",
+        settings=["training.seed=9", "training.iterations=1"],
+        from_run=run,
+        out=tmp_path,
+        target="torch",
+    ).folder
+    assert other is not None
+    masks = [weights(folder)["w_rec"] != 0 for folder in (run, other)]
+    asked = weights(other, settings=["network.noise=none"])["w_rec"] != 0
+    assert torch.equal(asked, masks[1])
+    fresh = rnnspec.compile(run / "spec.yaml", settings=["training.seed=9"], target="torch")
+    assert not torch.equal(fresh.weights()["w_rec"] != 0, asked)
+    assert torch.equal(weights(other, checkpoint=1)["w_rec"] != 0, masks[1])
 
 
 LIGHT = """\
