@@ -57,9 +57,10 @@ def command(
     Simulates new trials and writes activity, inputs, outputs and the variables of the trials to a NumPy
     archive (no pickle). The array X.axes holds the names of the axes of the array X; `unit`, `input`,
     `output` and `epoch` name the entries along those axes. Values that all networks share have a `network`
-    axis of length 1. After the end of a sequence, values are NaN. --with and --set change the spec, as for
-    'rnnspec evaluate'; the array `changes` says what was changed, and `condition` is the number of the
-    condition of each sequence.
+    axis of length 1. After the end of a sequence, values are NaN.
+
+    --with and --set change the spec, as for 'rnnspec evaluate'; the array `changes` says what was changed,
+    and `condition` is the number of the condition of each sequence.
 
     \b
     Examples:

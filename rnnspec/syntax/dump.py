@@ -27,16 +27,6 @@ def dump(value: Mapping[str, object]) -> str:
     return "".join(f"{line}\n" for line in _block(value)) if value else "{}\n"
 
 
-def flow(value: object) -> str:
-    """Return a value as YAML in flow style, on one line.  Raises as `dump` does."""
-    if isinstance(value, Mapping):
-        entries = (f"{_text(str(key), flow=True, key=True)}: {flow(item)}" for key, item in value.items())
-        return f"{{{', '.join(entries)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(flow, value))}]"
-    return _scalar(value, flow=True)
-
-
 def _block(value: object) -> Iterator[str]:
     """Yield the lines of a mapping or list."""
     if isinstance(value, Mapping):
@@ -70,6 +60,16 @@ def _line(value: object) -> str | None:
             return None
         return f"[{', '.join(_scalar(item, flow=True) for item in value)}]"
     return _scalar(value)
+
+
+def flow(value: object) -> str:
+    """Return a value as YAML in flow style, on one line.  Raises as `dump` does."""
+    if isinstance(value, Mapping):
+        entries = (f"{_text(str(key), flow=True, key=True)}: {flow(item)}" for key, item in value.items())
+        return f"{{{', '.join(entries)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    return _scalar(value, flow=True)
 
 
 def _scalar(value: object, *, flow: bool = False) -> str:
