@@ -9,6 +9,7 @@ from pathlib import Path
 from rnnspec.check.examine import Specification, examine, items
 from rnnspec.codegen.constants import value_of
 from rnnspec.diagnostics import Diagnostic, Problems, nearest, one_of
+from rnnspec.errors import RequestError
 from rnnspec.program.crossing import cross
 from rnnspec.program.nodes import Path as Place
 from rnnspec.program.nodes import Program
@@ -123,15 +124,19 @@ def load_changed(
     asked = _balanced(now, varied, program, problems)
     changed = examine(asked, problems)
     problems.stop_on_error()
-    assert changed is not None
-    grid = None
+    if changed is None:
+        raise RequestError("The changed spec has no 'name'.", "Leave the name as it is.")
+    grid, remarks = None, problems
     if conditions is not None:
         values = [_constants(changed, condition, asked, problems) for condition in varied]
         problems.stop_on_error()
+        # What is odd about conditions, such as a single response, is meant to be.
+        remarks = Problems()
+        examine(now, remarks)
         changed, variable, rows = cross(changed, [c.name for c in varied], values)
         grid = Conditions(tuple(c.name for c in varied), rows, " ".join(conditions.split()), variable)
     methods = tuple(Path(overlay).stem for overlay in overlays)
-    warnings = _new_warnings(problems, of_run)
+    warnings = _new_warnings(remarks, of_run)
     specification = Specification(dump(asked.value), changed, warnings, methods, tuple(map(str, settings)))
     return ChangedSpec(specification, grid, tuple(_changes(was.value, now.value)))
 
@@ -229,7 +234,9 @@ def _new_warnings(problems: Problems, of_run: Problems) -> tuple[Diagnostic, ...
     """Return the warnings of the network and the task that the spec of the run does not have."""
     known = {(d.code, d.message) for d in of_run.found}
     return tuple(
-        d for d in problems.sorted() if (d.code, d.message) not in known and not d.code.startswith("RS4")
+        d
+        for d in problems.sorted()
+        if d.severity == "warning" and (d.code, d.message) not in known and not d.code.startswith("RS4")
     )
 
 

@@ -388,6 +388,9 @@ def test_simulate_says_what_was_changed(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_wrong_question_loses_nothing(run: Path) -> None:
+    nameless = command("evaluate", run, "--set", "name=null")
+    assert (nameless.code, nameless.out) == (2, "")
+    assert "The changed spec has no 'name'." in nameless.err
     answer = command("evaluate", run, "--set", "network.nose=none")
     assert (answer.code, answer.out) == (1, "")
     assert "did you mean 'noise'?" in answer.err
