@@ -43,7 +43,7 @@ def command(
         ),
     ] = None,
     overlays: ChangeWith = None,
-    settings: ChangeSet = None,
+    changes: ChangeSet = None,
     conditions: ConditionGrid = None,
     trial_seed: TrialSeed = None,
     iteration: AtIteration = None,
@@ -63,7 +63,7 @@ def command(
     removed, channels with frozen weights that are added. Sizes, masks and signs stay those of the run.
 
     \b
-    Examples:
+    Example:
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
       rnnspec evaluate runs/go-1a2b3c4d --set network.noise=none
       rnnspec evaluate runs/go-1a2b3c4d --conditions "direction=[0, pi/2, pi]"
@@ -73,7 +73,7 @@ def command(
     from rnnspec.files import check_output, to_json, write_file
 
     table = None if trials is None else check_output(trials, ".csv")
-    stored = open_stored(run, target, device, overlays, settings, conditions, trial_seed, iteration)
+    stored = open_stored(run, target, device, overlays, changes, conditions, trial_seed, iteration)
 
     from rnnspec.analysis.evaluate import evaluate
     from rnnspec.analysis.evaluation import is_scored

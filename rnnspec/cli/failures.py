@@ -91,11 +91,9 @@ def _notes(error: BaseException) -> list[str]:
 
 def _fewer(options: Mapping[str, Any]) -> str:
     """Return how a command with these options can be made to need less memory."""
-    if "sequences" in options:
-        return "Use fewer sequences: --sequences 10."
     if "settings" in options:
         return "Use fewer networks or sequences: --set training.networks=10, --set training.batch=10."
-    return ""
+    return "Use fewer sequences: --sequences 10." if "sequences" in options else ""
 
 
 def _system(error: OSError) -> tuple[str, str]:

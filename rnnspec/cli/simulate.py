@@ -45,7 +45,7 @@ def command(
         ),
     ] = "true",
     overlays: ChangeWith = None,
-    settings: ChangeSet = None,
+    changes: ChangeSet = None,
     conditions: ConditionGrid = None,
     trial_seed: TrialSeed = None,
     iteration: AtIteration = None,
@@ -63,9 +63,9 @@ def command(
     and `condition` is the number of the condition of each sequence.
 
     \b
-    Examples:
+    Example:
       rnnspec simulate runs/go-1a2b3c4d --sequences 8 -o activity.npz
-      rnnspec simulate runs/go-1a2b3c4d --conditions "direction=[0, pi/2, pi]" -o by_direction.npz
+      rnnspec simulate runs/go-1a2b3c4d --conditions "direction=[0, pi]" -o two.npz
     and, in Python,
       data = numpy.load("activity.npz"); data["activity"], data["activity.axes"]
     """
@@ -74,7 +74,7 @@ def command(
 
     file = check_output(output, ".npz")
     how = one_of("--dynamics", dynamics, DYNAMICS)
-    stored = open_stored(run, target, device, overlays, settings, conditions, trial_seed, iteration)
+    stored = open_stored(run, target, device, overlays, changes, conditions, trial_seed, iteration)
     recording = simulate(stored, sequences, dynamics=how, folder=file.parent)
     recording.save(file)
     print(output)
