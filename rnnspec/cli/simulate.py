@@ -65,7 +65,7 @@ def command(
     \b
     Example:
       rnnspec simulate runs/go-1a2b3c4d --sequences 8 -o activity.npz
-      rnnspec simulate runs/go-1a2b3c4d --conditions "direction=[0, pi]" -o two.npz
+      rnnspec simulate runs/go-1a2b3c4d --conditions "direction=[0, pi]" -o x.npz
     and, in Python,
       data = numpy.load("activity.npz"); data["activity"], data["activity.axes"]
     """
