@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from rnnspec.analysis.conditions import DealtConditions
+from rnnspec.analysis.recording import NamedArray
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Outcome
 from rnnspec.runtime.memory import working_memory
@@ -32,6 +35,8 @@ class Evaluation:
     sequences: B.  performance: of each network.  mean_rate: of each network, over units, steps and sequences.
     phases: the performance in each phase of the trial.  trials: (K, B, trials) performance, NaN where a trial
     is not scored.  variables: draws and reads by name, (K', B, trials), where K' is K or 1.
+    conditions: those of the sequences, None for none.  changes: what was asked otherwise than the run was
+    trained, a line each.
     """
 
     sequences: int
@@ -40,6 +45,30 @@ class Evaluation:
     phases: Mapping[str, tuple[float, ...]]
     trials: Tensor
     variables: Mapping[str, Tensor]
+    conditions: DealtConditions | None = None
+    changes: tuple[str, ...] = ()
+
+    @property
+    def arrays(self) -> Mapping[str, NamedArray]:
+        """The evaluation as arrays with named axes.
+
+        performance, mean_rate, phase/NAME (network).  trial_performance, variable/NAME (network, sequence,
+        trial).  With conditions: condition (sequence), the number of its condition; condition/NAME
+        (condition), the values of a variable; condition_performance (network, condition).
+        """
+        each = ("network", "sequence", "trial")
+        found = {
+            "performance": NamedArray(np.array(self.performance), ("network",)),
+            "mean_rate": NamedArray(np.array(self.mean_rate), ("network",)),
+            **{f"phase/{name}": NamedArray(np.array(v), ("network",)) for name, v in self.phases.items()},
+            "trial_performance": NamedArray(self.trials.cpu().numpy(), each),
+            **{f"variable/{name}": NamedArray(v.cpu().numpy(), each) for name, v in self.variables.items()},
+        }
+        if self.conditions is not None:
+            by = self.conditions.performance(self.trials.cpu())
+            found |= self.conditions.arrays()
+            found["condition_performance"] = NamedArray(by.numpy(), ("network", "condition"))
+        return found
 
 
 def evaluate_simulation(

@@ -46,6 +46,9 @@ class Recording(Mapping[str, NamedArray]):
     steps (sequence): the length of each sequence; the arrays are NaN after it.
     time (step): seconds from the start of the sequence to the end of a step.
     network, unit, input, output, epoch: the labels along these axes, such as the population of each unit.
+    condition (sequence), condition/NAME (condition): the number of the condition of each sequence, and the
+    values of its variables; only with conditions.
+    changes (change): what was asked otherwise than the run was trained; only if something was.
 
     The axis `network` or `sequence` has length 1 where all networks or sequences share the values.
     """

@@ -71,13 +71,21 @@ def trial_table(simulation: Simulation, evaluation: Evaluation) -> str:
     """Return one line of CSV for each network, sequence and trial: draws, reads and performance.
 
     The performance of a trial that is not scored is empty.  Networks have their numbers in the whole
-    ensemble; sequences and trials count from 0.
+    ensemble; sequences, trials and conditions count from 0.  With conditions, `condition` follows the
+    performance; if something was changed, the last column, `changes`, says what, in every line.
     """
-    fixed = ("network", "sequence", "trial", "performance")
+    fixed: tuple[str, ...] = ("network", "sequence", "trial", "performance")
+    known, of_sequence = evaluation.conditions, list[list[int]]()
+    if known is not None:
+        fixed = (*fixed, "condition")
+        of_sequence = [[number] for number in known.of_sequence.tolist()]
+    last = ["; ".join(evaluation.changes)] if evaluation.changes else []
+    fixed_too = (*fixed, *(["changes"] if last else []))
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     # A variable can have the name of a fixed column.
-    table.writerow([*fixed, *(f"{name}_" if name in fixed else name for name in evaluation.variables)])
+    names = [f"{name}_" if name in fixed_too else name for name in evaluation.variables]
+    table.writerow([*fixed, *names, *fixed_too[len(fixed) :]])
     networks, sequences, trials = evaluation.trials.shape
     columns = [
         values.expand(networks, -1, -1) for values in (evaluation.trials, *evaluation.variables.values())
@@ -86,8 +94,10 @@ def trial_table(simulation: Simulation, evaluation: Evaluation) -> str:
         values = [column[k].double().tolist() for column in columns]
         for b in range(sequences):
             for trial in range(trials):
-                cells = [_cell(column[b][trial]) for column in values]
-                table.writerow([simulation.first_network + k, b, trial, *cells])
+                performance, *drawn = (_cell(column[b][trial]) for column in values)
+                condition = of_sequence[b] if of_sequence else []
+                place = (simulation.first_network + k, b, trial)
+                table.writerow([*place, performance, *condition, *drawn, *last])
     return text.getvalue()
 
 

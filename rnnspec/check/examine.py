@@ -61,7 +61,7 @@ def load(
     """
     if not isinstance(path, str | PurePath):
         raise TypeError(f"the spec must be a path, not {path!r}.")
-    overlays, settings = _items("overlays", overlays), _items("settings", settings)
+    overlays, settings = items("overlays", overlays), items("settings", settings)
     problems = Problems()
     document = compose(path, overlays, settings, problems=problems)
     program = None if document is None else examine(document, problems)
@@ -89,7 +89,7 @@ def specification_of(
     """Return a specification unchanged, or load it from a path."""
     if not isinstance(spec, Specification):
         return load(spec, overlays, settings)
-    if _items("overlays", overlays) or _items("settings", settings):
+    if items("overlays", overlays) or items("settings", settings):
         raise TypeError("overlays and settings need the path of a spec: pass them to rnnspec.load.")
     return spec
 
@@ -128,7 +128,7 @@ def _checked(document: Document, problems: Problems) -> Program | None:
     return program
 
 
-def _items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
+def items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
     """Return the items of a list.  Raises TypeError for a string, which would be split into characters."""
     if isinstance(values, str | PurePath):
         raise TypeError(f"{name} must be a list: write {name}=[{str(values)!r}].")

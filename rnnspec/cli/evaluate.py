@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from rnnspec.cli.console import count, note
-from rnnspec.cli.options import Device, Json, RunFolder, TargetName, open_stored
+from rnnspec.cli.options import (
+    AtIteration,
+    ChangeSet,
+    ChangeWith,
+    ConditionGrid,
+    Device,
+    Json,
+    RunFolder,
+    TargetName,
+    TrialSeed,
+    open_stored,
+)
 
 
 def command(
@@ -31,6 +42,11 @@ def command(
             show_default=False,
         ),
     ] = None,
+    overlays: ChangeWith = None,
+    changes: ChangeSet = None,
+    conditions: ConditionGrid = None,
+    trial_seed: TrialSeed = None,
+    iteration: AtIteration = None,
     target: TargetName = None,
     device: Device = "auto",
     json: Json = False,
@@ -44,16 +60,22 @@ def command(
     from 0. Below the table stands what guessing scores on such trials: untrained networks, the best constant
     outputs, and the answers of other trials.
 
+    --with and --set change the spec of the run: other durations, stimuli or noise, connections that are
+    removed, channels with frozen weights that are added. Sizes, masks and signs stay those of the run.
+
     \b
     Example:
       rnnspec evaluate runs/go-1a2b3c4d --sequences 1000 --trials trials.csv
+      rnnspec evaluate runs/go-1a2b3c4d --set network.noise=none
+      rnnspec evaluate runs/go-1a2b3c4d --conditions "direction=[0, pi/2, pi]"
     """
     from rnnspec.cli.display.charts import UNSCORED, score
+    from rnnspec.cli.display.conditions import asked_as_dict, condition_lines
     from rnnspec.cli.display.guessing import describe_guessing
     from rnnspec.files import check_output, to_json, write_file
 
     table = None if trials is None else check_output(trials, ".csv")
-    stored = open_stored(run, target, device)
+    stored = open_stored(run, target, device, overlays, changes, conditions, trial_seed, iteration)
 
     from rnnspec.analysis.evaluate import evaluate
     from rnnspec.analysis.evaluation import is_scored
@@ -68,10 +90,13 @@ def command(
     guessing = measure_guessing(stored.simulation.program)
     if json:
         levels = guessing and {name: level.as_dict() for name, level in guessing.by_name().items()}
-        print(to_json({"run": run, **summary.as_dict(), "guessing": levels}, indent=2))
+        asked = asked_as_dict(evaluation)
+        print(to_json({"run": run, **summary.as_dict(), "guessing": levels, **asked}, indent=2))
         return
     phases = list(evaluation.phases)
     print(f"{run}: {count(evaluation.sequences, 'sequence')}, true dynamics")
+    for change in evaluation.changes:
+        print(f"changed: {change}")
     if not is_scored(stored.simulation.program):
         print(f"performance  {UNSCORED}")
         return
@@ -83,6 +108,8 @@ def command(
     cells = [f"{'mean':>7}", f"{score(summary.mean):>11}"]
     cells += [f"{score(summary.phase_means[phase]):>{len(phase)}}" for phase in phases]
     print("  ".join(cells))
+    for line in condition_lines(evaluation):
+        print(line)
     if guessing is not None:
         print("What guessing scores:")
         for line in describe_guessing(guessing):

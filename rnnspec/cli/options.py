@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from rnnspec.cli.console import note
+from rnnspec.cli.console import note, show_diagnostics
 from rnnspec.runtime.targets import TARGETS, Target
 from rnnspec.training.interruption import STOPPING
 
@@ -35,6 +36,55 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Set one value, such as training.networks=10. May be repeated.",
+        show_default=False,
+    ),
+]
+ChangeWith = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="OVERLAY",
+        help="Merge this overlay into the spec of the run. May be repeated.",
+        show_default=False,
+    ),
+]
+ChangeSet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set one value of the spec of the run, such as network.noise=none. May be repeated.",
+        show_default=False,
+    ),
+]
+ConditionGrid = Annotated[
+    str | None,
+    typer.Option(
+        "--conditions",
+        metavar="GRID",
+        help="Deal all combinations of some values of variables to the sequences, such as "
+        "'coherence=[-0.5, 0.5]; context=[0, 1]'.",
+        show_default=False,
+    ),
+]
+TrialSeed = Annotated[
+    int | None,
+    typer.Option(
+        "--trial-seed",
+        metavar="N",
+        min=0,
+        max=2**32 - 1,
+        help="Draw other trials and noise; default: with the seed of the spec.",
+        show_default=False,
+    ),
+]
+AtIteration = Annotated[
+    int | None,
+    typer.Option(
+        "--iteration",
+        metavar="N",
+        min=0,
+        help="Take the networks of the checkpoint of this iteration; default: the trained ones.",
         show_default=False,
     ),
 ]
@@ -112,16 +162,32 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
-def open_stored(run: str, target: str | None, device: str) -> StoredRun:
-    """Read a run folder, and print a remark if its networks are not simulated by the usual target."""
+def open_stored(
+    run: str,
+    target: str | None,
+    device: str,
+    overlays: list[str] | None = None,
+    settings: list[str] | None = None,
+    conditions: str | None = None,
+    trial_seed: int | None = None,
+    iteration: int | None = None,
+) -> StoredRun:
+    """Read a run folder, and change what is asked of its networks.
+
+    Prints a remark if they are not simulated by the usual target, and warnings about what was changed.
+    """
     from rnnspec.runs.manifest import read_manifest
 
     # Before torch is imported, which takes seconds.
     read_manifest(Path(run))
 
+    from rnnspec.runs.question import Question
     from rnnspec.runs.reader import open_run
 
-    stored = open_run(run, target=target_of(target), device=device)
+    question = Question.of(overlays or (), settings or (), conditions, trial_seed, iteration)
+    stored = open_run(run, question, target=target_of(target), device=device)
+    if question.changes_spec:
+        show_diagnostics(stored.specification.warnings, sys.stderr)
     if stored.simulation.note:
         note(stored.simulation.note)
     return stored

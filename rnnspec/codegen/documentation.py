@@ -139,8 +139,9 @@ def _simulate(program: Program, roles: Sequence[str]) -> str:
         "weights: effective weights w_rec (K, N, N), where [k, i, j] is from unit j to unit i, "
         f"w_in (K, N, C), w_out (K, C, N), bias (K, N){bias}.  timetable: by default a MeanTimetable.  "
         f"dt: seconds per step.{betas}  seed, iteration, evaluation: select the random numbers.  "
-        f"first_network: the number of network 0 in a larger ensemble.{forced}  record: store rates and "
-        "inputs."
+        f"first_network: the number of network 0 in a larger ensemble.{forced}  initial: the state before "
+        "the first step, (K, B, N), 0 by default.  current: added to the drive of each step, (K, B, T, N).  "
+        "record: store rates and inputs."
     )
 
 

@@ -150,6 +150,23 @@ def load_checkpoint(run: Path) -> tuple[Checkpoint | None, list[Damage]]:
     return None, damages
 
 
+def read_checkpoint(run: Path, completed: int) -> Checkpoint:
+    """Return the checkpoint after some update.  Raises RequestError, which names those that are kept."""
+    kept = sorted(_iterations(run / CHECKPOINTS))
+    if completed not in kept:
+        those = ", ".join(f"{number:,}" for number in kept)
+        raise RequestError(
+            f"{run} has no checkpoint of iteration {completed:,}.",
+            f"Choose one of those that are kept: {those}." if kept else "It has none at all.",
+        )
+    found = _read(run / CHECKPOINTS, completed)
+    if isinstance(found, Damage):
+        raise RequestError(
+            f"{found.file} {found.reason}.", "Choose another iteration, or restore the folder."
+        )
+    return found
+
+
 def discard_after(run: Path, completed: int) -> None:
     """Remove the checkpoints after some update, and what writes that were cut off have left behind."""
     folder = run / CHECKPOINTS

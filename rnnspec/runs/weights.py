@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Network
+from rnnspec.runs.checkpoint import TrainingState
 from rnnspec.runs.layout import INITIAL
 from rnnspec.runs.manifest import Manifest, damage_of
 from rnnspec.runs.record import RESTORE
@@ -116,6 +117,28 @@ def _load(simulation: Simulation, tensors: Mapping[str, Tensor], name: str) -> N
     with torch.no_grad():
         for block in found:
             raw[block.parameter][block.place].copy_(tensors[block.trained_key])
+
+
+def load_state(simulation: Simulation, state: TrainingState, run: Path) -> None:
+    """Load the raw weights of a checkpoint into an ensemble of the same spec and seed.
+
+    Raises RequestError if they belong to another spec.
+    """
+    prefixes = {"weights/": "", "mask/": "mask."}
+    own = {
+        new + name.removeprefix(old): tensor
+        for name, tensor in state.tensors.items()
+        for old, new in prefixes.items()
+        if name.startswith(old)
+    }
+    try:
+        simulation.load_state_dict(own)
+    except RuntimeError as error:
+        raise RequestError(
+            f"The checkpoint of iteration {state.completed:,} of {run} does not fit the spec beside it: "
+            f"{str(error).splitlines()[-1].strip()}",
+            RESTORE,
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from rnnspec.program.nodes import Program
+from rnnspec.runtime import dynamics
 from rnnspec.runtime.arguments import choice, whole_number
 from rnnspec.runtime.batch import PURPOSES, Batch, BatchPurpose, Outcome, Stage
 from rnnspec.runtime.compiled.origin import KernelOrigin
@@ -19,7 +21,8 @@ from rnnspec.runtime.effective_weights import Structure, effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
 from rnnspec.runtime.masks import MASK_CHOICES, MaskChoice, Masks, masks_of, require_same
 from rnnspec.runtime.noise import LAST_ITERATION
-from rnnspec.runtime.targets import TARGETS, Target, choose_target, make_engine
+from rnnspec.runtime.perturbation import PerturbableEngine, Perturbation
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target, choose_target, make_engine, perturbing_target
 
 
 def true_dynamics(program: Program) -> Stage:
@@ -71,6 +74,7 @@ class Simulation(nn.Module):
         chosen = choose_target(program, target, device, REALS[dtype], preferred=preferred)
         self.target, self.note = chosen.target, chosen.note
         self.engine = make_engine(program, chosen.target, device)
+        self._stand_in: PerturbableEngine | None = None
         self._device = torch.device(device)
         drawn = initial_weights(program, self.networks, self.seed, first_network, dtype)
         for name, value in drawn.items():
@@ -142,6 +146,8 @@ class Simulation(nn.Module):
         networks: range | None = None,
         record: bool = False,
         forced_reads: Mapping[str, Tensor] | None = None,
+        initial: Tensor | None = None,
+        current: Tensor | None = None,
     ) -> Outcome:
         """Simulate one batch of fresh trials; differentiable with respect to the parameters.
 
@@ -149,7 +155,10 @@ class Simulation(nn.Module):
         in a row, counted from 0 in this ensemble; all if not given.  record: also return rates, outputs and
         inputs, for a loss of your own.  The random numbers depend on purpose and iteration alone: the same
         call gives the same trials and noise.  forced_reads: what the networks are taken to have answered,
-        (K, B, trials) by name.  ValueError or TypeError for arguments that mean nothing.
+        (K, B, trials) by name.  initial: the state before the first step, (K, B, N), 0 if not given.
+        current: added to the input of each unit in each step, (K, B, T, N), nothing after T steps.  In both,
+        K and B may be 1; the kernels of cpu and gpu do not have them, so torch computes the call, with a
+        warning.  ValueError or TypeError for arguments that mean nothing.
         """
         part = range(self.networks) if networks is None else self._part(networks)
         batch = self._batch(sequences, purpose, iteration, stage, part)
@@ -158,7 +167,12 @@ class Simulation(nn.Module):
             weights = {name: weight[part.start : part.stop] for name, weight in weights.items()}
         if forced_reads:
             self._check_reads(forced_reads, (len(part), batch.sequences, self.program.timeline.trials))
-        return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)
+        perturbation = Perturbation.of(initial, current, weights["bias"], batch.sequences)
+        if perturbation is None:
+            return self.engine.run(weights, batch, record=record, forced_reads=forced_reads)
+        return self._perturbable().run(
+            weights, batch, record=record, forced_reads=forced_reads, perturbation=perturbation
+        )
 
     def prepare(
         self,
@@ -188,6 +202,58 @@ class Simulation(nn.Module):
             stage=true_dynamics(self.program) if stage is None else self._stage(stage),
             first_network=self.first_network + part.start,
         )
+
+    def step(self, state: Tensor, input: Tensor | None = None, *, networks: range | None = None) -> Tensor:
+        """Return the state after one step of the true dynamics without noise, (K, B, N); differentiable.
+
+        state: r, (K, B, N).  input: u of all channels, (K, B, C), where K and B may be 1; 0 if not given.
+        networks: some in a row, whose states these are; all if not given.  ValueError for other shapes.
+        """
+        return dynamics.step(self.program, *self._at(state, input, networks))
+
+    def jacobian(
+        self, state: Tensor, input: Tensor | None = None, *, networks: range | None = None
+    ) -> Tensor:
+        """Return the Jacobian of `step`, dF_i/dr_j at [k, b, i, j], (K, B, N, N); arguments as there."""
+        return dynamics.jacobian(self.program, *self._at(state, input, networks))
+
+    def _at(
+        self, state: Tensor, input: Tensor | None, networks: range | None
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor | None]:
+        """Return the weights, states and inputs of some networks; ValueError for other shapes."""
+        part = range(self.networks) if networks is None else self._part(networks)
+        weights = {name: weight[part.start : part.stop] for name, weight in self.weights().items()}
+        like = weights["bias"]
+        if state.dim() != 3 or (state.shape[0], state.shape[2]) != tuple(like.shape):
+            raise ValueError(
+                f"state has the shape {tuple(state.shape)}, and takes (K, B, N) with K = {len(like)}, "
+                f"N = {like.shape[1]}."
+            )
+        units = self.program.network.input_units
+        if input is not None:
+            leads = input.dim() == 3 and all(
+                a in (1, b) for a, b in zip(input.shape, state.shape[:2], strict=False)
+            )
+            if not leads or input.shape[2] != units:
+                raise ValueError(
+                    f"input has the shape {tuple(input.shape)}, and takes (K, B, C) with K = {len(like)} or "
+                    f"1, B = {state.shape[1]} or 1, C = {units}."
+                )
+        return weights, state.to(like), None if input is None else input.to(like)
+
+    def _perturbable(self) -> PerturbableEngine:
+        """Return the engine of this target if it takes perturbations, else that of one that does."""
+        if RECORDS[self.target].perturbs:
+            return cast(PerturbableEngine, self.engine)
+        if self._stand_in is None:
+            other = perturbing_target()
+            warnings.warn(
+                f"The target {self.target} has no perturbations: the target {other} computes these calls, "
+                f"more slowly. Choose target='{other}' to silence this warning.",
+                stacklevel=5,
+            )
+            self._stand_in = cast(PerturbableEngine, make_engine(self.program, other, self.bias.device))
+        return self._stand_in
 
     def _part(self, networks: range) -> range:
         """Return networks that are in this ensemble, in a row."""

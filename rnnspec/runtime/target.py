@@ -41,6 +41,7 @@ class TargetRecord:
     source: what it generates; None for nothing of its own.
     oracle: it is slow by design: what others are compared with.
     notice: what whoever asks for it should know.
+    perturbs: its engine takes perturbations, see `perturbation.py`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class TargetRecord:
     source: Source | None = None
     oracle: bool = False
     notice: str | None = None
+    perturbs: bool = False
 
     def computes_on(self, device: object) -> bool:
         """Return whether it can use a device, as torch names it."""

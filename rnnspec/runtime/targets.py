@@ -93,6 +93,11 @@ def usual_device(target: Target | None) -> str:
     return ((target and RECORDS[target].devices) or ("cpu",))[0]
 
 
+def perturbing_target() -> Target:
+    """Return the first target that takes perturbations and needs no preparation."""
+    return next(name for name in TARGETS if RECORDS[name].perturbs and RECORDS[name].prepare is None)
+
+
 def make_engine(program: Program, target: Target, device: object = "cpu") -> Engine:
     """Return an engine of a target for a program; device: where its weights will be, as torch names it."""
     return RECORDS[target].engine(program, device)

@@ -11,9 +11,10 @@ from torch import Tensor
 from rnnspec.program.nodes import Distribution
 from rnnspec.runtime.noise import Key, Stream, Words, normals, philox, uniforms
 
-#: The number of each tensor in the counters of its random numbers; MASKS is added for density masks.
+#: The number of each tensor in the counters of its random numbers; MASKS is added for density masks, and
+#: THINNING for masks of what is left of a connection.
 TENSORS = {"w_rec": 0, "w_in": 1, "w_out": 2, "bias": 3, "readout_bias": 4}
-MASKS = 8
+MASKS, THINNING = 8, 16
 
 
 class WeightDraws:

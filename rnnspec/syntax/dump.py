@@ -72,6 +72,16 @@ def _line(value: object) -> str | None:
     return _scalar(value)
 
 
+def flow(value: object) -> str:
+    """Return a value as YAML in flow style, on one line.  Raises as `dump` does."""
+    if isinstance(value, Mapping):
+        entries = (f"{_text(str(key), flow=True, key=True)}: {flow(item)}" for key, item in value.items())
+        return f"{{{', '.join(entries)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    return _scalar(value, flow=True)
+
+
 def _scalar(value: object, *, flow: bool = False) -> str:
     match value:
         case None:

@@ -50,7 +50,8 @@ def test_a_warning_is_silenced_on_its_line(comment: str) -> None:
 @pytest.mark.parametrize("overlay", [
     REGULAR,
     "network: {connections: {cue -> input: none}}",
-    "network: {outputs: {extra: {from: output}}, connections: {output -> extra: none}}\ntask: {target: {extra: 1}}",
+    "network: {outputs: {extra: {from: output}}, connections: {output -> extra: none}}\n"
+    "task: {target: {extra: 1}}",
 ])  # fmt: skip
 def test_an_error_without_effect_on_the_rest_is_silenced(tmp_path: Path, overlay: str) -> None:
     """And stays silenced in the resolved document, which a run keeps."""

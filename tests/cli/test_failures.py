@@ -142,7 +142,6 @@ def test_not_enough_memory(
 def test_help_names_what_the_memory_advice_names() -> None:
     for command in ("evaluate", "simulate"):
         assert "--sequences" in rnnspec(command, "--help").out
-        assert "--set" not in rnnspec(command, "--help").out
 
 
 def test_a_reader_that_has_gone(folder: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from comparison import assert_agree, run
+from runtime.test_perturbation import numbers
+from runtime.test_perturbation import simulation as perturbed
 from support import program
 from test_targets import BLOCKS, FEATURES, NOISY
 
@@ -138,3 +140,17 @@ def test_it_is_the_choice_for_other_devices(traced: list[Any], monkeypatch: pyte
     assert choose_target(JITTER, None, "mps").target == "torch"
     monkeypatch.setattr(blocks.Blocks, "try_out", lambda *_: None)
     assert choose_target(JITTER, None, "mps").target == "compiled"
+
+
+def test_blocks_are_perturbed_too(traced: list[Any]) -> None:
+    short = "task: {epochs: {cue: {duration: 60 ms}, delay: {duration: 20 ms}, answer: {duration: 20 ms}}}"
+    plain, blocks = (perturbed(short, target=target) for target in ("torch", "compiled"))
+    with torch.no_grad():
+        expected, found = (
+            networks(2, record=True, initial=numbers(2, 2, 5), current=numbers(1, 2, 4, 5)).rates
+            for networks in (plain, blocks)
+        )
+    assert traced
+    assert expected is not None
+    assert found is not None
+    torch.testing.assert_close(found, expected)

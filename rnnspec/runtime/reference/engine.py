@@ -14,10 +14,13 @@ from torch import Tensor
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.noise import jitter, process_noise
+from rnnspec.runtime.perturbation import Perturbation
 from rnnspec.runtime.reference.interpret import Drawn, draw
 from rnnspec.runtime.reference.objective import Objective
 from rnnspec.runtime.reference.sequence import SequenceSimulation, Trajectory, outputs, readouts
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
+
+_UNDISTURBED = Perturbation()
 
 
 class Reference:
@@ -39,9 +42,10 @@ class Reference:
         *,
         record: bool = False,
         forced_reads: Mapping[str, Tensor] | None = None,
+        perturbation: Perturbation | None = None,
     ) -> Outcome:
         """Simulate one batch with effective weights; see `batch.Engine`."""
-        trajectories = self._simulate(weights, batch, forced_reads or {})
+        trajectories = self._simulate(weights, batch, forced_reads or {}, perturbation or _UNDISTURBED)
         objective = Objective(self.program, batch, weights, trajectories)
         score = objective.score()
         steps = [trajectory.table.steps for trajectory in trajectories]
@@ -80,7 +84,11 @@ class Reference:
         return torch.stack(padded, 1), [trajectory.table for trajectory in trajectories]
 
     def _simulate(
-        self, weights: Mapping[str, Tensor], batch: Batch, forced_reads: Mapping[str, Tensor]
+        self,
+        weights: Mapping[str, Tensor],
+        batch: Batch,
+        forced_reads: Mapping[str, Tensor],
+        perturbation: Perturbation = _UNDISTURBED,
     ) -> list[Trajectory]:
         """Simulate every sequence of a batch."""
         bias = weights["bias"]
@@ -91,7 +99,13 @@ class Reference:
             self.program, batch, max(table.steps for table in tables), bias.shape[0], device=bias.device
         )
         simulation = SequenceSimulation(
-            self.program, batch, weights, None if noise is None else noise.to(bias.dtype), forced_reads
+            self.program,
+            batch,
+            weights,
+            None if noise is None else noise.to(bias.dtype),
+            forced_reads,
+            perturbation.initial,
+            perturbation.current_of(max(table.steps for table in tables)),
         )
         trajectories = []
         for b, table in enumerate(tables):

@@ -44,7 +44,8 @@ class SequenceSimulation:
     """Simulates sequences of one batch.
 
     weights: effective, by name.  noise: the noise term inside f, (K, B, T, N), or None.  forced_reads:
-    (K, B, trials) by name, used instead of the values read from the outputs.
+    (K, B, trials) by name, used instead of the values read from the outputs.  initial, current: state 0,
+    (K, B, N), and what is added inside f, (K, B, T, N); None for 0.
     """
 
     program: Program
@@ -52,10 +53,13 @@ class SequenceSimulation:
     weights: Mapping[str, Tensor]
     noise: Tensor | None
     forced_reads: Mapping[str, Tensor]
+    initial: Tensor | None = None
+    current: Tensor | None = None
 
     def simulate(self, number: int, table: Timetable, trials: list[dict[str, Tensor]]) -> Trajectory:
-        """Simulate sequence `number`, starting from rate 0.  trials: its draws that depend on no read."""
-        start = torch.zeros_like(self.weights["bias"])
+        """Simulate sequence `number`.  trials: its draws that depend on no read."""
+        nothing = torch.zeros_like(self.weights["bias"])
+        start = nothing if self.initial is None else self.initial[:, number]
         trajectory = Trajectory(number, table, trials, [start], [], [])
         for segment in table.segments:
             if segment.epoch == 0:
@@ -79,6 +83,8 @@ class SequenceSimulation:
         total = total + _product(self.weights["w_in"], u)
         if self.noise is not None:
             total = total + self.noise[:, trajectory.number, step]
+        if self.current is not None:
+            total = total + self.current[:, trajectory.number, step]
         increment = self.alpha * (-rate + activate(self.program.network.activation, total))
         # In an epoch without gradient, neither states nor increments carry gradient.
         trajectory.increments.append(increment if segment.gradient else increment.detach())

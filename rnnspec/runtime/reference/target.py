@@ -30,4 +30,5 @@ REFERENCE = TargetRecord(
     memory=_memory,
     bits_depend_on=frozenset({"threads", "hardware"}),
     oracle=True,
+    perturbs=True,
 )

@@ -12,6 +12,7 @@ from rnnspec.codegen.torch.graph import emit
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.noise import Stream, jitter, key
+from rnnspec.runtime.perturbation import Perturbation
 from rnnspec.runtime.schedule import Timetable, epoch_steps, timetable
 from rnnspec.runtime.torch.alignment import Aligned, align
 from rnnspec.runtime.torch.durations import drawn_durations
@@ -48,6 +49,7 @@ class TorchEngine:
         *,
         record: bool = False,
         forced_reads: Mapping[str, Tensor] | None = None,
+        perturbation: Perturbation | None = None,
     ) -> Outcome:
         """Simulate one batch with effective weights; see `batch.Engine`."""
         module, program = self.module, self.program
@@ -57,6 +59,10 @@ class TorchEngine:
             options["betas"] = batch.stage.betas
         if forced_reads and any(epoch.reads for epoch in program.timeline.epochs):
             options["forced_reads"] = forced_reads
+        if perturbation is not None:
+            options["initial"] = perturbation.initial
+            lengths = [table.steps] if aligned is None else aligned.lengths
+            options["current"] = _aligned(perturbation.current_of(max(lengths)), aligned)
         result = module.simulate(
             weights,
             batch.sequences,
@@ -124,6 +130,19 @@ def _joined(pieces: Sequence[Tensor]) -> Tensor:
     """Join recorded inputs (K', B, T, C) along time; K' is the largest of all pieces."""
     networks = max(len(piece) for piece in pieces)
     return torch.cat([piece.expand(networks, -1, -1, -1) for piece in pieces], 2)
+
+
+def _aligned(current: Tensor | None, aligned: Aligned | None) -> Tensor | None:
+    """Convert a current (K, B, T, N) from each sequence's own to aligned steps; 0 while a sequence waits."""
+    if current is None or aligned is None:
+        return current
+    steps = sum(segment.steps for segment in aligned.segments)
+    rows = []
+    for b, own in enumerate(aligned.steps):
+        row = current.new_zeros(len(current), steps, current.shape[-1])
+        row[:, list(own)] = current[:, b, : len(own)]
+        rows.append(row)
+    return torch.stack(rows, 1)
 
 
 def _own_clocks(recorded: Tensor, aligned: Aligned) -> Tensor:

@@ -63,6 +63,7 @@ COMPILED = TargetRecord(
     memory=_memory,
     # torch generates the code, so its version stands for it.
     bits_depend_on=frozenset({"threads", "hardware"}),
+    perturbs=True,
     prepare=_prepare,
 )
 
@@ -72,6 +73,7 @@ TORCH = TargetRecord(
     engine=_engine,
     memory=_memory,
     bits_depend_on=frozenset({"threads", "hardware"}),
+    perturbs=True,
     source=Source("graph", "graph.py", "the torch module", _emit),
 )
 
@@ -81,5 +83,6 @@ TORCHSCRIPT = TargetRecord(
     engine=_scripted_engine,
     memory=_memory,
     bits_depend_on=frozenset({"threads", "hardware"}),
+    perturbs=True,
     notice="TorchScript is deprecated by torch: a later version of torch may not have it.",
 )

@@ -199,6 +199,8 @@ def simulate(
     iteration: int = 0,
     evaluation: bool = False,
     first_network: int = 0,
+    initial: Tensor | None = None,
+    current: Tensor | None = None,
     record: bool = False,
 ) -> Result:
     """Simulate one batch of trials with an ensemble of networks.
@@ -206,7 +208,8 @@ def simulate(
     weights: effective weights w_rec (K, N, N), where [k, i, j] is from unit j to unit i, w_in (K, N, C),
     w_out (K, C, N), bias (K, N).  timetable: by default a MeanTimetable.  dt: seconds per step.  seed,
     iteration, evaluation: select the random numbers.  first_network: the number of network 0 in a larger
-    ensemble.  record: store rates and inputs.
+    ensemble.  initial: the state before the first step, (K, B, N), 0 by default.  current: added to the drive
+    of each step, (K, B, T, N).  record: store rates and inputs.
     """
     timetable = timetable or MeanTimetable()
     like, w_rec_t = weights["bias"], weights["w_rec"].mT
@@ -214,6 +217,7 @@ def simulate(
     key = 8 * iteration + (5 if evaluation else 0)
     trials = draw_trials((seed, key + 2), networks, sequences)
     alpha, rate = (dt / TAU).to(like), like.new_zeros(len(like), sequences, UNITS)
+    rate = rate if initial is None else rate + initial
     result, learn = Result(trials, rate, dt, record), torch.is_grad_enabled()
     for segment in timetable.segments:
         epoch, trial = EPOCHS[segment.epoch], trials[segment.trial]
@@ -223,6 +227,8 @@ def simulate(
             end = segment.start + segment.steps
             for first, last in cuts(segment.start, end, 64):
                 drive = constant.expand(last - first, -1, sequences, -1)
+                if current is not None:
+                    drive = drive + current[:, :, first:last].permute(2, 0, 1, 3)
                 states = chunk(rate, drive, w_rec_t, alpha)
                 rate, path = states[-1], path + states
                 if record:

@@ -382,6 +382,8 @@ def simulate(
     evaluation: bool = False,
     first_network: int = 0,
     forced_reads: dict[str, Tensor] | None = None,
+    initial: Tensor | None = None,
+    current: Tensor | None = None,
     record: bool = False,
 ) -> Result:
     """Simulate one batch of trials with an ensemble of networks.
@@ -390,7 +392,8 @@ def simulate(
     w_out (K, C, N), bias (K, N), readout_bias (K, C).  timetable: by default a MeanTimetable.  dt: seconds
     per step.  betas: one for each skip.  seed, iteration, evaluation: select the random numbers.
     first_network: the number of network 0 in a larger ensemble.  forced_reads: (K, B, trials) by name, used
-    instead of the values read from the outputs.  record: store rates and inputs.
+    instead of the values read from the outputs.  initial: the state before the first step, (K, B, N), 0 by
+    default.  current: added to the drive of each step, (K, B, T, N).  record: store rates and inputs.
     """
     timetable = timetable or MeanTimetable()
     like, w_rec_t = weights["bias"], weights["w_rec"].mT
@@ -400,6 +403,7 @@ def simulate(
     noise = Noise((seed, key), networks, sequences, dt, like)
     white = White((seed, key + 1), networks, sequences, dt)
     alpha, rate = (dt / TAU).to(like), like.new_zeros(len(like), sequences, UNITS)
+    rate = rate if initial is None else rate + initial
     skips = Skips(timetable.landings, betas, rate)
     result, learn = Result(trials, rate, dt, record), torch.is_grad_enabled()
     for segment in timetable.segments:
@@ -420,6 +424,8 @@ def simulate(
                 varying = varying_inputs(epoch, trial, t, like, white)
                 drive = sum((project(weights, *one) for one in varying.items()), constant)
                 drive = torch.add(drive, noise.block(own, active), alpha=NOISE_SCALE)
+                if current is not None:
+                    drive = drive + current[:, :, first:last].permute(2, 0, 1, 3)
                 states = chunk(rate, drive, w_rec_t, active[..., None] * alpha)
                 skips.land(first, rate, states)
                 rate, path = states[-1], path + states
