@@ -69,11 +69,12 @@ def test_a_network_that_grows_is_warned_of() -> None:
     for quiet in (
         weights("spectral(normal(0, 1), 1)"),
         weights("normal(0, 1/units)"),
-        "network: {activation: tanh}",
         "network: {connections: {input -> input: none}}",
         "network: {populations: {output: {size: 80}}}",
     ):
         assert codes(grows, quiet) == [], quiet
+    # Bounded rates do not grow; they saturate.
+    assert codes(grows, "network: {activation: tanh}") == ["RS110"]
     assert codes(LARGE, weights("uniform(0, 0.1)")) == ["RS108"]
     assert codes(LARGE, weights("identity(1)")) == []
 

@@ -121,7 +121,7 @@ def command(
     With --from, weights and masks of trained networks are taken by the names of populations and channels.
 
     \b
-    Examples:
+    Example:
       rnnspec train specs/delayed_go.yaml --with dasc40 --set training.networks=10
       rnnspec train specs/delayed_anti.yaml --from runs/delayed_go-1e48c96f
     """

@@ -352,8 +352,9 @@ def test_evaluate_says_what_was_changed(run: Path, tmp_path: Path) -> None:
     ]
     assert lines[0].endswith(": 12 sequences, true dynamics")
     assert lines[1:5] == [f"changed: {change}" for change in changes]
-    assert lines[-5].split() == ["coherence", "context", "sequences", "performance"]
-    assert [line.split()[:3] for line in lines[-4:]] == [
+    table = lines[lines.index("What guessing scores:") - 5 :]
+    assert table[0].split() == ["coherence", "context", "sequences", "performance"]
+    assert [line.split()[:3] for line in table[1:5]] == [
         [c, x, "3"] for c in ("-0.5", "0.2") for x in ("0", "1")
     ]
     # The change of the spec has a warning, and the run's own warnings are not repeated.

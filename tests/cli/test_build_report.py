@@ -30,8 +30,8 @@ def test_drawn_durations_have_a_range_and_a_mean() -> None:
         "fixation 200 ms | stimulus 400 ms +-40 ms | delay 300 ms to 1.2 s (mean 552.8 ms) +-20 ms | "
         "response 400 ms to 4 s (mean 1.411 s)"
     )
-    # A burn-in of 5 steps, and twice 10 + 20 + 27 + 70, 10 + 20 + 15 + 20, and 10 + 20 + 60 + 200.
-    assert lines["steps"].startswith("259 per sequence on average (135 to 585), 254 with gradient")
+    # A burn-in of 5 steps, and twice 10 + 20 + 27 + 71, 10 + 20 + 15 + 20, and 10 + 20 + 60 + 200.
+    assert lines["steps"].startswith("261 per sequence on average (135 to 585), 256 with gradient")
 
 
 def test_fixed_durations_have_none() -> None:

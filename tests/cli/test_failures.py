@@ -53,7 +53,10 @@ def test_a_build_is_no_run(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["--networks", "4"], "No such option: --networks (Possible options: --only-network)"),
+        (
+            ["--networks", "4"],
+            "No such option: --networks (Possible options: --from-networks, --only-network)",
+        ),
         (["--set", "training.networks", "4"], "Got unexpected extra argument(s) (4)"),
     ],
 )

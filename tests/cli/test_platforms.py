@@ -14,6 +14,7 @@ from training.samples import write_tiny
 #: Takes away what native Windows lacks, then runs a command.
 WINDOWS = """
 import os, platformdirs, signal, subprocess, sys
+import numpy  # one that is built for Linux asks os.uname
 from importlib.abc import MetaPathFinder
 
 class Missing(MetaPathFinder):

@@ -125,7 +125,9 @@ def test_a_task_without_a_score(folder: Path) -> None:
     (run,) = (folder / "runs").iterdir()
     measured = rnnspec("evaluate", run)
     assert measured.out.splitlines()[1] == "performance  not scored: no epoch of the task has 'correct'"
-    assert not any(word in answer.out + answer.err + measured.out for word in ("none", "nan"))
+    shown = [line for line in answer.err.splitlines() if line.startswith("iteration")]
+    assert shown
+    assert not any(word in line for line in (answer.out, measured.out, *shown) for word in ("none", "nan"))
 
 
 def test_a_trimmed_mean_is_called_one(folder: Path) -> None:
@@ -306,7 +308,7 @@ def test_what_does_not_fit_is_refused(run: Path, tmp_path: Path, monkeypatch: py
     answer = rnnspec("simulate", run, "-o", "x.npz")
     assert answer.code == 2
     assert answer.err == (
-        f"rnnspec: The file may need 11 kB, but the disk of {tmp_path} has 1 kB free.\n"
+        f"rnnspec: The file may need 14 kB, but the disk of {tmp_path} has 1 kB free.\n"
         "  Ask for fewer sequences, or choose a folder on another disk.\n"
     )
 
