@@ -22,6 +22,6 @@ def missing_package(error: BaseException) -> RequestError | None:
     if not isinstance(error, ModuleNotFoundError) or package not in TRAINING_PACKAGES:
         return None
     return RequestError(
-        f"The Python package {package} is not installed. Simulation and training need it.",
-        "Install what they need: pip install 'rnnspec[train]'",
+        f"The Python package {package} is not installed; all that trains, evaluates or simulates needs it.",
+        "Install it: pip install 'rnnspec[train]'",
     )

@@ -64,8 +64,9 @@ def whole_steps(program: Program, document: Document, problems: Problems) -> Non
     dt, timeline = program.network.dt, program.timeline
     if refused(document, problems, dt_path(program)):
         return
-    # Where durations are drawn, the ends of epochs are rounded, so a fixed duration may have one step more.
-    moved = {epoch.duration.path for epoch in timeline.epochs if timeline.ragged}
+    # From the first drawn duration on, the ends of epochs are rounded, so a fixed one may have one step more.
+    drawn = [number for number, epoch in enumerate(timeline.epochs) if epoch.duration.time is None]
+    moved = {epoch.duration.path for epoch in timeline.epochs[drawn[0] :]} if drawn else set()
     for time, path in _times(program):
         if time % dt and not refused(document, problems, path):
             steps = abs(time) // dt

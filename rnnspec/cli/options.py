@@ -58,12 +58,12 @@ ChangeSet = Annotated[
     ),
 ]
 ConditionGrid = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--conditions",
         metavar="GRID",
         help="Deal all combinations of some values of variables to the sequences, such as "
-        "'coherence=[-0.5, 0.5]; context=[0, 1]'.",
+        "'coherence=[-0.5, 0.5]; context=[0, 1]'. May be repeated.",
         show_default=False,
     ),
 ]
@@ -168,7 +168,7 @@ def open_stored(
     device: str,
     overlays: list[str] | None = None,
     settings: list[str] | None = None,
-    conditions: str | None = None,
+    conditions: list[str] | None = None,
     trial_seed: int | None = None,
     iteration: int | None = None,
 ) -> StoredRun:
@@ -184,7 +184,9 @@ def open_stored(
     from rnnspec.runs.question import Question
     from rnnspec.runs.reader import open_run
 
-    question = Question.of(overlays or (), settings or (), conditions, trial_seed, iteration)
+    question = Question.of(
+        overlays or (), settings or (), "; ".join(conditions) if conditions else None, trial_seed, iteration
+    )
     stored = open_run(run, question, target=target_of(target), device=device)
     if question.changes_spec:
         show_diagnostics(stored.specification.warnings, sys.stderr)

@@ -81,6 +81,7 @@ def command(
     print(output)
     for change in stored.changes:
         print(f"  changed: {change}")
+    width = max(20, *map(len, recording))
     for name, array in recording.items():
         axes = ", ".join(f"{axis} {size}" for axis, size in zip(array.axes, array.values.shape, strict=True))
-        print(f"  {name:<20} {axes}")
+        print(f"  {name:<{width}} {axes}")

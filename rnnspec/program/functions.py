@@ -352,7 +352,7 @@ RANDOM = {
     ),
     "exponential": _random(
         "exponential(mean, low, high)",
-        "exponential with this mean, truncated to an interval",
+        "exponential, truncated to an interval; its mean is that before it is truncated",
         "exponential(0.3, 0.1, 1)",
         bounds.of_others,
         _unlikely,

@@ -61,6 +61,11 @@ class Question:
         return bool(self.overlays or self.settings or self.conditions is not None)
 
 
+#: Warnings of inputs, variables, outputs and epochs that nothing uses.  A question may leave some over, such
+#: as the draw of a duration that it fixes.
+_LEFT_OVER = ("RS223", "RS224", "RS225", "RS226")
+
+
 @dataclass(frozen=True)
 class Conditions:
     """The conditions of a question: every combination of the values of some variables.
@@ -236,7 +241,10 @@ def _new_warnings(problems: Problems, of_run: Problems) -> tuple[Diagnostic, ...
     return tuple(
         d
         for d in problems.sorted()
-        if d.severity == "warning" and (d.code, d.message) not in known and not d.code.startswith("RS4")
+        if d.severity == "warning"
+        and (d.code, d.message) not in known
+        and d.code not in _LEFT_OVER
+        and not d.code.startswith("RS4")
     )
 
 

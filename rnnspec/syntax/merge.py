@@ -6,6 +6,7 @@ Mappings merge by key, every other value replaces the old one, and `null` remove
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rnnspec.diagnostics import Problems, nearest, one_of, shorten
@@ -63,7 +64,8 @@ class Merge:
         moves: dict[str, tuple[str, Scalar]] = {}
         for name, entry in over.entries.items():
             new = name not in base.entries
-            place = self._take_place(name, entry, new and bool(base.entries) and not is_null(entry.value))
+            needed = new and bool(base.entries) and not is_null(entry.value)
+            place = self._take_place(name, entry, base.entries if needed else ())
             if place is not None:
                 moves[name] = place
             if isinstance(entry.value, Mapping):
@@ -76,10 +78,10 @@ class Merge:
         )
         return Mapping({name: entries[name] for name in order}, base.span)
 
-    def _take_place(self, name: str, entry: Entry, needed: bool) -> tuple[str, Scalar] | None:
+    def _take_place(self, name: str, entry: Entry, others: Collection[str]) -> tuple[str, Scalar] | None:
         """Return the position of an epoch: `after` or `before`, and another epoch.  Reports mistakes.
 
-        needed: whether a missing position is a mistake.
+        others: the epochs among which a new one needs a position; none if it needs no position.
         """
         given = entry.value.entries if isinstance(entry.value, Mapping) else {}
         places = [(word, given[word]) for word in given if word in PLACES and not is_null(given[word].value)]
@@ -87,9 +89,11 @@ class Merge:
             message = f"the epoch '{shorten(name)}' has both 'after' and 'before'"
             self.problems.error("RS017", message, places[1][1].key, help="delete one of the two")
         if not places:
-            if needed:
+            if others:
                 message = f"the new epoch '{shorten(name)}' has no position"
                 help = "add 'after: EPOCH' or 'before: EPOCH' to it"
+                if meant := nearest(name, others):
+                    help = f"{meant} If the epoch is new, {help}"
                 self.problems.error("RS017", message, entry.key, help=help)
             return None
         word, place = places[0]

@@ -401,3 +401,29 @@ def test_a_level_that_is_not_measured() -> None:
     assert math.isnan(found.constant.performance)
     assert found.constant.as_dict()["performance"] is None
     assert list(describe_guessing(found))[1] == "constant outputs none (hold none, respond none)"
+
+
+def test_a_score_that_contradicts_the_target_is_said() -> None:
+    for correct, said in (("fixation > 0.5", False), ("fixation < 0.5", True)):
+        found = levels(
+            f"task: {{target: {{fixation: 0.85}}, epochs: {{response: {{target: {{fixation: 0.85}}, "
+            f"correct: {correct}}}}}}}"
+        )
+        assert found.targets is not None
+        lines = list(describe_guessing(found))
+        assert lines[-1].startswith("exact targets score only") is said, lines
+
+
+def test_untrained_networks_are_measured_on_many_trials() -> None:
+    """Two alternatives that are equally likely: 0.5, whatever networks prefer."""
+    choice = """
+network:
+  outputs: {choice: {from: output, size: 2, activation: softmax}}
+task:
+  draw: {side: "choice(0, 1)"}
+  epochs: {response: {target: {choice: onehot(side)}, correct: argmax(choice) == side}}
+"""
+    for seed in range(3):
+        found = levels(choice, f"training: {{seed: {seed}}}")
+        assert found.untrained is not None
+        assert found.untrained.phases["respond"] == pytest.approx(0.5, abs=0.05)

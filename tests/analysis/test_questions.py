@@ -340,7 +340,8 @@ def test_arguments(run: Path) -> None:
 
 def test_evaluate_says_what_was_changed(run: Path, tmp_path: Path) -> None:
     changed = ("--set", "task.epochs.delay.duration=50 ms", "--trial-seed", "3", "--iteration", "1")
-    words = ("evaluate", run, *changed, "--conditions", "coherence=[-0.5, 0.2]; context=[0, 1]")
+    grid = ("--conditions", "coherence=[-0.5, 0.2]", "--conditions", "context=[0, 1]")
+    words = ("evaluate", run, *changed, *grid)
     answer = command(*words, "--trials", tmp_path / "trials.csv")
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
@@ -396,3 +397,12 @@ def test_a_wrong_question_loses_nothing(run: Path) -> None:
     assert (answer.code, answer.out) == (1, "")
     assert "did you mean 'noise'?" in answer.err
     assert command("evaluate", run, "--conditions", "context=[0, 1]", "--sequences", 1).code == 2
+
+
+def test_what_a_question_leaves_over_is_no_mistake(run: Path) -> None:
+    """A variable that is not used any more is warned of in a spec, and not in a question."""
+    answer = command("evaluate", run, "--set", "task.input.context=[1, 0]")
+    assert answer.code == 1, answer.out
+    answer = command("evaluate", run, "--set", "task.input.context=onehot(0)")
+    assert answer.code == 0, answer.err
+    assert "warning[RS224]" not in answer.err

@@ -96,8 +96,9 @@ def test_what_needs_torch_says_how_to_get_it(tmp_path: Path) -> None:
     done = run([sys.executable, "-c", script, "train", "tiny.yaml"], tmp_path, PYTHONPATH=str(ROOT))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "rnnspec: The Python package torch is not installed. Simulation and training need it.\n"
-        "  Install what they need: pip install 'rnnspec[train]'\n"
+        "rnnspec: The Python package torch is not installed; all that trains, evaluates or simulates "
+        "needs it.\n"
+        "  Install it: pip install 'rnnspec[train]'\n"
     )
     assert not (tmp_path / "runs").exists()
 
@@ -106,7 +107,7 @@ def test_python_says_it_too(tmp_path: Path) -> None:
     script = "import sys; sys.modules['torch'] = None; import rnnspec; rnnspec.load; rnnspec.compile"
     done = run([sys.executable, "-c", script], tmp_path, PYTHONPATH=str(ROOT))
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("The Python package torch is not installed.")
+    assert last.startswith("The Python package torch is not installed;")
     assert last.endswith("pip install 'rnnspec[train]'")
 
 
@@ -117,7 +118,7 @@ def test_compile_leaves_out_what_guessing_scores(tmp_path: Path) -> None:
     words = ["compile", "tiny.yaml", "--target", "torch"]
     done = run([sys.executable, "-c", script, *words], tmp_path, PYTHONPATH=str(ROOT), COLUMNS="200")
     assert done.returncode == 0, done.stderr
-    assert "guessing   not measured: numpy is not installed. Install what" in done.stdout
+    assert "guessing   not measured: this needs numpy. Install it: pip install" in done.stdout
 
 
 # --- the action --------------------------------------------------------------------------------------

@@ -188,6 +188,11 @@ ALL = "expected one of: context, stimulus, response"
             "1:17 RS017 the new epoch 'delay' has no position; add 'after: EPOCH' or 'before: EPOCH' to it",
         ),
         (
+            "stimulsu: {d: 4}",
+            "1:17 RS017 the new epoch 'stimulsu' has no position; did you mean 'stimulus'? If the epoch is new, "
+            "add 'after: EPOCH' or 'before: EPOCH' to it",
+        ),
+        (
             "delay: 500 ms",
             "1:17 RS017 the new epoch 'delay' has no position; add 'after: EPOCH' or 'before: EPOCH' to it",
         ),

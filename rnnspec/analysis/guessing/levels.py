@@ -24,6 +24,8 @@ _CONSECUTIVE, _STEPS, _LONGEST = 50, 2000, 10_000
 #: Sequences and networks of an untrained ensemble, fewer if they would need more multiply-adds than this;
 #: without at least so many networks it is not simulated.
 _SEQUENCES, _NETWORKS, _OPERATIONS, _FEWEST = 2, 64, 3 * 10**9, 6
+#: Sequences of each network while all together need no more than so many multiply-adds.
+_SEQUENCES_AT_MOST, _QUICK = 32, 15 * 10**8
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,19 @@ class Guessing:
     constant: the best of outputs that are the same at all times in all trials.  Each phase has its own best.
     random: outputs at the targets of another trial, which has nothing to do with the stimuli; None without
     targets.
+    targets: what outputs exactly at their targets score, which is no guessing: the most that training for the
+    targets leads to; None without targets.
     """
 
     untrained: Level | None
     constant: Level
     random: Level | None
+    targets: Level | None
 
     def by_name(self) -> dict[str, Level]:
         """Return the levels that there are, by name."""
         named = {"untrained": self.untrained, "constant": self.constant, "random": self.random}
+        named["targets"] = self.targets
         return {name: level for name, level in named.items() if level is not None}
 
 
@@ -74,16 +80,13 @@ def measure_guessing(program: Program) -> Guessing | None:
     count = _sequences(program)
     trials = Trials(program, count, np.random.default_rng((program.training.seed, 1)))
     ideal = Targets(trials)
-    trials.score(ideal)
+    at_targets = trials.score(ideal)
     times = max(1, -(-_TRIALS // (count * program.timeline.trials)))
-    random = None
+    random = targets = None
     if any(epoch.targets for epoch in timeline.epochs):
-        random = [trials.score(OtherTrials(trials, ideal.environments)) for _ in range(times)]
-    return Guessing(
-        _untrained(program),
-        _constant(trials, ideal.seen, times),
-        None if random is None else _mean_level(random),
-    )
+        others = [trials.score(OtherTrials(trials, ideal.environments)) for _ in range(times)]
+        random, targets = _mean_level(others), _mean_level([at_targets])
+    return Guessing(_untrained(program), _constant(trials, ideal.seen, times), random, targets)
 
 
 def _sequences(program: Program) -> int:
@@ -102,12 +105,13 @@ def _untrained(program: Program) -> Level | None:
         program, timeline=replace(timeline, trials=min(timeline.trials, max(1, _STEPS // each)))
     )
     units = network.units + network.input_units + network.output_units
-    step = _SEQUENCES * mean_steps(program) * network.units * units
-    networks = min(_NETWORKS, _OPERATIONS // step)
+    sequence = mean_steps(program) * network.units * units
+    networks = min(_NETWORKS, _OPERATIONS // (_SEQUENCES * sequence))
     if networks < _FEWEST:
         return None
+    sequences = max(_SEQUENCES, min(_SEQUENCES_AT_MOST, _QUICK // (networks * sequence)))
     rng = np.random.default_rng((program.training.seed, 3))
-    trials = Trials(program, _SEQUENCES, rng, players=networks)
+    trials = Trials(program, sequences, rng, players=networks)
     return _mean_level([trials.score(Untrained(trials, networks))])
 
 

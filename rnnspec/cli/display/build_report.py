@@ -174,7 +174,7 @@ def _guessing(program: Program) -> Iterator[tuple[str, str]]:
     except ModuleNotFoundError as error:
         if (missing := missing_package(error)) is None:
             raise
-        yield "guessing", f"not measured: numpy is not installed. {missing.remedy}"
+        yield "guessing", f"not measured: this needs numpy. {missing.remedy}"
         return
     guessing = measure_guessing(program)
     if guessing is not None:

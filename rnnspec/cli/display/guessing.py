@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from rnnspec.analysis.guessing.levels import Guessing
 
 _WORDS = {"untrained": "untrained networks", "constant": "constant outputs", "random": "random answers"}
+#: A score below it, of outputs that are exactly at their targets, is said.
+_CONTRADICTS = 0.9
 
 
 def describe_guessing(guessing: Guessing) -> Iterator[str]:
@@ -19,6 +21,10 @@ def describe_guessing(guessing: Guessing) -> Iterator[str]:
             yield f"{words} {_score(level.performance)}{_phases(level.phases)}"
         elif name == "untrained":
             yield f"{words}: not measured here, it would take too long"
+    targets = guessing.targets
+    if targets is not None and min((targets.performance, *targets.phases.values())) < _CONTRADICTS:
+        scored = f"{_score(targets.performance)}{_phases(targets.phases)}"
+        yield f"exact targets score only {scored}: does 'correct' ask for what 'target' teaches?"
 
 
 def _phases(phases: Mapping[str, float]) -> str:
