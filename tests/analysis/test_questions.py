@@ -340,8 +340,8 @@ def test_arguments(run: Path) -> None:
 
 def test_evaluate_says_what_was_changed(run: Path, tmp_path: Path) -> None:
     changed = ("--set", "task.epochs.delay.duration=50 ms", "--trial-seed", "3", "--iteration", "1")
-    grid = ("--conditions", "coherence=[-0.5, 0.2]", "--conditions", "context=[0, 1]")
-    words = ("evaluate", run, *changed, *grid)
+    conditions = ("--conditions", "coherence=[-0.5, 0.2]", "--conditions", "context=[0, 1]")
+    words = ("evaluate", run, *changed, *conditions)
     answer = command(*words, "--trials", tmp_path / "trials.csv")
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()

@@ -189,8 +189,8 @@ ALL = "expected one of: context, stimulus, response"
         ),
         (
             "stimulsu: {d: 4}",
-            "1:17 RS017 the new epoch 'stimulsu' has no position; did you mean 'stimulus'? If the epoch is new, "
-            "add 'after: EPOCH' or 'before: EPOCH' to it",
+            "1:17 RS017 the new epoch 'stimulsu' has no position; did you mean 'stimulus'? "
+            "If the epoch is new, add 'after: EPOCH' or 'before: EPOCH' to it",
         ),
         (
             "delay: 500 ms",
