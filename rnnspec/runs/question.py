@@ -196,8 +196,13 @@ def _balanced(
                 help=nearest(condition.name, [*drawn, *fixed]),
             )
             continue
+        truth = kinds.get(condition.name) == "truth"
+        for scalar in condition.values if truth else ():
+            if scalar.value not in (False, True) and not isinstance(scalar.value, str):
+                message = f"'{condition.name}' is true or false, and {scalar.text} is neither"
+                problems.error("RS018", message, scalar.span, expected="0 or 1")
         drawn.pop(condition.name, None)
-        fixed[condition.name] = condition.patterns(count, kinds.get(condition.name) == "truth")
+        fixed[condition.name] = condition.patterns(count, truth)
     entries = dict(task.value.entries)
     for name, section in (("draw", drawn), ("sequence", fixed)):
         old = entries.pop(name, None)

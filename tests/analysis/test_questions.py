@@ -86,6 +86,7 @@ def test_conditions_are_the_same_for_every_target(run: Path) -> None:
         ({"coherence": [0.1, 0.1]}, "'0.1' occurs twice"),
         ({"coherence": ['"uniform(0, 1)"']}, "'uniform(0, 1)' is not constant"),
         ({"coherence": []}, "there are no values of 'coherence'"),
+        ({"clear": [2, 0]}, "'clear' is true or false, and 2 is neither"),
         ("coherence=1; coherence=2", "'coherence' is given twice"),
         ("coherence", "this condition has no values"),
         ("=[1]", "this condition has no name"),
