@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from support import codes, problems, program
 
-from rnnspec.check.growth import _returned
+from rnnspec.check.growth import _VALUES, _returned
 from rnnspec.runtime.effective_weights import effective, structure
 from rnnspec.runtime.initial_weights import initial_weights
+from rnnspec.spec.activations import ACTIVATIONS
 
 SIGNS = "network: {populations: {input: {size: 30, sign: excitatory}, output: {size: 20, sign: inhibitory}}}"
 LARGE = "network: {populations: {input: {size: 30}, output: {size: 30}}}"
@@ -83,3 +86,9 @@ def test_the_place_is_what_was_written() -> None:
     (problem,) = problems(LARGE, weights("normal(1, 0)"))
     assert problem.span.source.lines[problem.span.line - 1].endswith("w_rec: 'normal(1, 0)'}}")
     assert problem.span.column == len("network: {weights: {w_rec: '")
+
+
+def test_every_bounded_activation_has_its_formula() -> None:
+    """Of those that populations may have."""
+    bounded = {name for name, f in ACTIVATIONS.items() if math.isfinite(f.high) and not f.distribution}
+    assert _VALUES.keys() == bounded

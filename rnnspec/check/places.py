@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from rnnspec.diagnostics import Problems, Span
-from rnnspec.program.expression_nodes import Apply, Expression, Random, White, children, walk
+from rnnspec.program.expression_nodes import Apply, Expression, Number, Random, White, children, walk
 from rnnspec.program.nodes import Draw, Epoch, Path, Program
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
@@ -47,6 +47,11 @@ def definitions(draw: Draw) -> dict[Path, Expression]:
         # A list of one value has a place of its own only where it is written as a list.
         return {draw.path: draw.values[0]}
     return {(*draw.path, i): value for i, value in enumerate(draw.values)}
+
+
+def weightless(epoch: Epoch) -> bool:
+    """Return whether the targets of an epoch do not count in the loss."""
+    return isinstance(epoch.weight, Number) and epoch.weight.value == 0
 
 
 def correct_path(epoch: Epoch, document: Document) -> Path:

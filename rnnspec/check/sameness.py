@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from rnnspec.check.places import definitions, parts, reported
+from rnnspec.check.places import definitions, parts, reported, weightless
 from rnnspec.check.possible import Possible
 from rnnspec.diagnostics import Problems
 from rnnspec.program.expression_nodes import Apply, Expression, Previous, Random, Variable, walk
@@ -106,7 +106,7 @@ def _response_is_told(origins: _Origins, document: Document, problems: Problems)
     seen = set()
     for epoch, now in zip(epochs, told, strict=True):
         known |= now
-        for target in epoch.targets:
+        for target in () if weightless(epoch) else epoch.targets:
             names = origins.of(target.value)
             if target.path in seen or not names or names & (known | origins.reads):
                 continue

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from rnnspec.check.places import correct_path
+from rnnspec.check.places import correct_path, weightless
 from rnnspec.diagnostics import Problems
-from rnnspec.program.expression_nodes import Expression, Number, Output, Previous, Variable, walk
+from rnnspec.program.expression_nodes import Expression, Output, Previous, Variable, walk
 from rnnspec.program.nodes import Epoch, Path, Program, Timeline
 from rnnspec.program.sampling import all_values
 from rnnspec.syntax.compose import Document
@@ -76,10 +76,10 @@ def scores_are_trained(program: Program, document: Document, problems: Problems)
         return
     found: dict[Path, list[Epoch]] = {}
     for epoch in epochs:
-        # A score in an epoch without gradient, where targets have no effect, was given on purpose.
-        if epoch.correct is not None and epoch.gradient:
+        # A score in an epoch without gradient or weight, where targets have no effect, was given on purpose.
+        if epoch.correct is not None and epoch.gradient and not weightless(epoch):
             scored = _outputs([epoch.correct])
-            targeted = set() if _weightless(epoch) else {target.channel for target in epoch.targets}
+            targeted = {target.channel for target in epoch.targets}
             if scored and not scored & targeted:
                 found.setdefault(correct_path(epoch, document), []).append(epoch)
     for untrained in found.values():
@@ -99,10 +99,6 @@ def scores_are_trained(program: Program, document: Document, problems: Problems)
 
 def _listed(names: Iterable[str]) -> str:
     return " and ".join(f"'{name}'" for name in names)
-
-
-def _weightless(epoch: Epoch) -> bool:
-    return isinstance(epoch.weight, Number) and epoch.weight.value == 0
 
 
 def _effects(timeline: Timeline) -> Iterable[Expression]:

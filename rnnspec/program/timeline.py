@@ -119,7 +119,8 @@ class _Lowering:
         if value is None:
             return None
         low, high = value.type.low, value.type.high
-        if not (low >= 0 and 0 < high < math.inf):
+        # With a margin for rounding: 1.2 s - delay, delay up to 1.2 s, can be -2e-16 s at least.
+        if not (low >= -1e-9 and 0 < high < math.inf):
             found = f"between {low:g} and {high:g} s" if math.isfinite(low + high) else "unbounded"
             found = "undefined for some draws" if math.isnan(low) else found
             self.problems.error(

@@ -29,8 +29,8 @@ def trial_steps(
 
     Fixed durations alone are rounded down one by one.  If some are drawn, the time from the start of the
     trial to the end of each epoch is rounded down, so that durations that add to 1 s have the steps of 1 s.
-    An epoch of fixed duration has at least the steps of that, one of drawn duration at least one step, which
-    later ones lack then; a drawn duration of 0 has none.
+    An epoch has at least one step, and the steps of its own duration rounded down; a drawn duration of 0 has
+    none.
     """
     times = [epoch.duration.time for epoch in timeline.epochs]
     # What each epoch has at least; None for one whose drawn duration is 0.
@@ -44,8 +44,9 @@ def trial_steps(
         elif seconds is None:
             raise ValueError(f"epoch '{epoch.name}' needs a drawn duration")
         else:
-            least.append(1 if seconds > 0 else None)
-            wanted.append(max(seconds / float(dt) + extra, 0.0))
+            length = max(seconds / float(dt) + extra, 0.0)
+            least.append(max(1, _down(length / float(theta))) if seconds > 0 else None)
+            wanted.append(length)
     if not timeline.ragged:
         return tuple(steps for steps in least if steps is not None)
     return _cut(least, wanted, float(theta))
@@ -58,10 +59,14 @@ def _cut(least: Sequence[int | None], wanted: Sequence[float], theta: float) -> 
         before = end
         if steps is not None:
             time += length
-            # The margin is for rounding: in floating point, 0.145 / 0.005 is 28.999999999999996.
-            end = max(before + steps, math.floor(time / theta + 1e-6))
+            end = max(before + steps, _down(time / theta))
         found.append(end - before)
     return tuple(found)
+
+
+def _down(steps: float) -> int:
+    """Return steps rounded down.  With a margin: in floating point, 0.145 / 0.005 is 28.999999999999996."""
+    return math.floor(steps + 1e-6)
 
 
 def duration_draws(timeline: Timeline) -> frozenset[str]:

@@ -22,18 +22,27 @@ Part = Population | InputChannel | OutputChannel
 _FROZEN = '{init: "uniform(1, 1)", trainable: false}'
 
 
-def refuse_unfit(was: Program, now: Program, changes: Sequence[Change], run: str) -> None:
+def refuse_unfit(
+    was: Program, now: Program, changes: Sequence[Change], run: str, *, own_masks: bool = False
+) -> None:
     """Raise RequestError, which names every block, for a spec that the weights of a run do not fit.
 
     was: the program of the run.  Populations and channels keep their sizes; masks and signs are those of the
     run.  A connection may be removed, also in part; one that the run does not have needs weights of its own.
+    own_masks: the masks are not those that the spec of the run gives, but of networks from which it began.
     """
     found = [*_layout(was, now), *_values(was, now, changes)]
     if not found:
         for old, new in zip(matrices(was), matrices(now), strict=True):
             blocks = {block.name: block for block in old.blocks}
             for block in new.blocks:
-                found += _block(blocks.get(block.name), block)
+                then = blocks.get(block.name)
+                found += _block(then, block)
+                if own_masks and then is not None and block.present and block.density < then.density:
+                    found.append(
+                        f"the connection '{block.name}' has the mask of networks that the run began from, so "
+                        "its 'density' cannot be lowered"
+                    )
     if found:
         raise RequestError(
             f"The weights of {run} do not fit this spec:\n" + "\n".join(f"  {line}" for line in found),
@@ -61,26 +70,13 @@ def adopt(simulation: Simulation, trained: Simulation) -> None:
     masks = simulation.mask.copies()
     for block in blocks(simulation.program.network):
         here, then = raw[block.parameter], theirs.get(block.key)
-        if then is not None:
-            here[block.place] = source[then.parameter][then.place].to(here)
-        elif block.matrix:
-            here[block.place] = _drawn(simulation, block).to(here)
-        if then is not None and block.matrix:
+        if then is None:
+            continue
+        here[block.place] = source[then.parameter][then.place].to(here)
+        if block.matrix:
             left = trained.mask.full(then.parameter)[then.place] & _kept(simulation, trained, block)
             masks[block.parameter][block.place] = left
     simulation.mask.take(masks, simulation.bias.device)
-
-
-def _drawn(simulation: Simulation, where: WeightBlock) -> Tensor:
-    """Draw the raw weights of a new block in every network, (K, rows, columns)."""
-    matrix, block = _find(simulation.program, where)
-    assert block.init is not None
-    draws = []
-    for number in _numbers(simulation):
-        stream = WeightDraws(simulation.seed, number, matrix.name, matrix.rows, matrix.columns)
-        draws.append(stream.draw(block.init, block.rows, block.columns))
-    weights = torch.stack(draws)
-    return weights if block.sign is None else weights.abs()
 
 
 def _kept(simulation: Simulation, trained: Simulation, where: WeightBlock) -> Tensor:

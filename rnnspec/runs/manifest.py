@@ -38,7 +38,7 @@ class Origin(Record):
     iterations: Natural = Field(description="updates that its networks had had")
     weights_sha256: Sha256 = Field(description="SHA-256 of its `weights.safetensors`")
     networks: tuple[Natural, ...] = Field(
-        description="for each network, the number of the one in that run from which it began"
+        description="for each network of the ensemble, the number of the one in that run from which it began"
     )
     taken: tuple[str, ...] = Field(
         description="the tensors that were taken, by their names in `weights.safetensors`"

@@ -20,14 +20,15 @@ from rnnspec.runtime.targets import WITHOUT_KERNEL
 
 @dataclass(frozen=True)
 class Source:
-    """Trained networks, one for each network of a training.
+    """Trained networks, one for each network of an ensemble.
 
-    numbers: of the networks, as the run numbers them.
+    numbers: of the networks, as the run numbers them.  part: the networks of the ensemble that are trained.
     """
 
     stored: StoredRun
     manifest: Manifest
     numbers: tuple[int, ...]
+    part: range
 
     @property
     def words(self) -> str:
@@ -55,18 +56,17 @@ def find_source(path: Path | str, chosen: Sequence[int] | None, ensemble: int, p
                 f"Choose networks with --from-networks, such as {_range(fitting)}: a number for each, or one "
                 "for all.",
             )
-        numbers = tuple(part)
+        numbers = tuple(range(ensemble))
     else:
         if len(chosen) not in (1, ensemble):
             raise RequestError(
                 f"--from-networks has {len(chosen):,} numbers, and the spec has {ensemble:,} networks.",
                 "Give a number for each network, or one for all.",
             )
-        every = tuple(chosen) if len(chosen) == ensemble else tuple(chosen) * ensemble
-        numbers = every[part.start : part.stop]
-        if missing := [number for number in every if number not in has]:
+        numbers = tuple(chosen) if len(chosen) == ensemble else tuple(chosen) * ensemble
+        if missing := [numbers[k] for k in part if numbers[k] not in has]:
             raise RequestError(f"{run} has no network {missing[0]}.", f"It has {_those(has)}.")
-    return Source(stored, manifest, numbers)
+    return Source(stored, manifest, numbers, part)
 
 
 @torch.no_grad()
@@ -85,7 +85,8 @@ def begin(simulation: Simulation, source: Source) -> tuple[Origin, bytes]:
             f"No connection or population of the spec has the name of one in {run}.",
             f"{run} has: {', '.join(theirs)}.",
         )
-    rows = torch.tensor(source.numbers) - source.manifest.first_network
+    used = source.numbers[source.part.start : source.part.stop]
+    rows = torch.tensor(used) - source.manifest.first_network
     raw, other = dict(simulation.named_parameters()), dict(trained.named_parameters())
     effective = trained.weights()
     masks = simulation.mask.copies()
@@ -145,7 +146,8 @@ def remarks(origin: Origin, source: Source) -> Iterator[str]:
     if origin.left:
         yield f"The spec lacks these, which are left out: {', '.join(origin.left)}."
     first = source.manifest.first_network
-    if lost := sorted({n for n in origin.networks if n - first in source.stored.diverged}):
+    used = source.numbers[source.part.start : source.part.stop]
+    if lost := sorted({n for n in used if n - first in source.stored.diverged}):
         yield f"Networks that have diverged in that run: {', '.join(map(str, lost))}."
 
 

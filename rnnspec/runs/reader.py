@@ -101,7 +101,13 @@ def open_run(
     changed = None
     if question.changes_spec:
         changed = load_changed(folder / SPEC, question.overlays, question.settings, question.conditions)
-        refuse_unfit(specification.program, changed.specification.program, changed.changes, str(folder))
+        refuse_unfit(
+            specification.program,
+            changed.specification.program,
+            changed.changes,
+            str(folder),
+            own_masks=manifest.origin is not None,
+        )
     networks, first = part_of(folder, manifest, specification.program)
     ensemble = partial(Simulation, networks=networks, first_network=first, dtype=DTYPES[manifest.dtype])
     if changed is None:

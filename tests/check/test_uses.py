@@ -84,10 +84,24 @@ def test_a_score_needs_one_of_its_outputs_to_be_targeted() -> None:
     scored = "task: {epochs: {response: {target: {saccade: none}}}}"
     assert codes(scored) == []
     assert codes("task: {epochs: {stimulus: {target: {fixation: none}}}}") == ["RS226"]
-    assert codes("task: {epochs: {stimulus: {weight: 0}}}") == ["RS226"]
+    assert codes("task: {epochs: {stimulus: {weight: 0}}}") == []
     assert codes("task: {epochs: {fixation: {gradient: false, correct: fixation > 0.5}}}") == []
 
 
 def test_epochs_that_inherit_a_score_are_named_together() -> None:
     (found,) = problems("task: {target: null}")
     assert found.message == "'fixation' and 'stimulus' are scored by 'fixation', but have no target for it"
+
+
+def test_an_epoch_whose_targets_have_no_weight_is_left_alone() -> None:
+    """A target of the whole task that is switched off where the answer cannot be known yet."""
+    overlay = """
+task:
+  draw: {side: "choice(0, 1)"}
+  target: {fixation: 0.1 + 0.8 * side}
+  weight: 0
+  epochs:
+    response: {weight: 1, input: {cue: side}}
+"""
+    assert {code for code in codes(overlay) if code in ("RS226", "RS235")} == set()
+    assert "RS235" in codes(overlay.replace("  weight: 0\n", ""))

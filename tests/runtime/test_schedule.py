@@ -111,15 +111,20 @@ def test_jitter_moves_the_ends_of_drawn_durations() -> None:
     spec = program(epoch("x", None), epoch("a", 50), epoch("rest", None))
     # 33.4 + 2, 10 - 1 and 66.6 steps: the ends are at 35.4, 44.4 and 111.
     assert epoch_steps(spec, ONE, (2, -1, 0), [[0.167, None, 0.333]]) == (35, 9, 67)
-    # 4.8 steps less 6 are none, but an epoch has at least one step, and a fixed one all of its own.
-    assert epoch_steps(spec, ONE, (-6, 0, 0), [[0.024, None, 0.026]]) == (1, 10, 4)
+    # 4.8 steps less 6 are none, but an epoch has at least one step, and all others keep their own.
+    assert epoch_steps(spec, ONE, (-6, 0, 0), [[0.024, None, 0.026]]) == (1, 10, 5)
 
 
-def test_a_short_epoch_takes_its_step_from_a_later_drawn_one() -> None:
+def test_no_epoch_is_shorter_than_its_own_duration_rounded_down() -> None:
     spec = program(epoch("x", None), epoch("a", 52), epoch("z", None))
     assert epoch_steps(spec, ONE, None, [[0.001, None, 0.049]]) == (1, 10, 9)
     assert epoch_steps(spec, ONE, None, [[0.003, None, 0.049]]) == (1, 10, 9)
     assert epoch_steps(spec, ONE, None, [[0.0135, None, 0.0495]]) == (2, 11, 10)
+    # Even after an epoch that is shorter than a step: 0.2, 10.6 and 14.6 steps from the start.
+    assert epoch_steps(spec, ONE, None, [[0.001, None, 0.020]]) == (1, 10, 4)
+    assert epoch_steps(
+        program(*(epoch(name, None) for name in "xyz")), ONE, None, [[0.001, 0.001, 0.01]]
+    ) == (1, 1, 2)
 
 
 def test_drawn_durations_of_zero_vanish_and_short_ones_do_not() -> None:

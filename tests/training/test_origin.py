@@ -170,7 +170,11 @@ def test_the_same_command_again(spec: Path, source: Path) -> None:
     assert len({plain, run, other}) == 3
     assert folder_of(train(spec, once=True, from_run=source)) == run
     alone = folder_of(train(spec, once=True, from_run=source, from_networks=[2, 1, 0], only_network=2))
-    assert origin_of(alone)["networks"] == [0]
+    assert origin_of(alone)["networks"] == origin_of(other)["networks"] == [2, 1, 0]
+    assert alone.name.removesuffix("-2").split("-")[-1] == other.name.split("-")[-1]
+    # Of a run of one network, the others are not asked for.
+    again = folder_of(train(spec, from_run=alone, from_networks=[0, 0, 2], only_network=2))
+    assert origin_of(again)["networks"] == [0, 0, 2]
     for name in ("w_rec/input->output", "bias/output"):
         ensemble, network = (load_file(f / "weights.safetensors")[name] for f in (other, alone))
         assert torch.equal(ensemble[2:], network)

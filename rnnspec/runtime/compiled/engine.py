@@ -95,8 +95,10 @@ class KernelEngine(ABC):
             raise RuntimeError(
                 f"The target {self.target} has no forward mode; the targets torch and reference do."
             )
-        request, ready = self._prepared.pop(device, (None, None))
-        if ready is None or request != (batch, dtype):
+        request, ready = self._prepared.get(device, (None, None))
+        if ready is not None and request == (batch, dtype):
+            del self._prepared[device]
+        else:
             ready = self._prepare(batch, dtype, device)
         results = simulate(
             kernel=kernel.name,
