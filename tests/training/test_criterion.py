@@ -208,6 +208,7 @@ def test_phases_are_shown_wherever_performance_is(
         "untrained",
         "constant",
         "random",
+        "targets",
     }
 
 
