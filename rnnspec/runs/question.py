@@ -66,6 +66,10 @@ class Question:
 _LEFT_OVER = ("RS223", "RS224", "RS225", "RS226")
 
 
+#: Warnings of times that are probably in another unit.
+_TIMES = ("RS231", "RS232", "RS233")
+
+
 @dataclass(frozen=True)
 class Conditions:
     """The conditions of a question: every combination of the values of some variables.
@@ -142,6 +146,8 @@ def load_changed(
         grid = Conditions(tuple(c.name for c in varied), rows, " ".join(conditions.split()), variable)
     methods = tuple(Path(overlay).stem for overlay in overlays)
     warnings = _new_warnings(remarks, of_run)
+    # But a time without a unit is a mistake there, too.
+    warnings += tuple(d for d in _new_warnings(problems, of_run) if d.code in _TIMES and d not in warnings)
     specification = Specification(dump(asked.value), changed, warnings, methods, tuple(map(str, settings)))
     return ChangedSpec(specification, grid, tuple(_changes(was.value, now.value)))
 

@@ -17,7 +17,7 @@ from cli.command import rnnspec as command
 
 import rnnspec
 from rnnspec.runs.manifest import read_manifest, write_manifest
-from rnnspec.runs.question import ConditionValues
+from rnnspec.runs.question import ConditionValues, load_changed
 
 GRID: ConditionValues = {"coherence": [-0.5, 0.2, 0.5], "context": [0, 1]}
 
@@ -407,3 +407,12 @@ def test_what_a_question_leaves_over_is_no_mistake(run: Path) -> None:
     answer = command("evaluate", run, "--set", "task.input.context=onehot(0)")
     assert answer.code == 0, answer.err
     assert "warning[RS224]" not in answer.err
+
+
+@pytest.mark.parametrize(("conditions", "codes"), [("wait=[1, 2]", ["RS231"]), ("wait=[1 s, 2 s]", [])])
+def test_a_time_without_a_unit_is_warned_of(tmp_path: Path, conditions: str, codes: list[str]) -> None:
+    text = questions.SPEC.replace("delay: {duration: 40 ms}", "delay: {duration: wait}")
+    spec = tmp_path / "decide.yaml"
+    spec.write_text(text.replace("  draw:\n", '  draw:\n    wait: "uniform(20 ms, 60 ms)"\n'))
+    changed = load_changed(spec, (), (), conditions).specification
+    assert [warning.code for warning in changed.warnings] == codes
