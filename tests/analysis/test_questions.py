@@ -204,6 +204,9 @@ def test_masks_are_those_that_a_run_began_with(run: Path, tmp_path: Path) -> Non
     fresh = rnnspec.compile(run / "spec.yaml", settings=["training.seed=9"], target="torch")
     assert not torch.equal(fresh.weights()["w_rec"] != 0, asked)
     assert torch.equal(weights(other, checkpoint=1)["w_rec"] != 0, masks[1])
+    # A lower density is a share of that of the spec, which these masks do not have.
+    with pytest.raises(rnnspec.RequestError, match=r"the mask of networks that the run began from, so"):
+        rnnspec.load_run(other, settings=["network.connections.exc -> exc.density=0.3"])
 
 
 LIGHT = """\

@@ -73,6 +73,9 @@ def test_a_branch_that_cannot_be_is_not_narrowed() -> None:
         ("normal(500 ms, 100 ms)", False),
         ("max(200 ms, normal(500 ms, 100 ms))", True),
         ("previous(wait, 100 ms) + 100 ms", False),
+        # 1.2 s - 0.9 s - 0.3 s is below 0 by a rounding error.
+        ("1.2 s - uniform(100 ms, 0.9 s) - 0.3 s", True),
+        ("1.2 s - uniform(100 ms, 0.9 s) - 0.301 s", False),
     ],
 )
 def test_the_bounds_of_a_duration(duration: str, accepted: bool) -> None:

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from training.samples import load_tiny, write_tiny
 
 import rnnspec
+from rnnspec.runtime.batch import Batch
 from rnnspec.runtime.compiled.engine import KernelEngine
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
@@ -181,17 +182,22 @@ def test_the_next_iteration_is_prepared_before_the_look(
 
         monkeypatch.setattr(owner, method, noted)
 
+    def named(batch: Batch) -> object:
+        return batch.iteration if batch.purpose == "train" else batch.purpose
+
     monkeypatch.setattr("rnnspec.training.loop.LOOK_ON_CPU", 2)
-    settings = ("training.iterations=3", "training.evaluate=none")
+    settings = ("training.iterations=3", "training.evaluate={every: 2, batch: 4}")
     simulation = Simulation(load_tiny(tmp_path, *settings).program, target="cpu")
-    note(KernelEngine, "_prepare", lambda batch, *_: f"prepare {batch.iteration}")
-    note(KernelEngine, "run", lambda weights, batch, **_: f"run {batch.iteration}")
+    note(KernelEngine, "_prepare", lambda batch, *_: f"prepare {named(batch)}")
+    note(KernelEngine, "run", lambda weights, batch, **_: f"run {named(batch)}")
     note(Loop, "look", lambda: "look")
     Loop(simulation, lambda event: None).run(Interruption())
     assert order == [
         *("run 0", "prepare 0", "prepare 1"),
         *("run 1", "prepare 2", "look"),
-        *("run 2", "look"),
+        # What an evaluation needs is made for it, and leaves what was prepared.
+        *("run evaluate", "prepare evaluate", "run 2", "look"),
+        *("run evaluate", "prepare evaluate"),
     ]
 
 
