@@ -16,6 +16,7 @@ from rnnspec.program.nodes import Program
 from rnnspec.program.verify import verify
 from rnnspec.spec.document import validate
 from rnnspec.syntax.compose import Document, compose
+from rnnspec.syntax.setting import Setting
 
 Item = TypeVar("Item")
 
@@ -52,11 +53,12 @@ class Specification:
 
 
 def load(
-    path: Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = ()
+    path: Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str | Setting] = ()
 ) -> Specification:
     """Read, compose, lower and check a spec.
 
-    overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order.
+    overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order; or as read
+    from another document.
     Raises SpecError with all problems, TypeError if an argument is not a path or a list.
     """
     if not isinstance(path, str | PurePath):
@@ -78,7 +80,7 @@ def load(
         problems.stop_on_error()
     assert program is not None
     methods = tuple(Path(overlay).stem for overlay in overlays)
-    given = tuple(map(str, settings))
+    given = tuple(item.text if isinstance(item, Setting) else str(item) for item in settings)
     text = resolved_text(document, problems.silenced)
     return Specification(text, program, problems.sorted(), methods, given)
 
@@ -134,6 +136,6 @@ def items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
         raise TypeError(f"{name} must be a list: write {name}=[{str(values)!r}].")
     items = tuple(values)
     for item in items:
-        if not isinstance(item, str | PurePath):
+        if not isinstance(item, str | PurePath | Setting):
             raise TypeError(f"{name} must be a list of strings or paths; {item!r} is not a string.")
     return items

@@ -21,6 +21,7 @@ from rnnspec.cli import (
     schema,
     simulate,
     status,
+    sweep,
     train,
     validate,
 )
@@ -134,6 +135,7 @@ for module in (
     status,
     evaluate,
     simulate,
+    sweep,
     bench,
 ):
     name = module.__name__.rpartition(".")[2]

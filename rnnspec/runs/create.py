@@ -61,35 +61,71 @@ def create_run(
     out.mkdir(parents=True, exist_ok=True)
     _check_room(out, simulation)
     folder = _new_folder(out, "-".join([program.name, *words, hexadecimal[:8]]))
-    manifest = Manifest(
-        name=program.name,
-        methods=specification.methods,
-        settings=specification.settings,
-        identity=hexadecimal,
-        seed=simulation.seed,
-        networks=simulation.networks,
-        first_network=simulation.first_network,
-        origin=begins,
-        iterations=program.training.iterations,
-        diagnose_at=tuple(diagnose_at),
-        status="running",
-        **dict(circumstances(simulation)),
-    )
     try:
         lock = lock_run(folder)
-        replace_file(folder / SPEC, specification.text.encode())
         if begins is not None:
             replace_file(folder / INITIAL, initial)
-        truncate_file(folder / METRICS, 0)
-        append_line(folder / TIMING, TimingRow(started=now()).to_json())
-        # Last: a folder with a manifest is a run.
-        write_manifest(folder, manifest)
-        run = RunWriter(folder, manifest, lock, interval)
+        run = _begin(folder, specification, simulation, lock, interval, diagnose_at, begins)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     sync_folder(out)
     return run
+
+
+def claim_run(
+    specification: Specification, simulation: Simulation, folder: Path, interval: CheckpointInterval
+) -> RunWriter | None:
+    """Make a run of this very folder; None if it is one already.
+
+    What a process left there that was killed before it had made a run is written again.  Raises
+    RunInUseError if another process makes it at this moment.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_room(folder, simulation)
+    lock = lock_run(folder)
+    run = None
+    try:
+        if not (folder / MANIFEST).exists():
+            run = _begin(folder, specification, simulation, lock, interval)
+    finally:
+        if run is None:
+            lock.release()
+    sync_folder(folder.parent)
+    return run
+
+
+def _begin(
+    folder: Path,
+    specification: Specification,
+    simulation: Simulation,
+    lock: RunLock,
+    interval: CheckpointInterval,
+    diagnose_at: Sequence[int] = (),
+    origin: Origin | None = None,
+) -> RunWriter:
+    """Write what is known before training."""
+    manifest = Manifest(
+        name=simulation.program.name,
+        methods=specification.methods,
+        settings=specification.settings,
+        identity=identity(specification.text, None if origin is None else origin.words),
+        seed=simulation.seed,
+        networks=simulation.networks,
+        first_network=simulation.first_network,
+        origin=origin,
+        iterations=simulation.program.training.iterations,
+        diagnose_at=tuple(diagnose_at),
+        status="running",
+        **dict(circumstances(simulation)),
+    )
+    replace_file(folder / SPEC, specification.text.encode())
+    truncate_file(folder / METRICS, 0)
+    truncate_file(folder / TIMING, 0)
+    append_line(folder / TIMING, TimingRow(started=now()).to_json())
+    # Last: a folder with a manifest is a run.
+    write_manifest(folder, manifest)
+    return RunWriter(folder, manifest, lock, interval)
 
 
 def reopen_run(

@@ -20,7 +20,7 @@ from rnnspec.syntax.compose import Document
 LANGUAGE_VERSION = 1
 
 
-def _check_version(value: Any) -> Any:
+def check_version(value: Any) -> Any:
     number = isinstance(value, int) and not isinstance(value, bool)
     if not number or value != LANGUAGE_VERSION:
         newer = number and value > LANGUAGE_VERSION
@@ -36,7 +36,7 @@ def _check_version(value: Any) -> Any:
 class Spec(Model):
     """A specification of a network, a task, and its training."""
 
-    rnnspec: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(
+    rnnspec: Annotated[Literal[1], BeforeValidator(check_version)] = Field(
         description="Version of the language."
     )
     name: Name | None = Field(

@@ -78,7 +78,11 @@ class Document:
 
 
 def compose(
-    path: Path | str, overlays: Iterable[Path | str] = (), settings: Iterable[str] = (), *, problems: Problems
+    path: Path | str,
+    overlays: Iterable[Path | str] = (),
+    settings: Iterable[str | Setting] = (),
+    *,
+    problems: Problems,
 ) -> Document | None:
     """Return the resolved document of a spec; None if it cannot be composed.
 
@@ -87,9 +91,10 @@ def compose(
     main = read_file(path, problems)
     chains = [_chain(main, str(path), problems)]
     for overlay in overlays:
-        file = _find_overlay(str(overlay), Path(path).parent, problems)
+        file = find_overlay(str(overlay), Path(path).parent, problems)
         chains.append(None if file is None else _chain(read_file(file, problems), file, problems))
-    return _resolve(main, chains, [read_setting(text, problems) for text in settings], str(path), problems)
+    given = [item if isinstance(item, Setting) else read_setting(item, problems) for item in settings]
+    return _resolve(main, chains, given, str(path), problems)
 
 
 def compose_text(text: str, name: str, problems: Problems) -> Document | None:
@@ -172,14 +177,17 @@ def _extended_file(place: Node, names: list[str], seen: list[str], problems: Pro
     return None
 
 
-def _find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
-    """Return the path of an overlay that is given by its path or by the name of a method."""
+def find_overlay(name: str, folder: Path, problems: Problems, place: Span | None = None) -> str | None:
+    """Return the path of an overlay that is given by its path or by the name of a method; None if there is none.
+
+    folder: of the spec, whose folder `methods` is searched too.  place: of the name; by default, `--with`.
+    """
     if os.path.exists(name) and not os.path.isdir(name):
         return name
     known = _methods(folder)
     if name in known:
         return str(known[name])
-    place = Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
+    place = place or Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
     message = f"there is no file '{shorten(name, 200)}' and no method of that name"
     expected = f"the path of a file, or {one_of(sorted(known))}"
     problems.error("RS016", message, place, expected=expected, help=nearest(name, known) or neighbour(name))

@@ -15,10 +15,14 @@ _EXAMPLE = "training.networks=10"
 
 @dataclass(frozen=True)
 class Setting:
-    """A value, and the keys that lead to it from the top of the document, each with its place."""
+    """A value, and the keys that lead to it from the top of the document, each with its place.
+
+    text: the same as `key=value`.
+    """
 
     keys: tuple[tuple[str, Span], ...]
     value: Node
+    text: str
 
     def layer(self) -> Mapping:
         """Return the document that has only this value."""
@@ -64,6 +68,21 @@ def read_setting(text: str, problems: Problems) -> Setting | None:
             "RS018", "this setting has no '='", whole, expected="KEY=VALUE", help=f"for example: {_EXAMPLE}"
         )
         return None
+    keys = read_keys(path, whole, problems)
+    if keys is None:
+        return None
+    node = read_value(source, len(path) + 1, problems)
+    if isinstance(node, Scalar) and is_null(node) and not node.text:
+        help = f"write '{shorten(path.strip())}=null' to remove the key"
+        problems.error(
+            "RS018", "a value is missing after the '='", whole.part(len(path), len(path) + 1), help=help
+        )
+        return None
+    return None if node is None else Setting(keys, node, text)
+
+
+def read_keys(path: str, whole: Span, problems: Problems) -> tuple[tuple[str, Span], ...] | None:
+    """Return the keys of `a.b.c`, each with its place; None if they are invalid.  whole: where the path begins."""
     keys, column = [], 0
     for part in path.split("."):
         indent = len(part) - len(part.lstrip())
@@ -81,11 +100,4 @@ def read_setting(text: str, problems: Problems) -> Setting | None:
     if keys[0][0] == "extends":
         problems.error("RS018", "'extends' cannot be set", keys[0][1], help="use '--with FILE'")
         return None
-    node = read_value(source, len(path) + 1, problems)
-    if isinstance(node, Scalar) and is_null(node) and not node.text:
-        help = f"write '{shorten(path.strip())}=null' to remove the key"
-        problems.error(
-            "RS018", "a value is missing after the '='", whole.part(len(path), len(path) + 1), help=help
-        )
-        return None
-    return None if node is None else Setting(tuple(keys), node)
+    return tuple(keys)

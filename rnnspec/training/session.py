@@ -149,3 +149,18 @@ class Session:
         """Note in the manifest that the training ended without weights, if the disk permits."""
         with contextlib.suppress(OSError):
             run.give_up(status)
+
+
+def train_new(
+    simulation: Simulation, run: RunWriter | None, interruption: Interruption, observer: Observer | None
+) -> Result:
+    """Train a new ensemble; run: its folder, None for none."""
+    session = Session(simulation, run, interruption, observer)
+    if run is None:
+        return session.train()
+    interruption.on_give_up = run.lock.release
+    interruption.remedy = f"Resume it with: {resume_command(run.folder)}"
+    try:
+        return session.train()
+    finally:
+        run.lock.release()

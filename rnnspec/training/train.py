@@ -12,20 +12,19 @@ import torch
 from rnnspec.check.examine import Specification, specification_of
 from rnnspec.errors import RequestError
 from rnnspec.runs.create import create_run
-from rnnspec.runs.layout import resume_command
 from rnnspec.runs.lock import lock_folder
 from rnnspec.runs.origin import Source, begin, find_source, remarks
-from rnnspec.runs.writer import RunWriter, checkpoint_interval
+from rnnspec.runs.writer import checkpoint_interval
 from rnnspec.runtime.arguments import whole_number
 from rnnspec.runtime.device import check_device
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import Target
 from rnnspec.training.events import Observer
-from rnnspec.training.interruption import STOPPING, Interruption, listening
+from rnnspec.training.interruption import STOPPING, listening
 from rnnspec.training.once import find_earlier, finish_earlier
 from rnnspec.training.result import Result
 from rnnspec.training.resume import resume
-from rnnspec.training.session import Session
+from rnnspec.training.session import train_new
 
 
 def train(
@@ -116,22 +115,7 @@ def train(
                 on_note=on_note,
             )
             return finish_earlier(earlier, go_on, on_note, target=target, dtype=dtype)
-        return _train_new(simulation, run, interruption, observer)
-
-
-def _train_new(
-    simulation: Simulation, run: RunWriter | None, interruption: Interruption, observer: Observer | None
-) -> Result:
-    """Train a new ensemble; run: its folder, None for none."""
-    session = Session(simulation, run, interruption, observer)
-    if run is None:
-        return session.train()
-    interruption.on_give_up = run.lock.release
-    interruption.remedy = f"Resume it with: {resume_command(run.folder)}"
-    try:
-        return session.train()
-    finally:
-        run.lock.release()
+        return train_new(simulation, run, interruption, observer)
 
 
 def require_loss(specification: Specification) -> None:

@@ -1,0 +1,131 @@
+"""The document of a sweep: which specs are trained with which methods and settings, and the table of results.
+
+It is read like a spec (`document.py`): the same YAML, the same messages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, ValidationError
+
+from rnnspec.diagnostics import Problems, shorten
+from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, SHAPE
+from rnnspec.spec.document import check_version
+from rnnspec.spec.fields import Model, Name, Names, refuse, words
+from rnnspec.spec.messages import report
+from rnnspec.syntax.compose import Document
+
+#: The most units of a sweep.
+MAX_UNITS = 100_000
+#: The name of the method of a sweep that names none.
+PLAIN = "plain"
+
+Paths = Annotated[tuple[str, ...], Strict(False)]
+Values = Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)]
+
+
+class Method(Model):
+    """Overlays and settings that belong together."""
+
+    overlays: Paths = Field(
+        default=(),
+        alias="with",
+        description="Overlays, in order: names of methods, or paths from this file.",
+    )
+    set: dict[str, Any] = Field(
+        default={}, description="Values of the specs with this method: 'skips.beta.from: 0.8'."
+    )
+
+
+class Grid(Model):
+    """The values of one key, for some of the specs and methods."""
+
+    only: Names | None = Field(
+        default=None, alias="for", description="Names of methods and specs; default: all of them."
+    )
+    values: Values = Field(description="The values; every one makes units of its own.")
+
+
+class Table(Model):
+    """The table of results that is printed."""
+
+    rows: str = Field(default="spec", description="What the rows are: 'spec', 'method', or a key of settings.")
+    columns: str = Field(
+        default="method", description="What the columns are: 'spec', 'method', or a key of settings."
+    )
+    value: Literal["iterations", "performance", "above", "seconds", "operations"] = Field(
+        default="performance",
+        description="The number in each cell.",
+        json_schema_extra=words(
+            iterations="iterations until the criterion was reached",
+            performance="trimmed mean performance of the last evaluation",
+            above="share of the networks whose performance is at least the criterion",
+            seconds="seconds of training",
+            operations="floating point operations for each network, evaluations included",
+        ),
+    )
+    best: Literal["least", "most"] | None = Field(
+        default=None,
+        description="Of several units in one cell, the one with this value is shown; default: their mean.",
+        json_schema_extra=words(least="the unit with the least value", most="the unit with the largest value"),
+    )
+    criterion: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Performance from which a network counts as above; default: that of 'training.stop'.",
+    )
+
+
+def _list_or_mapping(kind: Any, expected: str) -> tuple[Discriminator, BeforeValidator]:
+    """Allow a list in place of a mapping; a single value is refused."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, list | dict):
+            raise refuse("RS012", expected=expected, help=f"write '[{shorten(str(value))}]'")
+        return value
+
+    return SHAPE, BeforeValidator(check, json_schema_input_type=kind)
+
+
+#: A list of overlays, or a mapping.
+MethodValue = Annotated[
+    Annotated[Paths, Tag(LIST_TAG)] | Annotated[Method, Tag(MAPPING_TAG)],
+    *_list_or_mapping(Paths | Method, "a list of overlays, or a mapping with the keys 'with' and 'set'"),
+]
+#: A list of values, or a mapping.
+GridValue = Annotated[
+    Annotated[Values, Tag(LIST_TAG)] | Annotated[Grid, Tag(MAPPING_TAG)],
+    *_list_or_mapping(Values | Grid, "a list of values, or a mapping with the keys 'for' and 'values'"),
+]
+
+
+class SweepDocument(Model):
+    """Trainings of several specs, with several methods and settings."""
+
+    rnnspec: Annotated[Literal[1], BeforeValidator(check_version)] = Field(
+        description="Version of the language."
+    )
+    sweep: Name = Field(description="Name of the sweep, and of its folder.")
+    summary: str = Field(default="", description="One sentence: what the sweep is for.")
+    specs: Annotated[Paths, Field(min_length=1)] = Field(description="Paths of specs, relative to this file.")
+    methods: Annotated[dict[Name, MethodValue], Field(min_length=1)] = Field(
+        default={PLAIN: ()},
+        description="Overlays that are merged into each spec, by a name of your own: 'DASC40: [dasc40]'.",
+    )
+    settings: dict[str, GridValue] = Field(
+        default={},
+        description="Values of the specs, all combinations: 'training.seed: [0, 1, 2]'.",
+    )
+    set: dict[str, Any] = Field(
+        default={}, description="Values of the specs in all units: 'training.networks: 100'."
+    )
+    table: Table = Field(default=Table(), description="The table of results that is printed.")
+
+
+def validate_sweep(document: Document, problems: Problems) -> SweepDocument | None:
+    """Return a document as a sweep; None, and its mistakes are reported, if it has any."""
+    try:
+        return SweepDocument.model_validate(document.value)
+    except ValidationError as error:
+        report(error, SweepDocument, document, problems, fragment=False)
+    return None

@@ -1,0 +1,108 @@
+"""Training all units of a sweep, with the processes of a pool."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rnnspec.sweeps.board import Board
+from rnnspec.sweeps.layout import note_failure
+from rnnspec.sweeps.order import Message, Options, Order, Outcome, Progress
+from rnnspec.sweeps.pool import Pool
+from rnnspec.training.interruption import Interruption
+
+#: A unit is tried so often.
+TRIES = 2
+#: Its process may be killed so often, without any progress between, before it is given up.
+KILLS = 3
+#: Seconds between two looks at whether a signal has come.
+LOOK = 0.2
+
+
+class Controller:
+    """Trains the units of a sweep that are not done.
+
+    observer: is called after each change, with the message that changed something.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        pool: Pool,
+        options: Options,
+        observer: Callable[[Message], None] = lambda message: None,
+    ) -> None:
+        self.board = board
+        self.pool = pool
+        self.options = options
+        self.observer = observer
+        waiting = [name for name, place in board.places.items() if place.state != "done"]
+        self.waiting = deque(waiting)
+        self.running: set[str] = set()
+        self.tries: Counter[str] = Counter()
+        self.kills: Counter[str] = Counter()
+
+    def run(self, interruption: Interruption) -> None:
+        """Train until every unit is done, has failed, or is trained elsewhere, or a signal comes.
+
+        After a signal, the units that are being trained are saved.
+        """
+        stopping = False
+        with self._closing():
+            while True:
+                if interruption.status is not None and not stopping:
+                    stopping = True
+                    self.waiting.clear()
+                    self.pool.stop()
+                while self.waiting and len(self.running) < self.pool.capacity:
+                    self._start(self.waiting.popleft())
+                if not self.running:
+                    return
+                message = self.pool.message(LOOK)
+                if message is not None:
+                    self._take(message)
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.pool.close()
+            for unit in self.running:
+                self.board.read(unit)
+
+    def _start(self, unit: str) -> None:
+        place = self.board.places[unit]
+        self.running.add(unit)
+        self.board.set(unit, "running")
+        self.pool.start(Order(unit, self.board.folder / unit, place.unit.specification, self.options))
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Outcome):
+            self._end(message)
+        elif isinstance(message, Progress):
+            place = self.board.places[message.unit]
+            if message.completed > place.completed:
+                self.kills.pop(message.unit, None)
+            self.board.progress(message)
+        self.observer(message)
+
+    def _end(self, outcome: Outcome) -> None:
+        unit = outcome.unit
+        self.running.discard(unit)
+        if outcome.state in ("failed", "killed"):
+            counter, most = (self.tries, TRIES) if outcome.state == "failed" else (self.kills, KILLS)
+            counter[unit] += 1
+            note_failure(self.board.folder, unit, outcome.reason)
+            self.board.read(unit)
+            if counter[unit] < most:
+                self.board.set(unit, "waiting", outcome.reason)
+                # After the others: what is in its way, such as a full disk, may be gone by then.
+                self.waiting.append(unit)
+            else:
+                self.board.set(unit, "failed", outcome.reason)
+            return
+        self.board.read(unit)
+        if outcome.state == "elsewhere":
+            self.board.set(unit, "elsewhere", f"{outcome.reason} trains it.")

@@ -1,0 +1,43 @@
+"""The folder of a sweep: a run folder for each unit, and the failures.
+
+UNIT/            a run folder (`rnnspec.runs.layout`), called as the unit
+failures.jsonl   a line for each time that a unit failed
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+
+from rnnspec.errors import RequestError
+from rnnspec.runs.lines import parse_lines
+from rnnspec.runs.record import Record
+from rnnspec.runs.regular import append_line, read_regular
+from rnnspec.runs.timing import now
+
+FAILURES: Final = "failures.jsonl"
+
+
+class Failure(Record):
+    """One line of `failures.jsonl`."""
+
+    unit: str = Field(description="name of the unit")
+    when: str = Field(description="date and time (UTC)")
+    reason: str = Field(description="why it failed")
+
+
+def note_failure(folder: Path, unit: str, reason: str) -> None:
+    """Append a failure; a sweep is whole without it."""
+    with contextlib.suppress(OSError, RequestError):
+        append_line(folder / FAILURES, Failure(unit=unit, when=now(), reason=reason).to_json())
+
+
+def last_failures(folder: Path) -> dict[str, Failure]:
+    """Return the last failure of each unit that has ever failed; empty if the file cannot be read."""
+    with contextlib.suppress(OSError, RequestError):
+        data = read_regular(folder / FAILURES)
+        return {row.unit: row for row in parse_lines(Failure, data, folder / FAILURES)}
+    return {}

@@ -1,0 +1,339 @@
+"""What a sweep trains: its document, and the units that follow from it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from rnnspec.check.examine import Specification, load
+from rnnspec.diagnostics import Diagnostic, Problems, Span, SpecError, nearest, one_of, shorten
+from rnnspec.errors import RequestError
+from rnnspec.files import sha256
+from rnnspec.spec.sweep import MAX_UNITS, PLAIN, Grid, Method, SweepDocument, Table, validate_sweep
+from rnnspec.syntax.compose import Document, find_overlay
+from rnnspec.syntax.dump import flow
+from rnnspec.syntax.setting import Setting, read_keys, read_setting
+from rnnspec.syntax.source import neighbour, read_file
+from rnnspec.syntax.tree import Mapping as MappingNode
+from rnnspec.syntax.tree import Node, Sequence, plain_value
+
+#: The most characters of a folder's name before its hash.
+_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One training of a sweep.
+
+    name: of its run folder; it follows from what the unit is.  spec: the name of the file of its spec, without
+    suffix.  method: its name in the sweep.  settings: the values of the grid, by key.
+    """
+
+    name: str
+    spec: str
+    method: str
+    settings: Mapping[str, object]
+    specification: Specification
+
+    def coordinate(self, axis: str) -> object:
+        """Return the place of the unit along an axis: 'spec', 'method' or a key; None if it has no such key."""
+        return {"spec": self.spec, "method": self.method}.get(axis, self.settings.get(axis))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The trainings of a document, without errors.
+
+    units: in the order of specs, methods and values.  keys: of the grid.  warnings: of all specs.
+    """
+
+    name: str
+    summary: str
+    units: tuple[Unit, ...]
+    keys: tuple[str, ...]
+    table: Table
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def is_sweep(document: MappingNode) -> bool:
+    """Return whether a document is a sweep, not a spec."""
+    return "sweep" in document.entries
+
+
+def load_sweep(path: Path | str, settings: Iterable[str] = ()) -> Sweep:
+    """Read a sweep and check all its units.
+
+    settings: `key=value`, for all units, after those of the document.  Raises SpecError with all problems,
+    each cause once.
+    """
+    problems = Problems()
+    sweep = examine_sweep(path, settings, problems)
+    problems.stop_on_error()
+    assert sweep is not None
+    return replace(sweep, warnings=problems.sorted())
+
+
+def examine_sweep(path: Path | str, settings: Iterable[str], problems: Problems) -> Sweep | None:
+    """Read a sweep, check all its units, and report the problems.  Returns None if it has errors."""
+    tree = read_file(path, problems)
+    if tree is None:
+        return None
+    document = Document(tree, str(path))
+    parsed = validate_sweep(document, problems)
+    extra = [read_setting(text, problems) for text in settings]
+    if parsed is None or problems.failed or None in extra:
+        return None
+    planner = _Planner(document, parsed, [s for s in extra if s is not None], problems)
+    units = planner.units()
+    if problems.failed:
+        return None
+    return Sweep(parsed.sweep, parsed.summary, tuple(units), tuple(parsed.settings), parsed.table)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A unit before its spec is loaded.  place: of its spec in the document."""
+
+    path: str
+    place: Span
+    spec: str
+    method: str
+    overlays: tuple[str, ...]
+    fixed: tuple[Setting, ...]
+    grid: tuple[tuple[str, Setting], ...]
+
+    @property
+    def label(self) -> str:
+        words = [self.spec, self.method] if self.method != PLAIN else [self.spec]
+        words += [
+            f"{key.rpartition('.')[2]}_{flow(plain_value(setting.value))}" for key, setting in self.grid
+        ]
+        return "-".join(re.sub(r"[^A-Za-z0-9_.+]+", "_", word).strip("_") for word in words)[:_WIDTH]
+
+
+class _Planner:
+    """Makes the units of a document, and reports what is wrong with them."""
+
+    def __init__(
+        self, document: Document, parsed: SweepDocument, extra: list[Setting], problems: Problems
+    ) -> None:
+        self.document = document
+        self.parsed = parsed
+        self.extra = extra
+        self.problems = problems
+        self.folder = Path(document.name).parent
+        self.stems = [Path(path).stem for path in parsed.specs]
+
+    def units(self) -> list[Unit]:
+        self._check_names()
+        drafts = [] if self.problems.failed else self._drafts()
+        if self.problems.failed:
+            return []
+        return self._loaded(drafts)
+
+    # --- names ---------------------------------------------------------------------------------------
+
+    def _check_names(self) -> None:
+        for number, stem in enumerate(self.stems):
+            if stem in self.stems[:number]:
+                message = f"two specs of this sweep are called '{shorten(stem)}'"
+                help = "rename one of the files: results are told apart by this name"
+                self.problems.error("RS502", message, self.document.span(("specs", number)), help=help)
+        known = [*self.parsed.methods, *self.stems]
+        for key, grid in self.parsed.settings.items():
+            if not isinstance(grid, Grid):
+                continue
+            for number, name in enumerate(grid.only or ()):
+                if name not in known:
+                    path = ("settings", key, "for")
+                    one = self.document.node((*path, number)) is None
+                    self._unknown(name, path if one else (*path, number), known, "method or spec")
+        axes = ["spec", "method", *self.parsed.settings]
+        for key in ("rows", "columns"):
+            name = getattr(self.parsed.table, key)
+            if name not in axes:
+                self._unknown(name, ("table", key), axes, "key of 'settings'")
+
+    def _unknown(self, name: str, path: tuple[str | int, ...], known: list[str], kind: str) -> None:
+        self.problems.error(
+            "RS501",
+            f"'{shorten(name)}' is no {kind} of this sweep",
+            self.document.span(path),
+            expected=one_of(known),
+            help=nearest(name, known),
+        )
+
+    # --- drafts --------------------------------------------------------------------------------------
+
+    def _drafts(self) -> list[_Draft]:
+        everywhere = self._settings(("set",))
+        grids = {key: self._grid(key) for key in self.parsed.settings}
+        own = {name: self._settings(("methods", name, "set")) for name in self.parsed.methods}
+        drafts = []
+        for number, (path, stem) in enumerate(zip(self.parsed.specs, self.stems, strict=True)):
+            place = self.document.span(("specs", number))
+            file = os.path.normpath(self.folder / path)
+            if not os.path.exists(file):
+                message = f"there is no file '{shorten(file, 200)}'"
+                help = neighbour(file) or "a path in 'specs' is relative to the file that it stands in"
+                self.problems.error("RS016", message, place, help=help)
+                continue
+            for method, value in self.parsed.methods.items():
+                overlays = self._overlays(method, value, Path(file).parent)
+                axes = []
+                for key, values in grids.items():
+                    grid = self.parsed.settings[key]
+                    only = grid.only if isinstance(grid, Grid) else None
+                    if only is None or self._applies(only, method, stem):
+                        axes.append([(key, setting) for setting in values])
+                for chosen in product(*axes):
+                    fixed = (*everywhere, *own[method])
+                    drafts.append(_Draft(file, place, stem, method, overlays, fixed, chosen))
+                    if len(drafts) > MAX_UNITS:
+                        message = f"this sweep has more than {MAX_UNITS:,} units"
+                        self.problems.error("RS013", message, self.document.span(("settings",), key=True))
+                        return []
+        return drafts
+
+    def _applies(self, only: tuple[str, ...], method: str, stem: str) -> bool:
+        """Return whether a grid is for a method and a spec: names of either restrict only their own kind."""
+        methods = [name for name in only if name in self.parsed.methods]
+        specs = [name for name in only if name in self.stems]
+        return (not methods or method in methods) and (not specs or stem in specs)
+
+    def _overlays(self, method: str, value: object, folder: Path) -> tuple[str, ...]:
+        """Return the paths of the overlays of a method.  folder: of the spec."""
+        mapping = isinstance(value, Method)
+        names: Iterable[str] = value.overlays if isinstance(value, Method) else value  # type: ignore[assignment]
+        found = []
+        for number, name in enumerate(names):
+            path: tuple[str | int, ...] = ("methods", method, *(("with",) if mapping else ()), number)
+            beside = os.path.normpath(self.folder / name)
+            if os.path.isfile(beside):
+                found.append(beside)
+            elif file := find_overlay(name, folder, self.problems, self.document.span(path)):
+                found.append(file)
+        return tuple(found)
+
+    def _settings(self, path: tuple[str, ...]) -> list[Setting]:
+        node = self.document.node(path)
+        if not isinstance(node, MappingNode):
+            return []
+        made = (self._setting(key, entry.key, entry.value) for key, entry in node.entries.items())
+        return [setting for setting in made if setting is not None]
+
+    def _grid(self, key: str) -> list[Setting]:
+        node = self.document.node(("settings", key, "values")) or self.document.node(("settings", key))
+        place = self.document.span(("settings", key), key=True)
+        assert isinstance(node, Sequence)
+        made = (self._setting(key, place, value) for value in node.items)
+        return [setting for setting in made if setting is not None]
+
+    def _setting(self, key: str, place: Span, value: Node) -> Setting | None:
+        keys = read_keys(key, place, self.problems)
+        return None if keys is None else Setting(keys, value, f"{key}={flow(plain_value(value))}")
+
+    # --- units ---------------------------------------------------------------------------------------
+
+    def _loaded(self, drafts: list[_Draft]) -> list[Unit]:
+        """Load the spec of each unit; report every diagnostic once, with the units that have it."""
+        units: list[Unit] = []
+        found: dict[Diagnostic, list[_Draft]] = {}
+        names: dict[str, _Draft] = {}
+        for draft in drafts:
+            settings = (*draft.fixed, *(setting for _, setting in draft.grid), *self.extra)
+            try:
+                specification = load(draft.path, draft.overlays, settings)
+            except SpecError as error:
+                for diagnostic in error.diagnostics:
+                    found.setdefault(diagnostic, []).append(draft)
+                continue
+            for diagnostic in specification.warnings:
+                found.setdefault(diagnostic, []).append(draft)
+            name = f"{draft.label}-{sha256(specification.text.encode())[:8]}"
+            values = {key: plain_value(setting.value) for key, setting in draft.grid}
+            same = names.setdefault(sha256(specification.text.encode()), draft)
+            if same is not draft:
+                message = f"the units {same.label} and {draft.label} are the same training"
+                help = "leave one of them out, or set a value that tells them apart"
+                self.problems.error("RS502", message, self._origin(draft), help=help)
+            units.append(Unit(name, draft.spec, draft.method, values, specification))
+        for diagnostic, having in found.items():
+            self._report(diagnostic, having, len(drafts))
+        return units
+
+    def _origin(self, draft: _Draft) -> Span:
+        """Return the place in the document to which a unit is traced: its last value, or its method."""
+        if draft.grid:
+            return draft.grid[-1][1].value.span
+        if "methods" in self.document.tree.entries:
+            return self.document.span(("methods", draft.method), key=True)
+        return draft.place
+
+    def _report(self, diagnostic: Diagnostic, having: list[_Draft], total: int) -> None:
+        where = ""
+        if len(having) < total:
+            such = having[0].label if len(having) == 1 else f"{len(having):,} units, such as {having[0].label}"
+            where = f" (in {such})"
+        add = self.problems.error if diagnostic.severity == "error" else self.problems.warning
+        add(
+            diagnostic.code,
+            f"{diagnostic.message}{where}",
+            diagnostic.span,
+            expected=diagnostic.expected,
+            help=diagnostic.help,
+        )
+
+
+def choose(sweep: Sweep, choices: Iterable[str]) -> Sweep:
+    """Return a sweep with some of its units.
+
+    choices: `axis=value,value`; the axis is 'spec', 'method' or a key of the grid, or the end of one.  A unit
+    without the key of an axis is kept.  Raises RequestError for an axis or a value that no unit has.
+    """
+    units = sweep.units
+    for choice in choices:
+        name, _, text = choice.partition("=")
+        axis = _axis(sweep, name.strip())
+        wanted = [part.strip() for part in text.split(",")]
+        shown = {flow(unit.coordinate(axis)).strip('"'): None for unit in sweep.units if _has(unit, axis)}
+        for value in wanted:
+            if value not in shown:
+                raise RequestError(
+                    f"No unit of {sweep.name} has {axis}={value or '...'}.",
+                    f"Write --only {axis}=VALUES with {one_of(shown)}; several with commas.",
+                )
+        units = tuple(
+            unit
+            for unit in units
+            if not _has(unit, axis) or flow(unit.coordinate(axis)).strip('"') in wanted
+        )
+    if not units:
+        raise RequestError(f"No unit of {sweep.name} is left.", "Leave out one of the options --only.")
+    return replace(sweep, units=units)
+
+
+def _has(unit: Unit, axis: str) -> bool:
+    return axis in ("spec", "method") or axis in unit.settings
+
+
+def _axis(sweep: Sweep, name: str) -> str:
+    known = ("spec", "method", *sweep.keys)
+    found = [axis for axis in known if axis == name or (name and axis.endswith(f".{name}"))]
+    if len(found) == 1 or name in found:
+        return name if name in found else found[0]
+    if found:
+        raise RequestError(f"'{name}' may be {' or '.join(found)}.", "Write the whole key.")
+    help = nearest(name, known) or f"It is {one_of(known)}."
+    raise RequestError(f"'{shorten(name)}' is nothing in which the units of {sweep.name} differ.", help)
+
+
+def axes(sweep: Sweep) -> Iterator[str]:
+    """Yield the axes along which the units of a sweep differ."""
+    for axis in ("spec", "method", *sweep.keys):
+        if len({repr(unit.coordinate(axis)) for unit in sweep.units}) > 1:
+            yield axis

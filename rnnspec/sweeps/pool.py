@@ -1,0 +1,153 @@
+"""The processes that train units on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from rnnspec.sweeps.order import Message, Order, Outcome
+
+
+class Pool(Protocol):
+    """Trains units for a controller.  capacity: how many at a time."""
+
+    capacity: int
+
+    def start(self, order: Order) -> None:
+        """Begin to train a unit; at most `capacity` have no outcome yet."""
+
+    def message(self, seconds: float) -> Message | None:
+        """Return the next message; None if there is none for so many seconds."""
+
+    def stop(self) -> None:
+        """Save and stop all units; each still has its outcome."""
+
+    def close(self) -> None:
+        """End all processes at once."""
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalPool:
+    """Processes on this machine; one that ends is replaced when it is needed."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._messages: queue.Queue[tuple[_Process, Message | None]] = queue.Queue()
+        self._idle: list[_Process] = []
+        self._busy: list[_Process] = []
+        self._stopping = False
+
+    def start(self, order: Order) -> None:
+        while self._idle:
+            process = self._idle.pop()
+            if process.send(order):
+                break
+        else:
+            process = _Process(self._messages)
+            process.send(order)
+        self._busy.append(process)
+
+    def message(self, seconds: float) -> Message | None:
+        try:
+            process, message = self._messages.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if message is None:
+            return self._ended(process)
+        if isinstance(message, Outcome):
+            process.unit = ""
+            self._busy.remove(process)
+            self._idle.append(process)
+        return message
+
+    def stop(self) -> None:
+        self._stopping = True
+        for process in self._busy:
+            process.signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        for process in [*self._busy, *self._idle]:
+            process.close()
+        self._busy, self._idle = [], []
+
+    def _ended(self, process: _Process) -> Message | None:
+        """Return the outcome of the unit that a process was training when it ended."""
+        if process in self._idle:
+            self._idle.remove(process)
+        if process not in self._busy:
+            return None
+        self._busy.remove(process)
+        code = process.wait()
+        if self._stopping and code in (75, -signal.SIGTERM):
+            return Outcome(process.unit, "stopped")
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        memory = " The system may have run out of memory." if code == -signal.SIGKILL else ""
+        return Outcome(process.unit, "killed", f"Its process was ended by {how}.{memory}")
+
+
+class _Process:
+    """A worker.  unit: what it trains; empty if nothing."""
+
+    def __init__(self, messages: queue.Queue[tuple[_Process, Message | None]]) -> None:
+        self.unit = ""
+        self._messages = messages
+        package = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rnnspec.sweeps.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Ctrl-C reaches only the controller, which decides.
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def send(self, order: Order) -> bool:
+        """Give it an order; False if it has ended."""
+        assert self._process.stdin is not None
+        self.unit = order.unit
+        try:
+            pickle.dump(order, self._process.stdin)
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(OSError):
+            self._process.send_signal(number)
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def close(self) -> None:
+        """End it: by the end of its orders if it is idle, else at once."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        if self.unit:
+            self._process.kill()
+        self._process.wait()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            while True:
+                self._messages.put((self, pickle.load(self._process.stdout)))
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._messages.put((self, None))

@@ -1,0 +1,151 @@
+"""A process that trains units, one after the other.
+
+It reads orders from its standard input and writes messages to its standard output, both pickled.  If the
+controller ends, however it ends, the input ends too: the unit is saved, and the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import BinaryIO
+
+from rnnspec.errors import RequestError
+from rnnspec.runs.manifest import OVER
+from rnnspec.runs.status import run_status
+from rnnspec.sweeps.order import Message, Order, Outcome, Progress, Remark
+
+#: Seconds between two reports on the progress of a unit.
+EVERY = 1.0
+
+
+def carry_out(order: Order, report: Callable[[Message], None]) -> Outcome:
+    """Train a unit; never raises but for a signal."""
+    from rnnspec.runs.lock import RunInUseError
+    from rnnspec.training.unit import train_unit
+
+    options = order.options
+    try:
+        train_unit(
+            order.specification,
+            order.folder,
+            target=options.target,
+            device=options.device,
+            dtype=options.dtype,
+            threads=options.threads,
+            checkpoint_seconds=options.checkpoint_seconds,
+            allow_drift=options.allow_drift,
+            observer=_Reporter(order.unit, report),
+            on_note=lambda line: report(Remark(order.unit, line)),
+        )
+    except RunInUseError as error:
+        return Outcome(order.unit, "elsewhere", str(error.holder))
+    except KeyboardInterrupt:
+        return Outcome(order.unit, "stopped")
+    except Exception as error:
+        return Outcome(order.unit, "failed", _reason(error))
+    state = run_status(order.folder).state
+    if state in OVER:
+        return Outcome(order.unit, "over")
+    if state == "stopped":
+        return Outcome(order.unit, "stopped")
+    return Outcome(order.unit, "failed", f"Its run is {state}.")
+
+
+class _Reporter:
+    """Reports the progress of a unit, not too often."""
+
+    def __init__(self, unit: str, report: Callable[[Message], None]) -> None:
+        self.unit, self.report = unit, report
+        self.iterations, self.performance, self.last = 0, math.nan, 0.0
+
+    def __call__(self, event: object) -> None:
+        from rnnspec.training.events import Evaluated, Started, Stopping, Updated
+
+        match event:
+            case Updated():
+                if time.monotonic() - self.last < EVERY:
+                    return
+                self._tell(event.completed)
+            case Evaluated():
+                self.performance = event.trimmed_mean
+            case Started():
+                self.iterations = event.iterations
+                if event.history:
+                    self.performance = event.history[-1]
+                self._tell(event.completed)
+            case Stopping():
+                return
+
+    def _tell(self, completed: int) -> None:
+        self.last = time.monotonic()
+        self.report(Progress(self.unit, completed, self.iterations, self.performance))
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, for a person; of a bug, where."""
+    if isinstance(error, RequestError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}"
+    if isinstance(error, MemoryError):
+        return "There is not enough memory."
+    return "".join(traceback.format_exception(error)).strip()
+
+
+def main() -> None:
+    """Carry out the orders of a controller until it ends."""
+    incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # Whatever else is printed here goes to stderr, and not between the messages.
+    os.dup2(2, 1)
+    # The controller decides what Ctrl-C means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+    busy, ended = threading.Event(), threading.Event()
+    threading.Thread(target=_read, args=(incoming, orders, busy, ended), daemon=True).start()
+    # Before the first order, so that it takes no part of a unit's time.
+    import rnnspec.training.unit  # noqa: F401
+
+    def report(message: Message) -> None:
+        # If the controller has ended, the end of the orders stops the unit.
+        with contextlib.suppress(OSError):
+            pickle.dump(message, outgoing)
+            outgoing.flush()
+
+    while (order := orders.get()) is not None:
+        busy.set()
+        if ended.is_set():
+            break
+        outcome = carry_out(order, report)
+        busy.clear()
+        report(outcome)
+
+
+def _read(
+    incoming: BinaryIO,
+    orders: queue.SimpleQueue[Order | None],
+    busy: threading.Event,
+    ended: threading.Event,
+) -> None:
+    """Pass on the orders.  When they end, stop the unit that is being trained, and then the process."""
+    try:
+        while True:
+            orders.put(pickle.load(incoming))
+    except (EOFError, OSError, pickle.UnpicklingError):
+        orders.put(None)
+        ended.set()
+        if busy.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
