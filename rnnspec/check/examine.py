@@ -57,8 +57,8 @@ def load(
 ) -> Specification:
     """Read, compose, lower and check a spec.
 
-    overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order; or as read
-    from another document.
+    overlays: as given to `--with`, in order.  settings: as given to `--set`, `key=value`, in order; or
+    as read from another document.
     Raises SpecError with all problems, TypeError if an argument is not a path or a list.
     """
     if not isinstance(path, str | PurePath):

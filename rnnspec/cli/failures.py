@@ -18,7 +18,7 @@ from rnnspec.diagnostics import Diagnostic, SpecError
 from rnnspec.errors import missing_package
 from rnnspec.training.interruption import EXIT_CODES, is_read
 
-FINE, WRONG_SPEC, USAGE, BUG, DIVERGED = 0, 1, 2, 3, 4
+FINE, WRONG_SPEC, USAGE, BUG, DIVERGED, UNITS_FAILED = 0, 1, 2, 3, 4, 5
 TERMINATED, INTERRUPTED = EXIT_CODES["terminated"], EXIT_CODES["interrupted"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

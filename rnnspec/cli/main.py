@@ -45,6 +45,7 @@ Exit codes:
   2    wrong usage, or a file that cannot be used
   3    a bug in rnnspec
   4    trained, but some networks diverged
+  5    units of a sweep failed; the others are trained
   75   stopped by SIGTERM, SIGUSR1 or SIGHUP
   130  stopped by Ctrl-C
 """

@@ -2,63 +2,172 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnspec.cli.console import note, show_diagnostics
-from rnnspec.cli.options import Device, Set, TargetName, target_of
+from rnnspec.cli.console import complain, is_terminal, note, show_diagnostics
+from rnnspec.cli.failures import UNITS_FAILED
+from rnnspec.cli.options import (
+    AllowDrift,
+    CheckpointSeconds,
+    Device,
+    Json,
+    Quiet,
+    Set,
+    StopOn,
+    TargetName,
+    one_of,
+    stop_signal_names,
+    target_of,
+)
 from rnnspec.runs.lock import require_locks
-from rnnspec.training.interruption import EXIT_CODES, listening
+from rnnspec.training.interruption import EXIT_CODES, Interruption, StopStatus, listening
+
+if TYPE_CHECKING:
+    from rnnspec.cli.display.sweep import LiveSweep, PlainSweep
+    from rnnspec.sweeps.board import Board
+
+SweepFile = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="The sweep, a YAML file.", show_default=False)
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="AXIS=VALUES",
+        help="Only these units, such as method=SCTT40,DASC40 or spec=go or seed=0. May be repeated.",
+        show_default=False,
+    ),
+]
+Out = Annotated[str, typer.Option("--out", metavar="RUNS", help="Make the sweep's folder in this folder.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Train N units at a time; default: one for each processor.",
+        show_default=False,
+    ),
+]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="Numbers: float32 or float64.")]
+Status = Annotated[bool, typer.Option("--status", help="Show how far the sweep is, and train nothing.")]
 
 
 def command(
-    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep, a YAML file.", show_default=False)],
+    sweep: SweepFile,
     settings: Set = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only",
-            metavar="AXIS=VALUES",
-            help="Only these units, such as method=SCTT40,DASC40 or spec=go or seed=0. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        str, typer.Option("--out", metavar="RUNS", help="Make the folder of the sweep in this folder.")
-    ] = "runs",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", min=1, help="Units at a time; default: as many as processors."),
-    ] = None,
+    only: Only = None,
+    out: Out = "runs",
+    workers: Workers = None,
     target: TargetName = None,
     device: Device = "auto",
+    dtype: Dtype = "float32",
+    checkpoint_seconds: CheckpointSeconds = 60.0,
+    allow_drift: AllowDrift = False,
+    stop_on: StopOn = None,
+    status: Status = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
-    """Train all units of a sweep."""
+    """Train all units of a sweep: each spec with each method and all combinations of settings.
+
+    All units are checked before the first begins. Each has a run folder of its own in RUNS/NAME, whose name
+    follows from what it is. The same command can be repeated at any time: units that are done stay as they
+    are, and the others go on from their last checkpoint. Several such commands, also on several machines
+    that share the folder, divide the units among themselves.
+
+    A unit that fails is tried once more, after the others. Ctrl-C, SIGTERM and SIGUSR1 save the units that
+    are being trained; a second Ctrl-C stops at once. --set applies to all units and makes other units.
+
+    \b
+    Example:
+      rnnspec sweep specs/paper/table2.yaml --set training.networks=10
+      rnnspec sweep specs/paper/table2.yaml --set training.networks=10 --status
+    """
     require_locks()
     from rnnspec.sweeps.board import Board
-    from rnnspec.sweeps.controller import Controller
-    from rnnspec.sweeps.order import Message, Options
     from rnnspec.sweeps.plan import choose, load_sweep
+
+    signals = stop_signal_names(stop_on)
+    number = one_of("--dtype", dtype, ("float32", "float64"))
+    chosen = target_of(target)
+    plan = load_sweep(sweep, settings or ())
+    show_diagnostics(plan.warnings, sys.stderr)
+    plan = choose(plan, only or ())
+    folder = Path(out) / plan.name
+    if status:
+        _show_status(Board(plan, folder), json)
+        return
+    from rnnspec.sweeps.controller import Controller
+    from rnnspec.sweeps.order import Options
     from rnnspec.sweeps.pool import LocalPool, processors
 
-    with listening() as interruption:
-        interruption.patient = True
-        plan = choose(load_sweep(sweep, settings or ()), only or ())
-        show_diagnostics(plan.warnings, sys.stderr)
-        folder = Path(out) / plan.name
-        folder.mkdir(parents=True, exist_ok=True)
-        board = Board(plan, folder)
-        capacity = workers or processors()
-        options = Options(target=target_of(target), device=device, threads=max(1, processors() // capacity))
+    folder.mkdir(parents=True, exist_ok=True)
+    board = Board(plan, folder)
+    capacity = workers or processors()
+    options = Options(
+        target=chosen,
+        device=device,
+        dtype=number,
+        threads=max(1, processors() // capacity),
+        checkpoint_seconds=checkpoint_seconds,
+        allow_drift=allow_drift,
+    )
+    with listening(signals) as interruption:
+        interruption.remedy = f"The same command goes on: {_again()}"
+        interruption.begin()
+        display = None if quiet else _display(board)
+        try:
+            Controller(board, LocalPool(capacity), options, display or (lambda message: None)).run(
+                interruption, on_stop=display.stop if display else lambda: None
+            )
+        finally:
+            if display:
+                display.close()
+        _report(board, interruption, json)
 
-        def show(message: Message) -> None:
-            print(message, dict(board.counts()), flush=True)
 
-        Controller(board, LocalPool(capacity), options, show).run(interruption)
-        print(dict(board.counts()))
-        if interruption.status is not None:
-            note("Stopped.")
-            raise typer.Exit(EXIT_CODES[interruption.status])
+def _show_status(board: Board, json: bool) -> None:
+    from rnnspec.cli.display.sweep import print_status, status_json
+    from rnnspec.files import to_json
+
+    if json:
+        print(to_json(status_json(board), indent=2))
+    else:
+        print_status(board)
+
+
+def _display(board: Board) -> LiveSweep | PlainSweep:
+    from rnnspec.cli.display.sweep import LiveSweep, PlainSweep
+
+    return LiveSweep(board) if is_terminal(sys.stderr) else PlainSweep(board)
+
+
+def _report(board: Board, interruption: Interruption, json: bool) -> None:
+    """Print how the sweep has ended, and raise typer.Exit with its exit code."""
+    from rnnspec.cli.display.sweep import describe_counts
+
+    if json:
+        _show_status(board, json)
+    else:
+        print(f"{board.sweep.name}: {describe_counts(board)} -> {board.folder}")
+    failed = [place for place in board.places.values() if place.state == "failed"]
+    for place in failed:
+        complain(f"{place.unit.name} failed:", *place.reason.split("\n"))
+    stopped: StopStatus | None = interruption.status
+    if stopped is not None:
+        note(f"Stopped by {interruption.signal}. {interruption.remedy}")
+        raise typer.Exit(EXIT_CODES[stopped])
+    if failed:
+        note(f"Failed units are tried again by the same command: {_again()}")
+        raise typer.Exit(UNITS_FAILED)
+
+
+def _again() -> str:
+    """Return the command of this process, quoted for a shell."""
+    return shlex.join(["rnnspec", *sys.argv[1:]])

@@ -67,6 +67,11 @@ class Board:
             self.places[message.unit], completed=message.completed, performance=message.performance
         )
 
+    def strangers(self) -> list[str]:
+        """Return the names of the run folders that belong to no unit, in order."""
+        found = (manifest.parent.name for manifest in self.folder.glob(f"*/{MANIFEST}"))
+        return sorted(name for name in found if name not in self.places)
+
     def counts(self) -> Counter[UnitState]:
         return Counter(place.state for place in self.places.values())
 

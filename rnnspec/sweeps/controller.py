@@ -43,10 +43,10 @@ class Controller:
         self.tries: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
 
-    def run(self, interruption: Interruption) -> None:
+    def run(self, interruption: Interruption, on_stop: Callable[[], None] = lambda: None) -> None:
         """Train until every unit is done, has failed, or is trained elsewhere, or a signal comes.
 
-        After a signal, the units that are being trained are saved.
+        After a signal, the units that are being trained are saved.  on_stop: is called before.
         """
         stopping = False
         with self._closing():
@@ -54,6 +54,7 @@ class Controller:
                 if interruption.status is not None and not stopping:
                     stopping = True
                     self.waiting.clear()
+                    on_stop()
                     self.pool.stop()
                 while self.waiting and len(self.running) < self.pool.capacity:
                     self._start(self.waiting.popleft())

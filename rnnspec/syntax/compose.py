@@ -178,7 +178,7 @@ def _extended_file(place: Node, names: list[str], seen: list[str], problems: Pro
 
 
 def find_overlay(name: str, folder: Path, problems: Problems, place: Span | None = None) -> str | None:
-    """Return the path of an overlay that is given by its path or by the name of a method; None if there is none.
+    """Return the path of an overlay that is given by its path or by the name of a method; None for neither.
 
     folder: of the spec, whose folder `methods` is searched too.  place: of the name; by default, `--with`.
     """

@@ -82,7 +82,10 @@ def read_setting(text: str, problems: Problems) -> Setting | None:
 
 
 def read_keys(path: str, whole: Span, problems: Problems) -> tuple[tuple[str, Span], ...] | None:
-    """Return the keys of `a.b.c`, each with its place; None if they are invalid.  whole: where the path begins."""
+    """Return the keys of `a.b.c`, each with its place; None if they are invalid.
+
+    whole: where the path begins.
+    """
     keys, column = [], 0
     for part in path.split("."):
         indent = len(part) - len(part.lstrip())

@@ -1,4 +1,4 @@
-"""Training in a run folder that is known beforehand: it is begun once, and gone on with until it is finished."""
+"""Training in a run folder that is known beforehand: begun once, and gone on with until it is finished."""
 
 from __future__ import annotations
 
