@@ -1,0 +1,83 @@
+"""`rnnspec sweep`: a sweep is trained, looked at, and gone on with."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from cli.command import PROGRAM, Child, rnnspec
+from sweeps.samples import write_sweep
+
+from rnnspec.cli.failures import UNITS_FAILED
+
+
+def sweep(path: Path, *words: str) -> tuple[int, str, str]:
+    """Run the command in a process of its own; return its exit code and what it printed."""
+    command = [*PROGRAM, "sweep", str(path), "--out", str(path.parent / "runs"), "--target", "cpu", *words]
+    with Child(command, stdout=-1, stderr=-1, text=True) as process:
+        out, err = process.communicate()
+        return process.returncode, out, err
+
+
+def states(path: Path) -> dict[str, str]:
+    answer = rnnspec("sweep", path, "--out", path.parent / "runs", "--status", "--json")
+    assert answer.code == 0, answer.err
+    return {unit["unit"]: unit["state"] for unit in json.loads(answer.out)["units"]}
+
+
+def test_a_failing_unit_does_not_stop_the_others_and_is_tried_again(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    assert set(states(path).values()) == {"waiting"}
+    bad = next(iter(states(path)))
+    in_its_way = tmp_path / "runs" / "small" / bad
+    in_its_way.parent.mkdir(parents=True)
+    in_its_way.write_text("a file where the run folder goes")
+
+    code, out, err = sweep(path, "--workers", "1")
+    assert code == UNITS_FAILED
+    assert out == f"small: 3 of 4 units done, 1 failed -> {tmp_path}/runs/small\n"
+    assert err.count("finished after iteration 6") == 3
+    assert f"{bad} failed:" in err
+    assert "File exists" in err
+    assert "Traceback" not in err
+    assert states(path)[bad] == "failed"
+    looked = rnnspec("sweep", path, "--out", tmp_path / "runs", "--status")
+    assert f"failed: {bad}: {in_its_way}: File exists" in looked.out.replace("\n", "")
+
+    in_its_way.unlink()
+    code, out, err = sweep(path, "--only", f"seed={bad[-10]}", "--quiet")
+    assert (code, err) == (0, "")
+    code, out, err = sweep(path)
+    assert (code, out) == (0, f"small: 4 of 4 units done -> {tmp_path}/runs/small\n")
+    # Nothing was left to train, so nothing was begun.
+    assert err == f"small: 4 of 4 units done -> {tmp_path}/runs/small\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--only", "seed=7"], r"No unit of small has training.seed=7.\n.*with one of: 0, 1"),
+        (["--only", "sed=1"], r"'sed' is nothing in which the units of small differ.\n.*one of: spec, method"),
+        (["--only", "method"], r"No unit of small has method=\.\.\."),
+        (["--only", "method=fast", "--only", "method=plain"], r"No unit of small is left"),
+        (["--workers", "0"], r"0 is not in the range x>=1"),
+        (["--dtype", "float16"], r"'float16' is not one of: float32, float64"),
+        (["--set", "training.sed=1"], r"RS010.* 'sed' is not a key of 'training'"),
+    ],
+)
+def test_wrong_usage_names_place_and_remedy(tmp_path: Path, words: list[str], message: str) -> None:
+    answer = rnnspec("sweep", write_sweep(tmp_path), "--out", tmp_path / "runs", *words)
+    assert answer.code in (1, 2)
+    assert re.search(message, answer.err), answer.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_run_folders_of_another_spec_are_pointed_out(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    old = tmp_path / "runs" / "small" / "tiny-seed_0-00000000"
+    old.mkdir(parents=True)
+    (old / "manifest.json").write_text("{}")
+    answer = rnnspec("sweep", path, "--out", tmp_path / "runs", "--status")
+    assert "1 run folder of no unit, such as tiny-seed_0-00000000" in answer.out

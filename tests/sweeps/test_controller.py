@@ -1,0 +1,143 @@
+"""What the controller does with what its pool tells it; the pool is played by the test."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from sweeps.samples import load_small
+
+from rnnspec.sweeps.board import Board
+from rnnspec.sweeps.controller import KILLS, TRIES, Controller
+from rnnspec.sweeps.layout import last_failures
+from rnnspec.sweeps.order import Message, Options, Order, Outcome, Progress, State
+from rnnspec.training.interruption import Interruption
+
+
+class Played:
+    """A pool whose units say what a script says.  orders: the units that were begun, in order."""
+
+    capacity = 2
+
+    def __init__(self, script: Callable[[str, int], Iterable[Message]]) -> None:
+        self.script = script
+        self.orders: list[str] = []
+        self.most = 0
+        self.stopped = self.closed = False
+        self._open: set[str] = set()
+        self._messages: deque[Message] = deque()
+
+    def start(self, order: Order) -> None:
+        assert not self.stopped
+        self.orders.append(order.unit)
+        self._open.add(order.unit)
+        self.most = max(self.most, len(self._open))
+        self._messages.extend(self.script(order.unit, self.orders.count(order.unit)))
+
+    def message(self, seconds: float) -> Message | None:
+        if not self._messages:
+            return None
+        message = self._messages.popleft()
+        if isinstance(message, Outcome):
+            self._open.remove(message.unit)
+        return message
+
+    def stop(self) -> None:
+        self.stopped = True
+        self._messages.extend(Outcome(unit, "stopped") for unit in sorted(self._open))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def play(folder: Path, script: Callable[[str, int], Iterable[Message]]) -> tuple[Board, Played]:
+    board = Board(load_small(folder), folder / "runs")
+    board.folder.mkdir()
+    pool = Played(script)
+    Controller(board, pool, Options()).run(Interruption())
+    assert pool.closed
+    return board, pool
+
+
+def ends(state: State, reason: str = "") -> Callable[[str, int], list[Message]]:
+    return lambda unit, time: [Outcome(unit, state, reason)]
+
+
+def test_all_units_are_begun_in_order_as_many_at_a_time_as_the_pool_takes(tmp_path: Path) -> None:
+    board, pool = play(tmp_path, ends("over"))
+    assert pool.orders == list(board.places)
+    assert pool.most == 2
+
+
+def test_a_unit_that_fails_is_tried_again_after_the_others_and_then_listed(tmp_path: Path) -> None:
+    bad = "fast-seed_0"
+
+    def script(unit: str, time: int) -> list[Message]:
+        return [Outcome(unit, "failed", f"no room, time {time}") if bad in unit else Outcome(unit, "over")]
+
+    board, pool = play(tmp_path, script)
+    (unit,) = [name for name in board.places if bad in name]
+    assert pool.orders == [*board.places, unit]
+    assert pool.orders.count(unit) == TRIES
+    assert (board.places[unit].state, board.places[unit].reason) == ("failed", "no room, time 2")
+    assert last_failures(board.folder)[unit].reason == "no room, time 2"
+    # A later look at the folder says so too.
+    assert Board(board.sweep, board.folder).places[unit].reason == "no room, time 2"
+
+
+def test_a_unit_whose_process_is_killed_goes_on_while_it_makes_progress(tmp_path: Path) -> None:
+    def script(unit: str, time: int) -> list[Message]:
+        if "tiny-seed_0" not in unit or time == 8:
+            return [Outcome(unit, "over")]
+        return [Progress(unit, 10 * time, 100, math.nan), Outcome(unit, "killed", "SIGKILL")]
+
+    board, pool = play(tmp_path, script)
+    assert max(map(pool.orders.count, board.places)) == 8
+    assert board.counts()["failed"] == 0
+
+
+def test_a_unit_whose_process_is_killed_before_any_progress_is_given_up(tmp_path: Path) -> None:
+    board, pool = play(tmp_path, ends("killed", "SIGKILL"))
+    assert {pool.orders.count(unit) for unit in board.places} == {KILLS}
+    assert board.counts()["failed"] == 4
+
+
+def test_a_unit_that_another_process_trains_is_left_to_it(tmp_path: Path) -> None:
+    board, pool = play(tmp_path, ends("elsewhere", "process 7 on node3"))
+    assert len(pool.orders) == 4
+    assert {place.reason for place in board.places.values()} == {"process 7 on node3 trains it."}
+
+
+def test_a_signal_stops_and_saves_the_units(tmp_path: Path) -> None:
+    interruption = Interruption()
+    interruption.begin()
+    board = Board(load_small(tmp_path), tmp_path / "runs")
+    board.folder.mkdir()
+    said = []
+
+    def script(unit: str, time: int) -> list[Message]:
+        if len(pool.orders) == 2:
+            interruption.status, interruption.signal = "terminated", "SIGTERM"
+        return [Progress(unit, 1, 6, math.nan)]
+
+    pool = Played(script)
+    Controller(board, pool, Options()).run(interruption, lambda: said.append(pool.stopped))
+    assert said == [False]
+    assert pool.stopped
+    assert len(pool.orders) == 2
+    assert board.counts()["waiting"] == 4
+
+
+def test_what_the_pool_raises_closes_it(tmp_path: Path) -> None:
+    def script(unit: str, time: int) -> list[Message]:
+        raise KeyboardInterrupt
+
+    board = Board(load_small(tmp_path), tmp_path / "runs")
+    pool = Played(script)
+    with pytest.raises(KeyboardInterrupt):
+        Controller(board, pool, Options()).run(Interruption())
+    assert pool.closed
+    assert board.counts()["running"] == 0
