@@ -109,7 +109,8 @@ def command(
 
     folder.mkdir(parents=True, exist_ok=True)
     board = Board(plan, folder)
-    capacity = workers or processors()
+    left = len(board.places) - board.counts()["done"]
+    capacity = workers or max(1, min(processors(), left))
     options = Options(
         target=chosen,
         device=device,

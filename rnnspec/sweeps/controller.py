@@ -42,6 +42,7 @@ class Controller:
         self.running: set[str] = set()
         self.tries: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
+        self.shared = options.threads
 
     def run(self, interruption: Interruption, on_stop: Callable[[], None] = lambda: None) -> None:
         """Train until every unit is done, has failed, or is trained elsewhere, or a signal comes.
@@ -60,6 +61,7 @@ class Controller:
                     self._start(self.waiting.popleft())
                 if not self.running:
                     return
+                self._share()
                 message = self.pool.message(LOOK)
                 if message is not None:
                     self._take(message)
@@ -78,6 +80,13 @@ class Controller:
         self.running.add(unit)
         self.board.set(unit, "running")
         self.pool.start(Order(unit, self.board.folder / unit, place.unit.specification, self.options))
+
+    def _share(self) -> None:
+        """Once no unit waits any more, divide the threads among those that are left."""
+        threads = self.options.threads * self.pool.capacity // len(self.running)
+        if not self.waiting and threads > self.shared:
+            self.shared = threads
+            self.pool.share(threads)
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Outcome):

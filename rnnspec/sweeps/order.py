@@ -33,6 +33,13 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Threads:
+    """Go on with so many threads, if the bits of the unit do not depend on their number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """A unit is being trained.  performance: trimmed mean of the last evaluation, NaN before the first."""
 

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from rnnspec.sweeps.order import Message, Order, Outcome
+from rnnspec.sweeps.order import Message, Order, Outcome, Threads
 
 
 class Pool(Protocol):
@@ -26,6 +26,9 @@ class Pool(Protocol):
 
     def message(self, seconds: float) -> Message | None:
         """Return the next message; None if there is none for so many seconds."""
+
+    def share(self, threads: int) -> None:
+        """Give every unit that is being trained so many threads, if that changes no bits."""
 
     def stop(self) -> None:
         """Save and stop all units; each still has its outcome."""
@@ -59,6 +62,7 @@ class LocalPool:
         else:
             process = _Process(self._messages)
             process.send(order)
+        process.unit = order.unit
         self._busy.append(process)
 
     def message(self, seconds: float) -> Message | None:
@@ -73,6 +77,10 @@ class LocalPool:
             self._busy.remove(process)
             self._idle.append(process)
         return message
+
+    def share(self, threads: int) -> None:
+        for process in self._busy:
+            process.send(Threads(threads))
 
     def stop(self) -> None:
         self._stopping = True
@@ -117,12 +125,11 @@ class _Process:
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def send(self, order: Order) -> bool:
-        """Give it an order; False if it has ended."""
+    def send(self, message: Order | Threads) -> bool:
+        """Send it a message; False if it has ended."""
         assert self._process.stdin is not None
-        self.unit = order.unit
         try:
-            pickle.dump(order, self._process.stdin)
+            pickle.dump(message, self._process.stdin)
             self._process.stdin.flush()
         except OSError:
             return False

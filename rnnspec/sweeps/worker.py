@@ -22,14 +22,20 @@ from typing import BinaryIO
 from rnnspec.errors import RequestError
 from rnnspec.runs.manifest import OVER
 from rnnspec.runs.status import run_status
-from rnnspec.sweeps.order import Message, Order, Outcome, Progress, Remark
+from rnnspec.runtime.targets import RECORDS
+from rnnspec.sweeps.order import Message, Order, Outcome, Progress, Remark, Threads
 
 #: Seconds between two reports on the progress of a unit.
 EVERY = 1.0
 
 
-def carry_out(order: Order, report: Callable[[Message], None]) -> Outcome:
-    """Train a unit; never raises but for a signal."""
+def carry_out(
+    order: Order, report: Callable[[Message], None], threads: Callable[[], int | None] = lambda: None
+) -> Outcome:
+    """Train a unit; never raises but for a signal.
+
+    threads: returns how many threads it may have by now, None for as many as at first.
+    """
     from rnnspec.runs.lock import RunInUseError
     from rnnspec.training.unit import train_unit
 
@@ -44,7 +50,7 @@ def carry_out(order: Order, report: Callable[[Message], None]) -> Outcome:
             threads=options.threads,
             checkpoint_seconds=options.checkpoint_seconds,
             allow_drift=options.allow_drift,
-            observer=_Reporter(order.unit, report),
+            observer=_Reporter(order.unit, report, threads),
             on_note=lambda line: report(Remark(order.unit, line)),
         )
     except RunInUseError as error:
@@ -62,29 +68,38 @@ def carry_out(order: Order, report: Callable[[Message], None]) -> Outcome:
 
 
 class _Reporter:
-    """Reports the progress of a unit, not too often."""
+    """Reports the progress of a unit, not too often, and changes its number of threads between iterations."""
 
-    def __init__(self, unit: str, report: Callable[[Message], None]) -> None:
-        self.unit, self.report = unit, report
+    def __init__(
+        self, unit: str, report: Callable[[Message], None], threads: Callable[[], int | None]
+    ) -> None:
+        self.unit, self.report, self.threads = unit, report, threads
+        self.free = False
         self.iterations, self.performance, self.last = 0, math.nan, 0.0
 
     def __call__(self, event: object) -> None:
-        from rnnspec.training.events import Evaluated, Started, Stopping, Updated
+        from rnnspec.training.events import Evaluated, Started, Updated
 
         match event:
             case Updated():
-                if time.monotonic() - self.last < EVERY:
-                    return
-                self._tell(event.completed)
+                if time.monotonic() - self.last >= EVERY:
+                    self._tell(event.completed)
+                    self._set_threads()
             case Evaluated():
                 self.performance = event.trimmed_mean
             case Started():
                 self.iterations = event.iterations
+                self.free = "threads" not in RECORDS[event.simulation.target].bits_depend_on
                 if event.history:
                     self.performance = event.history[-1]
                 self._tell(event.completed)
-            case Stopping():
-                return
+
+    def _set_threads(self) -> None:
+        import torch
+
+        number = self.threads()
+        if self.free and number is not None and number != torch.get_num_threads():
+            torch.set_num_threads(number)
 
     def _tell(self, completed: int) -> None:
         self.last = time.monotonic()
@@ -109,9 +124,8 @@ def main() -> None:
     os.dup2(2, 1)
     # The controller decides what Ctrl-C means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-    busy, ended = threading.Event(), threading.Event()
-    threading.Thread(target=_read, args=(incoming, orders, busy, ended), daemon=True).start()
+    inbox = _Inbox(incoming)
+    threading.Thread(target=inbox.read, daemon=True).start()
     # Before the first order, so that it takes no part of a unit's time.
     import rnnspec.training.unit  # noqa: F401
 
@@ -121,30 +135,39 @@ def main() -> None:
             pickle.dump(message, outgoing)
             outgoing.flush()
 
-    while (order := orders.get()) is not None:
-        busy.set()
-        if ended.is_set():
+    while (order := inbox.orders.get()) is not None:
+        inbox.busy = True
+        if inbox.ended:
             break
-        outcome = carry_out(order, report)
-        busy.clear()
+        outcome = carry_out(order, report, lambda: inbox.threads)
+        inbox.busy = False
         report(outcome)
 
 
-def _read(
-    incoming: BinaryIO,
-    orders: queue.SimpleQueue[Order | None],
-    busy: threading.Event,
-    ended: threading.Event,
-) -> None:
-    """Pass on the orders.  When they end, stop the unit that is being trained, and then the process."""
-    try:
-        while True:
-            orders.put(pickle.load(incoming))
-    except (EOFError, OSError, pickle.UnpicklingError):
-        orders.put(None)
-        ended.set()
-        if busy.is_set():
-            os.kill(os.getpid(), signal.SIGTERM)
+class _Inbox:
+    """What the controller sends.  threads: for the unit that is being trained, None for as many as at first."""
+
+    def __init__(self, incoming: BinaryIO) -> None:
+        self.orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self.threads: int | None = None
+        self.busy = self.ended = False
+        self._incoming = incoming
+
+    def read(self) -> None:
+        """Receive until there is nothing more; then stop the unit that is being trained."""
+        try:
+            while True:
+                match pickle.load(self._incoming):
+                    case Threads(number=number):
+                        self.threads = number
+                    case order:
+                        self.threads = None
+                        self.orders.put(order)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self.ended = True
+            self.orders.put(None)
+            if self.busy:
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

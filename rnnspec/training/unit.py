@@ -12,12 +12,13 @@ from rnnspec.errors import RequestError
 from rnnspec.runs.create import claim_run
 from rnnspec.runs.layout import MANIFEST
 from rnnspec.runs.lock import RunInUseError
-from rnnspec.runs.manifest import OVER
+from rnnspec.runs.manifest import OVER, read_manifest
 from rnnspec.runs.status import run_status
 from rnnspec.runs.writer import checkpoint_interval
+from rnnspec.runtime.arguments import choice
 from rnnspec.runtime.device import DTYPES, check_device
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.runtime.targets import Target
+from rnnspec.runtime.targets import RECORDS, TARGETS, Target
 from rnnspec.training.events import Observer
 from rnnspec.training.interruption import listening
 from rnnspec.training.resume import resume
@@ -71,6 +72,8 @@ def train_unit(
                 f"Go on with: --target {status.target} --dtype {status.dtype}. Or give the sweep another "
                 "folder with --out.",
             )
+        if "threads" in RECORDS[choice("target", status.target, TARGETS)].bits_depend_on:
+            torch.set_num_threads(read_manifest(folder).threads)
         resume(
             folder,
             allow_drift=allow_drift,

@@ -26,6 +26,7 @@ class Played:
         self.script = script
         self.orders: list[str] = []
         self.most = 0
+        self.shared: list[tuple[int, int]] = []
         self.stopped = self.closed = False
         self._open: set[str] = set()
         self._messages: deque[Message] = deque()
@@ -44,6 +45,9 @@ class Played:
         if isinstance(message, Outcome):
             self._open.remove(message.unit)
         return message
+
+    def share(self, threads: int) -> None:
+        self.shared.append((len(self.orders), threads))
 
     def stop(self) -> None:
         self.stopped = True
@@ -70,6 +74,8 @@ def test_all_units_are_begun_in_order_as_many_at_a_time_as_the_pool_takes(tmp_pa
     board, pool = play(tmp_path, ends("over"))
     assert pool.orders == list(board.places)
     assert pool.most == 2
+    # The last unit has the threads of both.
+    assert pool.shared == [(4, 2)]
 
 
 def test_a_unit_that_fails_is_tried_again_after_the_others_and_then_listed(tmp_path: Path) -> None:

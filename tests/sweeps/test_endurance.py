@@ -1,6 +1,6 @@
 """Whatever is killed, every unit of a sweep is trained once, to the bits of an undisturbed sweep.
 
-    pytest -m slow tests/sweeps/test_endurance.py
+pytest -m slow tests/sweeps/test_endurance.py
 """
 
 from __future__ import annotations
