@@ -96,7 +96,9 @@ class PlainSweep:
 def describe_counts(board: Board) -> str:
     """Return `12 of 360 units done, 2 running, 346 left`."""
     counts = board.counts()
-    parts = [f"{counts['done']:,} of {count(len(board.places), 'unit')} done"]
+    diverged = sum(p.run.state == "diverged" for p in board.places.values() if p.run)
+    of_them = f" ({diverged:,} diverged)" if diverged else ""
+    parts = [f"{counts['done']:,} of {count(len(board.places), 'unit')} done{of_them}"]
     parts += [f"{counts[state]:,} {_WORDS.get(state, state)}" for state in STATES[1:] if counts[state]]
     return ", ".join(parts)
 
