@@ -14,6 +14,7 @@ from rnnspec.errors import RequestError
 from rnnspec.files import sha256, to_json
 from rnnspec.runtime.compiled.entries import (
     BrokenEntryError,
+    building,
     cache_folder,
     discard,
     publish,
@@ -74,16 +75,30 @@ def stored(mark: str, names: Sequence[str], build: Callable[[Path], None]) -> Li
     started = time.perf_counter()
     if mark in _own and _own[mark].path.is_file():
         return replace(_own[mark], cached=True, seconds=time.perf_counter() - started)
-    folder, note = None, None
     try:
         folder = cache_folder("kernels")
         if getattr(os, "ST_NOEXEC", 0) & os.statvfs(folder).f_flag:
             raise OSError(None, "no program may be run from there", str(folder))
         found, note = _look(folder, mark, names)
-        if found:
-            return Library(folder / mark / names[0], mark, True, time.perf_counter() - started, note)
+        if not found:
+            with building(folder, mark):
+                found, broken = _look(folder, mark, names)
+                if not found:
+                    return _built(folder, mark, build, names, started, broken or note)
+        return Library(folder / mark / names[0], mark, True, time.perf_counter() - started, note)
     except OSError as error:
-        folder, note = None, _unusable(error)
+        return _built(None, mark, build, names, started, _unusable(error))
+
+
+def _built(
+    folder: Path | None,
+    mark: str,
+    build: Callable[[Path], None],
+    names: Sequence[str],
+    started: float,
+    note: str | None,
+) -> Library:
+    """Build what the cache lacks, and put it there.  folder: of the cache, None if it cannot be used."""
     built = _build(build)
     path = built / names[0]
     if folder is not None:

@@ -28,6 +28,12 @@ MANIFEST = "manifest.json"
 #: The names of folders begin with this before they are published, and before they are removed.
 TEMPORARY = ".temporary-"
 
+#: The locks of entries that are being built begin with this.
+BUILDING = ".building-"
+
+#: Seconds that a process waits for another that builds the same entry.
+PATIENCE = 120.0
+
 #: Seconds after which a temporary folder belongs to a process that was killed.
 LEFT_BEHIND = 86_400.0
 
@@ -106,6 +112,34 @@ def discard(folder: Path, name: str, files: Collection[str]) -> None:
                 (folder / name).rename(away / name)
             finally:
                 remove(away)
+
+
+@contextlib.contextmanager
+def building(folder: Path, name: str) -> Iterator[None]:
+    """Let one process after the other build an entry, so that the others find it when their turn comes.
+
+    A process that waits longer than PATIENCE builds the entry itself; so do all where there are no locks.
+    """
+    import fcntl
+
+    path = folder / f"{BUILDING}{name}"
+    handle = None
+    try:
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.05)
+        yield
+    finally:
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            os.close(handle)
 
 
 def sweep(folder: Path, prefix: str = TEMPORARY) -> None:

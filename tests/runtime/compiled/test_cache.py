@@ -19,8 +19,9 @@ from runtime.compilers import ANSWERS, HAND_OVER, answer, needs_compiler, script
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
 from rnnspec.runtime.compiled import cache as kernel_cache
+from rnnspec.runtime.compiled import entries
 from rnnspec.runtime.compiled.cache import Library, fingerprint, library
-from rnnspec.runtime.compiled.toolchain import CompilationFailed, Compiler, NoCompiler
+from rnnspec.runtime.compiled.toolchain import CompilationFailed, Compiler, NoCompiler, find_compiler
 
 pytestmark = needs_compiler
 
@@ -308,13 +309,12 @@ print(made.path, made.cached, made.note)
 def test_two_processes_at_once(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
 ) -> None:
-    """Both compile, each before the other is done; both succeed, and there is one result."""
-    begin, wait = 'touch "$0.$$.begun"', 'until [ "$(ls "$0".*.begun | wc -l)" = 2 ]; do sleep 0.01; done'
-    # Of a damaged entry, one process may find what the other has compiled.
-    both = ["sleep 0.4"] if damaged else [begin, wait]
-    monkeypatch.setenv("CXX", str(script(tmp_path / "slow", ANSWERS, *both, HAND_OVER)))
+    """One compiles, and the other waits for it."""
+    begun = ['touch "$0.$$.begun"', "sleep 0.4"]
+    monkeypatch.setenv("CXX", str(script(tmp_path / "slow", ANSWERS, *begun, HAND_OVER)))
     if damaged:
         change(library(source(7)).path)
+    before = len(list(tmp_path.glob("slow.*.begun")))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PROCESS, str(tmp_path), name, source(7)],
@@ -328,10 +328,19 @@ def test_two_processes_at_once(
     assert [error for _, error in said] == ["", ""]
     paths = {text.split()[0] for text, _ in said}
     assert len(paths) == 1
-    assert all(text.split()[1] == "False" for text, _ in said) or damaged
+    assert len(list(tmp_path.glob("slow.*.begun"))) == before + 1
+    assert sorted(text.split()[1] for text, _ in said) == ["False", "True"]
     assert names(cache / "kernels") == [Path(paths.pop()).parent.name]
     made = library(source(7))
     assert (made.cached, made.note, answer(made.path)) == (True, None, 7)
+
+
+def test_a_process_does_not_wait_for_ever(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "PATIENCE", 0.1)
+    folder = entries.cache_folder("kernels")
+    mark = fingerprint(source(1), (), find_compiler())
+    with entries.building(folder, mark):
+        assert kernel().cached is False
 
 
 def test_an_own_folder_goes_with_its_process_alone(cache: Path, tmp_path: Path) -> None:
