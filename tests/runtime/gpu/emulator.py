@@ -14,6 +14,7 @@ from rnnspec.codegen.gpu.kernel import emit_gpu
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import library
 from rnnspec.runtime.compiled.engine import KernelEngine
+from rnnspec.runtime.compiled.given import kernel_program
 from rnnspec.runtime.compiled.kernel import KERNELS
 from rnnspec.runtime.compiled.origin import kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
@@ -94,4 +95,4 @@ class EmulatedEngine(KernelEngine):
     target = "gpu"
 
     def load(self, real: Real) -> EmulatedKernel:
-        return emulated(self.program, real)
+        return emulated(kernel_program(self.program), real)
