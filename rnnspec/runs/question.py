@@ -116,19 +116,20 @@ def load_changed(
     if now is None:
         problems.stop_on_error()
     assert now is not None
-    asked = _balanced(now, varied, program, problems)
-    changed = examine(asked, problems)
-    problems.stop_on_error()
-    if changed is None:
-        raise RequestError("The changed spec has no 'name'.", "Leave the name as it is.")
-    remarks = problems
+    remarks, plain = problems, None
     if conditions is not None:
-        values = [_constants(changed, condition, asked, problems) for condition in varied]
-        problems.stop_on_error()
         # What is odd about conditions, such as a single response, is meant to be.
         remarks = Problems()
         plain = examine(now, remarks)
         plain = None if remarks.failed else plain
+    asked = _balanced(now, varied, plain or program, problems)
+    changed = examine(asked, problems)
+    problems.stop_on_error()
+    if changed is None:
+        raise RequestError("The changed spec has no 'name'.", "Leave the name as it is.")
+    if conditions is not None:
+        values = [_constants(changed, condition, asked, problems) for condition in varied]
+        problems.stop_on_error()
         changed = cross(changed, [c.name for c in varied], values, plain)
         conditions = " ".join(conditions.split())
     methods = tuple(Path(overlay).stem for overlay in overlays)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from rnnspec.codegen.constants import value_of
 from rnnspec.program.dealing import dealt_patterns
 from rnnspec.program.nodes import Draw, Program
@@ -14,7 +12,6 @@ from rnnspec.runtime.batch import Batch
 Values = list[list[float]]
 
 
-@lru_cache(maxsize=256)
 def kernel_program(program: Program) -> Program:
     """Return the program whose kernel simulates a program: that without its conditions, if it can.
 
