@@ -30,15 +30,15 @@ KERNEL_NAMES = (
 
 #: What the emulator calls.
 ENTRY = f"""
-static Arguments arguments;
+static Arguments passed;
 struct Kernel {{ const char* name; void (*call)(); }};
 static const Kernel KERNELS[] = {{
-{"".join(f'    {{"rnnspec_{name}", [] {{ rnnspec_{name}(arguments); }}}},{chr(10)}' for name in KERNEL_NAMES)}}};
+{"".join(f'    {{"rnnspec_{name}", [] {{ rnnspec_{name}(passed); }}}},{chr(10)}' for name in KERNEL_NAMES)}}};
 
 extern "C" __attribute__((visibility("default"))) int emulate(
     const char* name, unsigned blocks, unsigned threads, size_t shared, const Arguments* all,
     unsigned shuffle) {{
-    arguments = *all, host::shuffle = shuffle;
+    passed = *all, host::shuffle = shuffle;
     for (const Kernel& kernel : KERNELS)
         if (!std::strcmp(kernel.name, name)) {{
             host::launch(kernel.call, blocks, threads, shared);
