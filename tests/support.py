@@ -10,6 +10,7 @@ from rnnspec.check.examine import load
 from rnnspec.diagnostics import Diagnostic, SpecError
 from rnnspec.program.nodes import Program
 from rnnspec.program.printer import print_program
+from rnnspec.runs.question import load_changed
 
 SPECS = Path(__file__).parents[1] / "specs"
 
@@ -17,6 +18,13 @@ SPECS = Path(__file__).parents[1] / "specs"
 def program(*overlays: str, base: str | None = None, settings: tuple[str, ...] = ()) -> Program:
     """Load the minimal spec (or another text) with overlays, given as YAML without the `rnnspec` key."""
     return _load(overlays, base, settings)[0]
+
+
+def asked(conditions: str, *overlays: str) -> Program:
+    """Load the minimal spec with overlays, and ask a question with conditions."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec, files = _written(Path(folder), overlays, None)
+        return load_changed(spec, files, (), conditions).specification.program
 
 
 def problems(
@@ -47,12 +55,17 @@ def _load(
     overlays: tuple[str, ...], base: str | None, settings: tuple[str, ...]
 ) -> tuple[Program, tuple[Diagnostic, ...]]:
     with tempfile.TemporaryDirectory() as folder:
-        spec = Path(folder, "spec.yaml")
-        spec.write_text(base or minimal(), encoding="utf-8")
-        files = [Path(folder, f"overlay{i}.yaml") for i in range(len(overlays))]
-        for file, text in zip(files, overlays, strict=True):
-            file.write_text(
-                text if text.lstrip().startswith("rnnspec:") else f"rnnspec: 1\n{text}", encoding="utf-8"
-            )
+        spec, files = _written(Path(folder), overlays, base)
         loaded = load(spec, files, settings)
         return loaded.program, loaded.warnings
+
+
+def _written(folder: Path, overlays: tuple[str, ...], base: str | None) -> tuple[Path, list[Path]]:
+    """Write a spec and its overlays into a folder."""
+    spec = folder / "spec.yaml"
+    spec.write_text(base or minimal(), encoding="utf-8")
+    files = [folder / f"overlay{i}.yaml" for i in range(len(overlays))]
+    for file, text in zip(files, overlays, strict=True):
+        head = "" if text.lstrip().startswith("rnnspec:") else "rnnspec: 1\n"
+        file.write_text(f"{head}{text}", encoding="utf-8")
+    return spec, files

@@ -6,13 +6,16 @@ A target that lacks a feature is listed in LACKS, and must then fail: the table 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from comparison import assert_agree, run
-from support import SPECS, program
+from engines import make_engine
+from support import SPECS, asked, program
 
 from rnnspec.check.examine import load
 from rnnspec.program.functions import CALLABLE, RANDOM
@@ -169,8 +172,9 @@ task:
         *TRIALS,
         """
 task:
+  sequence: {pace: {balanced: [[0.5, 1], [1, 1.5], [2, 1]]}}
   draw: {wait: "uniform(0, 0.3)"}
-  epochs: {stimulus: {duration: wait}}
+  epochs: {stimulus: {duration: wait * pace}}
 skips:
   edges:
     one: {kind: dasc, every: 3 steps, per: trial, increment: arriving}
@@ -329,6 +333,42 @@ def test_feature_in_evaluation(feature: str) -> None:
     """Evaluation draws from streams of its own, and no jitter."""
     found = program(*FEATURES[feature])
     assert_agree(found, "torch", Batch(4, 1, 7, "evaluate", Stage(Fraction(1), ())))
+
+
+#: Features, and conditions under which they are asked.
+QUESTIONS = (
+    (("white", "previous", "drawn durations and skips"), "wait=[60 ms, 200 ms]; n=[0, 2]"),
+    (("reads and what depends on them", "success and scored"), "side=[0, 1]; right=[true, false]"),
+)
+STAGES = (Stage(Fraction(1), (0.3, 0.4)), Stage(Fraction(1), ()))
+
+
+@pytest.mark.parametrize("target", FAST)
+@pytest.mark.parametrize(("question", "stage"), list(zip(QUESTIONS, STAGES, strict=True)))
+def test_conditions(question: tuple[tuple[str, ...], str], stage: Stage, target: Target) -> None:
+    """Also of what decides durations, or depends on answers; no target compiles a kernel for them."""
+    features, conditions = question
+    found = asked(conditions, *(overlay for feature in features for overlay in FEATURES[feature]))
+    assert found.grid is not None
+    assert found.grid.plain is not None
+    assert_agree(found, target, Batch(6, 1, 7, "evaluate", stage))
+    if target in KERNEL_TARGETS:
+        engines: Any = [make_engine(each, target) for each in (found, found.grid.plain)]
+        assert engines[0].kernel(torch.float64) is engines[1].kernel(torch.float64)
+
+
+def test_conditions_have_the_bits_of_a_kernel_of_their_own() -> None:
+    features, conditions = QUESTIONS[0]
+    found = asked(conditions, *(overlay for feature in features for overlay in FEATURES[feature]))
+    batch, own = Batch(6, 1, 7, "evaluate", STAGES[0]), replace(found, grid=None)
+    (given, gradients), (wanted, wanted_gradients) = (run(each, "cpu", batch) for each in (found, own))
+    assert list(given.variables) == list(wanted.variables)
+    pairs = [(gradients[name], value) for name, value in wanted_gradients.items()]
+    pairs += [(given.variables[name], value) for name, value in wanted.variables.items()]
+    for name in ("loss", "performance", "mean_rate", "trial_performance", "steps", "rates", "inputs"):
+        pairs.append((getattr(given, name), getattr(wanted, name)))
+    for mine, other in pairs:
+        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
 
 
 #: One task of each family as a kernel of its own; `test_cpp_task.py` has what distinguishes the others.

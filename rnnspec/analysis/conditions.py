@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnspec.analysis.recording import NamedArray
 from rnnspec.errors import RequestError
-from rnnspec.runs.question import Conditions
+from rnnspec.program.nodes import Grid
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class DealtConditions:
         return found
 
 
-def balanced_sequences(conditions: Conditions | None, sequences: int | None, usual: int) -> int:
+def balanced_sequences(grid: Grid | None, sequences: int | None, usual: int) -> int:
     """Return how many sequences to simulate: as asked, or as usual, enough to balance the conditions.
 
     Raises RequestError if there are fewer than conditions.
     """
-    count = 1 if conditions is None else len(conditions.values)
+    count = 1 if grid is None else len(grid.values)
     if sequences is None:
         return -(-usual // count) * count
     if sequences < count:
@@ -61,14 +61,14 @@ def balanced_sequences(conditions: Conditions | None, sequences: int | None, usu
 
 
 def dealt(
-    conditions: Conditions | None, variables: Mapping[str, Tensor]
+    grid: Grid | None, variables: Mapping[str, Tensor]
 ) -> tuple[DealtConditions | None, dict[str, Tensor]]:
     """Return the conditions of a batch, and its variables without the one that holds their number.
 
     variables: (K', B, trials) by name.
     """
     rest = dict(variables)
-    if conditions is None:
+    if grid is None:
         return None, rest
-    number = rest.pop(conditions.variable)[0, :, 0].cpu().round().to(torch.int64)
-    return DealtConditions(conditions.names, conditions.values, number), rest
+    number = rest.pop(grid.number)[0, :, 0].cpu().round().to(torch.int64)
+    return DealtConditions(grid.names, grid.values, number), rest

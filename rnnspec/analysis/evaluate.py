@@ -40,14 +40,13 @@ def evaluate(
     run = ensemble_of(run, Question.of(overlays, settings, conditions, trial_seed, checkpoint))
     simulation = run if isinstance(run, Simulation) else run.simulation
     diverged = frozenset[int]() if isinstance(run, Simulation) else run.diverged
-    grid = None if isinstance(run, Simulation) else run.conditions
     if sequences is not None:
         sequences = whole_number("sequences", sequences, 1)
-    sequences = balanced_sequences(grid, sequences, simulation.program.training.evaluate_batch)
-    weight = next(simulation.parameters())
-    each = evaluation_memory(simulation.program, simulation.networks, weight.element_size())
+    program, weight = simulation.program, next(simulation.parameters())
+    sequences = balanced_sequences(program.grid, sequences, program.training.evaluate_batch)
+    each = evaluation_memory(program, simulation.networks, weight.element_size())
     require_memory(each, sequences, weight.device)
     evaluation = evaluate_simulation(simulation, sequences, EVALUATION, diverged)
     changes = () if isinstance(run, Simulation) else run.changes
-    found, variables = dealt(grid, evaluation.variables)
+    found, variables = dealt(program.grid, evaluation.variables)
     return replace(evaluation, variables=variables, conditions=found, changes=changes)

@@ -56,9 +56,9 @@ def simulate(
     run = ensemble_of(run, Question.of(overlays, settings, conditions, trial_seed, checkpoint))
     if sequences is not None:
         sequences = whole_number("sequences", sequences, 1)
-    grid = None if isinstance(run, Simulation) else run.conditions
-    sequences = balanced_sequences(grid, sequences, SEQUENCES)
     simulation = run if isinstance(run, Simulation) else run.simulation
+    grid = simulation.program.grid
+    sequences = balanced_sequences(grid, sequences, SEQUENCES)
     stage = _stage(run, simulation, dynamics)
     weight = next(simulation.parameters())
     ensemble = (simulation.program, simulation.networks, stage.theta, weight.element_size())

@@ -8,21 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rnnspec.program.expression_nodes import Apply, Expression, Number, Rate, Variable
-from rnnspec.program.nodes import Draw, Program
+from rnnspec.program.nodes import Draw, Grid, Program
 from rnnspec.program.types import APPLIED, CONSTANT, result_type
-
-Rows = tuple[tuple[float, ...], ...]
 
 
 def cross(
-    program: Program, names: Sequence[str], values: Sequence[Sequence[float]]
-) -> tuple[Program, str, Rows]:
-    """Return a program in which every combination of the values of some variables is a balanced pattern.
+    program: Program, names: Sequence[str], values: Sequence[Sequence[float]], plain: Program | None
+) -> Program:
+    """Return a program with a grid, in which every combination of the values of some variables is a pattern.
 
-    names: variables with balanced patterns.  values: those of each.  One new variable, whose name is
-    returned, is the number of the combination, and the variables follow from it.  Being the first and only
-    balanced one of them, it occurs equally often whatever other balanced variables there are.  Rows: the
-    values of each combination; those of the last variable vary fastest.
+    names: variables with balanced patterns.  values: those of each.  plain: the program in which these
+    variables are as in the spec, if it is valid.  One new variable is the number of the combination, and the
+    variables follow from it.  Being the first and only balanced one of them, it occurs equally often whatever
+    other balanced variables there are.
     """
     timeline = program.timeline
     taken = {d.name for d in timeline.draws} | {r.name for e in timeline.epochs for r in e.reads}
@@ -48,8 +46,8 @@ def cross(
         value = _apply("pick", place, *(pattern[0] for pattern in old[name].patterns or ()))
         crossed[name] = replace(old[name], patterns=None, values=(value,))
     draws = [crossed.get(draw.name, draw) for draw in timeline.draws]
-    rows = tuple(itertools.product(*values))
-    return replace(program, timeline=replace(timeline, draws=(number, *draws))), variable, rows
+    grid = Grid(tuple(names), tuple(itertools.product(*values)), variable, plain)
+    return replace(program, timeline=replace(timeline, draws=(number, *draws)), grid=grid)
 
 
 def _number(value: float) -> Number:

@@ -73,3 +73,12 @@ def dealt_combination(sequence: int, sequences: int, turn: int, count: int) -> i
     if place >= more:
         place = (sequence - more) // whole
     return (turn * sequences + place) % count
+
+
+def dealt_patterns(
+    program: Program, name: str, sequences: int, iteration: int, *, training: bool
+) -> list[int]:
+    """Return the number of the pattern of a balanced variable in each sequence of a batch of B."""
+    deal, count = deals(program.timeline)[name], combinations(program.timeline)
+    turn = iteration if training else -(-iteration // evaluations_apart(program))
+    return [deal.pattern(dealt_combination(b, sequences, turn, count)) for b in range(sequences)]

@@ -378,8 +378,26 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Conditions: combinations of the values of some variables, dealt to the sequences of a batch.
+
+    names: of the variables.  values: one row for each condition, the last variable varies fastest.  number:
+    the variable that holds the number of the condition of a sequence.  plain: the same program without
+    conditions; None if it has errors.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    number: str
+    plain: Program | None
+
+
+@dataclass(frozen=True)
 class Program:
-    """The meaning of one spec: everything that training, evaluation and simulation need."""
+    """The meaning of one spec: everything that training, evaluation and simulation need.
+
+    grid: the conditions of a question, None without any.
+    """
 
     name: str
     label: str
@@ -389,3 +407,4 @@ class Program:
     skips: tuple[Skip, ...]
     coarsening: Annealing | None
     training: Training
+    grid: Grid | None = None

@@ -71,20 +71,6 @@ _TIMES = ("RS231", "RS232", "RS233")
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """The conditions of a question: every combination of the values of some variables.
-
-    names: the variables.  values: one row for each condition, the last variable varies fastest.  text: as
-    given.  variable: the variable of the program that holds the number of the condition of a sequence.
-    """
-
-    names: tuple[str, ...]
-    values: tuple[tuple[float, ...], ...]
-    text: str
-    variable: str
-
-
-@dataclass(frozen=True)
 class Change:
     """A value of the resolved document that differs from that of the run.  None: it is absent."""
 
@@ -102,12 +88,12 @@ class Change:
 class ChangedSpec:
     """The changed spec of a run.
 
-    changes: of the document, conditions excluded.  warnings of the specification: those that the spec of the
-    run does not have.
+    conditions: as given; the program has their grid.  changes: of the document, conditions excluded.
+    warnings of the specification: those that the spec of the run does not have.
     """
 
     specification: Specification
-    conditions: Conditions | None
+    conditions: str | None
     changes: tuple[Change, ...]
 
 
@@ -130,26 +116,28 @@ def load_changed(
     if now is None:
         problems.stop_on_error()
     assert now is not None
-    asked = _balanced(now, varied, program, problems)
+    remarks, plain = problems, None
+    if conditions is not None:
+        # What is odd about conditions, such as a single response, is meant to be.
+        remarks = Problems()
+        plain = examine(now, remarks)
+        plain = None if remarks.failed else plain
+    asked = _balanced(now, varied, plain or program, problems)
     changed = examine(asked, problems)
     problems.stop_on_error()
     if changed is None:
         raise RequestError("The changed spec has no 'name'.", "Leave the name as it is.")
-    grid, remarks = None, problems
     if conditions is not None:
         values = [_constants(changed, condition, asked, problems) for condition in varied]
         problems.stop_on_error()
-        # What is odd about conditions, such as a single response, is meant to be.
-        remarks = Problems()
-        examine(now, remarks)
-        changed, variable, rows = cross(changed, [c.name for c in varied], values)
-        grid = Conditions(tuple(c.name for c in varied), rows, " ".join(conditions.split()), variable)
+        changed = cross(changed, [c.name for c in varied], values, plain)
+        conditions = " ".join(conditions.split())
     methods = tuple(Path(overlay).stem for overlay in overlays)
     warnings = _new_warnings(remarks, of_run)
     # But a time without a unit is a mistake there, too.
     warnings += tuple(d for d in _new_warnings(problems, of_run) if d.code in _TIMES and d not in warnings)
     specification = Specification(dump(asked.value), changed, warnings, methods, tuple(map(str, settings)))
-    return ChangedSpec(specification, grid, tuple(_changes(was.value, now.value)))
+    return ChangedSpec(specification, conditions, tuple(_changes(was.value, now.value)))
 
 
 def _written(conditions: ConditionValues) -> str | None:

@@ -15,7 +15,7 @@ from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.identity import identity_of
 from rnnspec.runs.layout import SPEC, WEIGHTS, resume_command
 from rnnspec.runs.manifest import OVER, Manifest, damage_of, part_of, read_manifest
-from rnnspec.runs.question import Conditions, ConditionValues, Question, load_changed
+from rnnspec.runs.question import ConditionValues, Question, load_changed
 from rnnspec.runs.record import RESTORE
 from rnnspec.runs.regular import read_regular
 from rnnspec.runs.weights import load_state, load_weights, restore_initial
@@ -50,7 +50,6 @@ class StoredRun:
 
     simulation: with the trained weights.  iterations: updates made.  diverged: the networks that have
     diverged, counted from 0 in this simulation.  changes: how the question differs from the run, a line each.
-    conditions: those that are dealt to the sequences, if there are any.
     """
 
     folder: Path
@@ -59,7 +58,6 @@ class StoredRun:
     iterations: int
     diverged: frozenset[int]
     changes: tuple[str, ...] = ()
-    conditions: Conditions | None = None
 
 
 def load_run(
@@ -128,10 +126,9 @@ def open_run(
     if question.trial_seed is not None:
         changes.append(f"trial seed {question.trial_seed} (was {simulation.seed})")
         simulation.seed = question.trial_seed
-    conditions = None if changed is None else changed.conditions
-    if conditions is not None:
-        changes.append(f"conditions {conditions.text}")
-    return StoredRun(folder, specification, simulation, completed, diverged, tuple(changes), conditions)
+    if changed is not None and changed.conditions is not None:
+        changes.append(f"conditions {changed.conditions}")
+    return StoredRun(folder, specification, simulation, completed, diverged, tuple(changes))
 
 
 def _check_whole(folder: Path, manifest: Manifest, checkpoint: int | None) -> None:

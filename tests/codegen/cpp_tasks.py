@@ -74,6 +74,8 @@ class Place(ctypes.Structure):
         ("network", ctypes.c_uint32),
         ("dt", ctypes.c_double),
         ("before", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("apart", ctypes.c_int64),
     )
 
 

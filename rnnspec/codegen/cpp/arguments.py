@@ -156,10 +156,10 @@ ARGUMENTS: tuple[Argument, ...] = (
         "optional",
     ),
     array(
-        "forced",
+        "given",
         "double",
         "variables, K, B, trials",
-        "values in place of reads, NaN to keep a read",
+        "values in place of draws and reads, NaN for none",
         "optional",
     ),
     # results

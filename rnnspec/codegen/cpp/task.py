@@ -141,6 +141,7 @@ class _TaskWriter:
         self.inputs = {channel.name: channel for channel in program.network.inputs}
         self.outputs = {channel.name: channel for channel in program.network.outputs}
         self.varying = varying_columns(program)
+        self.numbers = {name: number for number, name in enumerate(variable_names(program))}
 
     def task(self) -> TaskSource:
         """Write everything."""
@@ -193,19 +194,23 @@ class _TaskWriter:
     def _draw(self, writer: CppWriter, draw: Draw) -> list[str]:
         name = variable(draw.name)
         if draw.patterns is None and len(draw.values) == 1:
-            statement = f"now.{name} = {writer.number(draw.values[0]).text};"
+            statement = self._assigned(draw.name, writer.number(draw.values[0]).text)
             return [*_taken(writer), statement]
         rows = draw.patterns or (draw.values,)
         values = [value for row in rows for value in row]
         kind = "static const double" if all(value_of(v) is not None for v in values) else "const double"
         listed = [", ".join(writer.number(value).text for value in row) for row in rows]
         if draw.patterns is None:
-            return [f"{kind} {name}[] = {{{listed[0]}}};", f"now.{name} = {name}[place.trial];"]
+            return [f"{kind} {name}[] = {{{listed[0]}}};", self._assigned(draw.name, f"{name}[place.trial]")]
         writer.functions.add("pattern")
         head = f"{kind} {name}[][{len(rows[0])}] = {{"
         deal = self.deals[draw.name]
         place = f"{name}[pattern(place, {deal.patterns}, {deal.span}, {deal.period})][place.trial]"
-        return [head, *(f"    {{{row}}}," for row in listed), "};", f"now.{name} = {place};"]
+        return [head, *(f"    {{{row}}}," for row in listed), "};", self._assigned(draw.name, place)]
+
+    def _assigned(self, name: str, value: str) -> str:
+        """Return the statement that gives a variable its value, or that which the caller gives instead."""
+        return f"now.{variable(name)} = given(place, {self.numbers[name]}, {value});"
 
     # --- epochs --------------------------------------------------------------------------------------
 
@@ -244,7 +249,7 @@ class _TaskWriter:
         if epoch.reads:
             writer, lines = CppWriter(), list[str]()
             for read in epoch.reads:
-                statement = f"now.{variable(read.name)} = {writer.number(read.value).text};"
+                statement = self._assigned(read.name, writer.number(read.value).text)
                 lines += [*_taken(writer), statement]
             yield function("read", writer, lines)
 

@@ -17,9 +17,11 @@ from torch.autograd.forward_ad import unpack_dual
 
 from rnnspec.codegen.cpp.arguments import RECORDS, Type
 from rnnspec.codegen.cpp.kernel import Real
+from rnnspec.codegen.cpp.task import variable_names
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.activations import activate
 from rnnspec.runtime.batch import Batch, Outcome, inputs_differ, variable_differs
+from rnnspec.runtime.compiled.given import given_values
 from rnnspec.runtime.compiled.kernel import Kernel
 from rnnspec.runtime.compiled.operator import RESULTS, WEIGHTS, check_arrays, simulate
 from rnnspec.runtime.compiled.origin import KernelOrigin
@@ -36,10 +38,14 @@ _Request = tuple[Batch, torch.dtype]
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The timetables of a batch, and all arguments of the operator that follow from the batch alone."""
+    """The timetables of a batch, and all arguments of the operator that follow from the batch alone.
+
+    values: what variables are given, by name, (1, B, trials).
+    """
 
     tables: list[Timetable]
     arguments: dict[str, Any]
+    values: dict[str, Tensor]
 
 
 class KernelEngine(ABC):
@@ -100,6 +106,7 @@ class KernelEngine(ABC):
             del self._prepared[device]
         else:
             ready = self._prepare(batch, dtype, device)
+        given = _given(kernel, ready.values | self._reads(forced_reads or {}, device))
         results = simulate(
             kernel=kernel.name,
             networks=networks,
@@ -108,11 +115,11 @@ class KernelEngine(ABC):
             **{name: weights.get(name) for name in WEIGHTS},
             scale=None,
             of_rates=None,
-            forced=self._forced(kernel, forced_reads or {}, device),
+            given=None if given is None else given.expand(-1, networks, -1, -1),
             gradient=torch.is_grad_enabled() and any(weight.requires_grad for weight in weights.values()),
             record=record,
         )
-        return self._outcome(kernel, weights, ready.tables, dict(zip(RESULTS, results, strict=True)), record)
+        return self._outcome(kernel, weights, ready, dict(zip(RESULTS, results, strict=True)), record)
 
     # --- what goes in ----------------------------------------------------------------------------------
 
@@ -122,7 +129,9 @@ class KernelEngine(ABC):
 
     def _prepare(self, batch: Batch, dtype: torch.dtype, device: torch.device) -> _Prepared:
         program, theta = self.program, batch.stage.theta
-        network, tables = program.network, self._timetables(self.kernel(dtype), batch)
+        values = given_values(program, batch)
+        rows = {name: _tensor([each], torch.float64) for name, each in values.items()}
+        network, tables = program.network, self._timetables(self.kernel(dtype), batch, rows)
         longest = max(table.steps for table in tables)
         repeated = batch.sequences if len(tables) == 1 else 1
         learned = repeated * sum(s.steps for t in tables for s in t.segments if s.gradient)
@@ -152,41 +161,36 @@ class KernelEngine(ABC):
             "rate_points": float(learned * network.units),
             **_packed(tables, device),
         }
-        return _Prepared(tables, arguments)
+        return _Prepared(tables, arguments, {name: _moved(each, device) for name, each in rows.items()})
 
     def _per_unit(self, theta: Fraction) -> tuple[list[float], list[float]]:
         if theta not in self._coefficients:
             self._coefficients[theta] = _coefficients(self.program, theta)
         return self._coefficients[theta]
 
-    def _timetables(self, kernel: Kernel, batch: Batch) -> list[Timetable]:
+    def _timetables(self, kernel: Kernel, batch: Batch, values: Mapping[str, Tensor]) -> list[Timetable]:
         """Return the timetable of all sequences, or if they differ that of each."""
         program, stage = self.program, batch.stage
         extra = jitter(program, batch)
         drawn: Sequence[Sequence[Sequence[float | None]] | None] = [None]
         if program.timeline.ragged:
-            drawn = kernel.durations(
-                {
-                    "sequences": batch.sequences,
-                    "first_network": batch.first_network,
-                    "seed": batch.seed,
-                    "draws_key": key(batch, Stream.DRAWS)[1],
-                    "dt": float(program.network.dt * stage.theta),
-                }
-            )
+            numbers = {
+                "sequences": batch.sequences,
+                "first_network": batch.first_network,
+                "seed": batch.seed,
+                "draws_key": key(batch, Stream.DRAWS)[1],
+                "dt": float(program.network.dt * stage.theta),
+            }
+            drawn = kernel.durations(program, numbers, _given(kernel, values))
         return [
             timetable(program, stage.theta, stage.betas, epoch_steps(program, stage.theta, extra, each))
             for each in drawn
         ]
 
-    def _forced(self, kernel: Kernel, forced: Mapping[str, Tensor], device: torch.device) -> Tensor | None:
-        """Return the values to be taken for reads, (V, K, B, trials), nan for all else."""
+    def _reads(self, forced: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+        """Return the values to be taken for reads, by name, (K, B, trials)."""
         reads = {read.name for epoch in self.program.timeline.epochs for read in epoch.reads}
-        given = {n: value.to(device, torch.float64) for n, value in forced.items() if n in reads}
-        if not given:
-            return None
-        nothing = torch.full_like(next(iter(given.values())), math.nan)
-        return torch.stack([given.get(name, nothing) for name in kernel.variables])
+        return {name: value.to(device, torch.float64) for name, value in forced.items() if name in reads}
 
     # --- what comes out --------------------------------------------------------------------------------
 
@@ -194,12 +198,15 @@ class KernelEngine(ABC):
         self,
         kernel: Kernel,
         weights: Mapping[str, Tensor],
-        tables: Sequence[Timetable],
+        ready: _Prepared,
         results: Mapping[str, Tensor],
         record: bool,
     ) -> Outcome:
         timeline, program = self.program.timeline, self.program
-        dtype, scored, variables = results["loss"].dtype, results["scored"], results["variables"]
+        dtype, scored = results["loss"].dtype, results["scored"]
+        variables = dict(zip(kernel.variables, results["variables"].unbind(-1), strict=True))
+        # The number of the condition, which the kernel does not have.
+        variables |= {n: v.expand(len(scored), -1, -1) for n, v in ready.values.items() if n not in variables}
         correct = results["right"].to(dtype) / results["points"]
         fractions = torch.where(scored[..., None] != 0, correct, torch.nan)
         share = torch.where(fractions.isnan(), 0.0, results["steps"].to(dtype))
@@ -207,7 +214,9 @@ class KernelEngine(ABC):
         if timeline.success is not None:
             trials = torch.where(scored != 0, results["success"].to(dtype), torch.nan)
         judged = {epoch.phase for epoch in timeline.epochs if epoch.correct is not None}
-        lengths = _moved(_tensor([table.steps for table in tables], torch.int64), results["loss"].device)
+        lengths = _moved(
+            _tensor([table.steps for table in ready.tables], torch.int64), results["loss"].device
+        )
         outcome = {}
         if record:
             alive = torch.arange(results["rates"].shape[2], device=lengths.device) < lengths[:, None]
@@ -229,14 +238,26 @@ class KernelEngine(ABC):
             },
             trial_performance=trials,
             variables={
-                name: variables[..., number]
-                if variable_differs(program, name)
-                else variables[:1, ..., number]
-                for number, name in enumerate(kernel.variables)
+                name: variables[name] if variable_differs(program, name) else variables[name][:1]
+                for name in variable_names(program)
             },
             steps=lengths,
             **outcome,
         )
+
+
+def _given(kernel: Kernel, values: Mapping[str, Tensor]) -> Tensor | None:
+    """Return the argument of this name, (V, K or 1, B, trials), from the values of variables by name.
+
+    values: (K or 1, B, trials).
+    """
+    known = {name: value for name, value in values.items() if name in kernel.variables}
+    if not known:
+        return None
+    networks = max(map(len, known.values()))
+    known = {name: value.expand(networks, -1, -1) for name, value in known.items()}
+    nothing = torch.full_like(next(iter(known.values())), math.nan)
+    return torch.stack([known.get(name, nothing) for name in kernel.variables])
 
 
 def _outputs(program: Program, weights: Mapping[str, Tensor], rates: Tensor) -> Tensor:

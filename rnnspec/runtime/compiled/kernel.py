@@ -61,8 +61,12 @@ class Kernel(ABC):
         return {}
 
     @abstractmethod
-    def durations(self, numbers: Mapping[str, Any]) -> Durations:
-        """Return the drawn durations of a batch; numbers: sequences, first_network, seed, draws_key, dt."""
+    def durations(self, program: Program, numbers: Mapping[str, Any], given: Tensor | None) -> Durations:
+        """Return the drawn durations of a batch of a program that this kernel simulates.
+
+        numbers: sequences, first_network, seed, draws_key, dt.  given: the argument of this name, for one
+        network, on the processor.
+        """
 
 
 def structure(arguments: Sequence[Argument]) -> type[ctypes.Structure]:

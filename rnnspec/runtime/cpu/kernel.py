@@ -15,6 +15,7 @@ from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import Library, library
+from rnnspec.runtime.compiled.given import kernel_program
 from rnnspec.runtime.compiled.kernel import KERNELS, Durations, Kernel, pointers, structure
 from rnnspec.runtime.compiled.origin import KernelOrigin, kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
@@ -51,12 +52,14 @@ class CpuKernel(Kernel):
     def details(self) -> Iterator[tuple[str, str]]:
         yield "compiler", shlex.join((*find_compiler().command, *self.origin.flags))
 
-    def durations(self, numbers: Mapping[str, Any]) -> Durations:
-        timeline, sequences = self.program.timeline, numbers["sequences"]
+    def durations(self, program: Program, numbers: Mapping[str, Any], given: Tensor | None) -> Durations:
+        timeline, sequences = program.timeline, numbers["sequences"]
         trials, epochs = timeline.trials, len(timeline.epochs)
         count = sequences * trials * epochs
         seconds = (ctypes.c_double * count)(*[math.nan] * count)
-        self.functions.rnnspec_durations(ctypes.byref(Arguments(**numbers)), seconds)
+        arrays = {} if given is None else pointers({"given": given})
+        arguments = Arguments(**numbers, networks=1, **arrays)
+        self.functions.rnnspec_durations(ctypes.byref(arguments), seconds)
         return [
             [seconds[(b * trials + n) * epochs : (b * trials + n + 1) * epochs] for n in range(trials)]
             for b in range(sequences)
@@ -69,6 +72,7 @@ def load_kernel(program: Program, real: Real = "float") -> CpuKernel:
 
     Raises RequestError if there is no compiler that can.
     """
+    program = kernel_program(program)
     source, flags = emit_cpu(program, real), users_flags()
     built = library(source, flags)
     origin = kernel_origin(source, find_compiler(), flags)

@@ -17,6 +17,7 @@ from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.compiled.engine import KernelEngine
+from rnnspec.runtime.compiled.given import kernel_program
 from rnnspec.runtime.compiled.kernel import KERNELS
 from rnnspec.runtime.gpu.cubin import CUBIN, cubin, cubin_origin, resources_of
 from rnnspec.runtime.gpu.driver import Function, Module, load
@@ -160,7 +161,7 @@ def load_kernel(program: Program, real: Real = "float") -> GpuKernel:
             f"The target gpu needs compute capability {OLDEST}.0 or newer, and this GPU has {major}.{minor}.",
             "The target torch simulates on it.",
         )
-    kernel = _load_kernel(program, real, f"sm_{major}{minor}")
+    kernel = _load_kernel(kernel_program(program), real, f"sm_{major}{minor}")
     if torch.cuda.is_available():
         kernel.load(torch.cuda.current_device())
     return kernel

@@ -96,9 +96,10 @@ class CudaKernel(Kernel):
         given = Arguments(**numbers, **pointers({**arrays, **scratch}))
         self.launch(self.launches(numbers, gradient=gradient), given, device)
 
-    def durations(self, numbers: Mapping[str, Any]) -> Durations:
+    def durations(self, program: Program, numbers: Mapping[str, Any], given: Tensor | None) -> Durations:
+        # The module of the program draws the given values itself.
         key = numbers["seed"], numbers["draws_key"]
-        return drawn_durations(self.program, key, numbers["first_network"], numbers["sequences"])
+        return drawn_durations(program, key, numbers["first_network"], numbers["sequences"])
 
     def scratch_bytes(self, numbers: Mapping[str, Any], *, gradient: bool) -> int:
         """Return how much memory a batch needs besides its arguments and results."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from rnnspec.program.dealing import combinations, deals, dealt_combination, evaluations_apart
+from rnnspec.program.dealing import dealt_patterns
 from rnnspec.program.expression_nodes import (
     Apply,
     Clock,
@@ -164,20 +164,14 @@ def settle(
     previous = trials[trial - 1] if trial > 0 else None
     environment = Environment(device, trials[trial], previous, words=words)
     if variable.patterns is not None:
-        index = torch.tensor([_patterns(program, batch, variable.name)[b] for b in numbers.tolist()])
+        training = batch.purpose == "train"
+        dealt = dealt_patterns(program, variable.name, batch.sequences, batch.iteration, training=training)
+        index = torch.tensor([dealt[b] for b in numbers.tolist()])
         values = [evaluate(pattern[trial], environment) for pattern in variable.patterns]
         value = pick(index.to(device).unsqueeze(0), *values)
     else:
         value = evaluate(variable.values[trial if len(variable.values) > 1 else 0], environment)
     return value.expand(value.shape[0], len(numbers))
-
-
-def _patterns(program: Program, batch: Batch, name: str) -> list[int]:
-    """Return the number of the balanced pattern of a variable in each sequence of a batch."""
-    deal, count, turn = deals(program.timeline)[name], combinations(program.timeline), batch.iteration
-    if batch.purpose != "train":
-        turn = -(-batch.iteration // evaluations_apart(program))
-    return [deal.pattern(dealt_combination(b, batch.sequences, turn, count)) for b in range(batch.sequences)]
 
 
 def _durations(

@@ -14,6 +14,7 @@ from rnnspec.codegen.gpu.kernel import emit_gpu
 from rnnspec.program.nodes import Program
 from rnnspec.runtime.compiled.cache import library
 from rnnspec.runtime.compiled.engine import KernelEngine
+from rnnspec.runtime.compiled.given import kernel_program
 from rnnspec.runtime.compiled.kernel import KERNELS
 from rnnspec.runtime.compiled.origin import kernel_origin
 from rnnspec.runtime.compiled.toolchain import find_compiler, users_flags
@@ -29,15 +30,15 @@ KERNEL_NAMES = (
 
 #: What the emulator calls.
 ENTRY = f"""
-static Arguments given;
+static Arguments passed;
 struct Kernel {{ const char* name; void (*call)(); }};
 static const Kernel KERNELS[] = {{
-{"".join(f'    {{"rnnspec_{name}", [] {{ rnnspec_{name}(given); }}}},{chr(10)}' for name in KERNEL_NAMES)}}};
+{"".join(f'    {{"rnnspec_{name}", [] {{ rnnspec_{name}(passed); }}}},{chr(10)}' for name in KERNEL_NAMES)}}};
 
 extern "C" __attribute__((visibility("default"))) int emulate(
     const char* name, unsigned blocks, unsigned threads, size_t shared, const Arguments* all,
     unsigned shuffle) {{
-    given = *all, host::shuffle = shuffle;
+    passed = *all, host::shuffle = shuffle;
     for (const Kernel& kernel : KERNELS)
         if (!std::strcmp(kernel.name, name)) {{
             host::launch(kernel.call, blocks, threads, shared);
@@ -94,4 +95,4 @@ class EmulatedEngine(KernelEngine):
     target = "gpu"
 
     def load(self, real: Real) -> EmulatedKernel:
-        return emulated(self.program, real)
+        return emulated(kernel_program(self.program), real)
