@@ -46,6 +46,7 @@ Exit codes:
   4    trained, but some networks diverged
   75   stopped by SIGTERM, SIGUSR1 or SIGHUP
   130  stopped by Ctrl-C
+  141  ended because the reader of its output did, such as head
 """
 
 
