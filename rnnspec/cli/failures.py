@@ -19,7 +19,7 @@ from rnnspec.errors import missing_package
 from rnnspec.training.interruption import EXIT_CODES, is_read
 
 FINE, WRONG_SPEC, USAGE, BUG, DIVERGED = 0, 1, 2, 3, 4
-#: What a shell reports of a program that ends by SIGPIPE, because nobody reads its output any more (`| head`).
+#: What a shell reports of a program that ends by SIGPIPE: nobody reads its output any more (`| head`).
 UNREAD = 141
 TERMINATED, INTERRUPTED = EXIT_CODES["terminated"], EXIT_CODES["interrupted"]
 
