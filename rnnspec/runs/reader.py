@@ -48,12 +48,13 @@ _WITHOUT = {
 class StoredRun:
     """The networks of a run, and what is asked of them.
 
-    simulation: with the trained weights.  iterations: updates made.  diverged: the networks that have
+    manifest: of the run.  simulation: with the trained weights.  iterations: updates made.  diverged: the networks that have
     diverged, counted from 0 in this simulation.  changes: how the question differs from the run, a line each.
     conditions: those that are dealt to the sequences, if there are any.
     """
 
     folder: Path
+    manifest: Manifest
     specification: Specification
     simulation: Simulation
     iterations: int
@@ -131,7 +132,9 @@ def open_run(
     conditions = None if changed is None else changed.conditions
     if conditions is not None:
         changes.append(f"conditions {conditions.text}")
-    return StoredRun(folder, specification, simulation, completed, diverged, tuple(changes), conditions)
+    return StoredRun(
+        folder, manifest, specification, simulation, completed, diverged, tuple(changes), conditions
+    )
 
 
 def _check_whole(folder: Path, manifest: Manifest, checkpoint: int | None) -> None:
