@@ -52,6 +52,7 @@ def test_what_was_set_is_no_edit(tmp_path: Path) -> None:
         {"network.noise.kind": "ou", "network.noise.tau": "100 ms"},
         {"network.noise.kind": "white", "network.noise.tau": "200 ms"},
     ]
+    assert edits([found[0], run(tmp_path, TINY)]) == [{}, {}]
     shown = distinct_settings(found)
     assert shown[0] == "networks=5 kind=ou tau=100 ms"
 

@@ -19,6 +19,7 @@ HELP = [
     ("training: {stop: {performance: 1.5}}", "for 1.5 %, write 0.015"),
     ("training: {stop: {performance: 101}}", ""),
     ("network: {connections: {input -> output: {density: 30}}}", "for 30 %, write 0.3"),
+    ("network: {activation: {kind: power, exponent: 20}}", ""),
     ("training: {networks: 50 %}", ""),
     ("training: {penalty: 1e-5}", "write {rate_l1: 1e-5}"),
     ("network: {noise: 0.05}", "write {kind: ou, scale: 0.05, tau: 100 ms}"),
