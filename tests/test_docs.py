@@ -31,7 +31,7 @@ from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.identity import identity
 from rnnspec.runs.manifest import Ending
 
-RUN = "go-1e48c96f"
+RUN = "go-95d95dc9"
 SMALL = {
     "{every: 10, batch: 200}": "{every: 2, batch: 4}",
     "dt: 5 ms": "dt: 10 ms",

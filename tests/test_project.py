@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from rnnspec.runs.version import package_version
+
 ROOT = Path(__file__).parents[1]
 LANDING = ROOT / ".ci" / "run"
 
@@ -18,11 +20,11 @@ def test_the_citation_is_that_of_the_package() -> None:
     package = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for key, name in {
         "title": "name",
-        "version": "version",
         "abstract": "description",
         "license": "license",
     }.items():
         assert citation[key] == package[name]
+    assert citation["version"] == package_version()
     assert set(citation["keywords"]) < set(package["keywords"])
     (author,) = citation["authors"]
     assert author["name"].lower() in (ROOT / "LICENSE").read_text(encoding="utf-8")

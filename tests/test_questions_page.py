@@ -19,7 +19,7 @@ from rnnspec.runs.identity import identity
 
 PAGE = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(yaml|sh|python)\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
-RUN = "decide-cd63b5d3"
+RUN = "decide-101934cc"
 #: What makes the page quick.
 SMALL = {"iterations: 2000": "iterations: 3", "{every: 50, batch: 500}": "{every: 3, batch: 8}"}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from rnnspec.diagnostics import Problems
+from rnnspec.diagnostics import Problems, shorten
 from rnnspec.program.nodes import Block, Distribution, Matrix, Network, Program
 from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.syntax.compose import Document
+from rnnspec.syntax.tree import Scalar
 
 
 def activity_stays(program: Program, document: Document, problems: Problems) -> None:
@@ -31,8 +32,24 @@ def activity_stays(program: Program, document: Document, problems: Problems) -> 
             f"the initial weights amplify mean activity {feedback:.3g}-fold, so it grows from the start",
             document.span(path if given else ("network", "populations"), key=not given),
             expected="at most 1-fold",
-            help="write 'w_rec: spectral(normal(0, 1), 1)' under 'weights', or balance the signs",
+            help=_remedy(network, document),
         )
+
+
+def _remedy(network: Network, document: Document) -> str:
+    """Return how to keep the activity in bounds with the weights of this spec."""
+    w_rec = network.w_rec
+    signed = any(block.present and block.sign is not None for block in w_rec.blocks)
+    balance = "balance excitation and inhibition" if signed else "give the weights a mean of 0"
+    if w_rec.init.name == "zeros":
+        return f"make the weights of the connections smaller, or {balance}"
+    written = document.node(w_rec.path)
+    if isinstance(written, Scalar):
+        return f"write 'w_rec: spectral({shorten(written.text, 80)}, 1)', or {balance}"
+    # Weights of their own keep their size relative to the default ones.
+    own = any(block.init is not None for block in w_rec.blocks)
+    default = "normal(0, 1/sqrt(units))" if own else "normal(0, 1)"
+    return f"write 'w_rec: spectral({default}, 1)' under 'weights', or {balance}"
 
 
 #: The slope of an activation, relative to the steepest, below which a population hardly responds.
@@ -68,7 +85,7 @@ def rates_respond(program: Program, document: Document, problems: Problems) -> N
             + f": a mean current of {max(map(abs, drives)):.2g} keeps them near a bound",
             document.span(path if given else ("network", "populations"), key=not given),
             expected="weights whose means balance",
-            help="write 'w_rec: spectral(normal(0, 1), 1)' under 'weights', or balance the signs",
+            help=_remedy(network, document),
         )
 
 

@@ -8,9 +8,13 @@ from functools import lru_cache
 from rnnspec.diagnostics import Problems, Span
 from rnnspec.program.expression_nodes import Apply, Expression, Number, Random, White, children, walk
 from rnnspec.program.nodes import Draw, Epoch, Path, Program
+from rnnspec.program.types import APPLIED
 from rnnspec.syntax import expression as syntax
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Scalar
+
+#: The choices, where() and pick(), of which a part is a branch, each with the number of that argument.
+Guards = tuple[tuple[Expression, int], ...]
 
 
 def expressions(program: Program, document: Document) -> Iterator[tuple[Path, Expression]]:
@@ -82,18 +86,32 @@ def parts(
     document: Document, path: Path, expression: Expression, wanted: Callable[[Expression], bool]
 ) -> Iterator[tuple[Expression, Span]]:
     """Yield the wanted parts of an expression, parents first, each with its place."""
+    for part, span, _ in guarded_parts(document, path, expression, wanted):
+        yield part, span
+
+
+def guarded_parts(
+    document: Document, path: Path, expression: Expression, wanted: Callable[[Expression], bool]
+) -> Iterator[tuple[Expression, Span, Guards]]:
+    """Yield the same, each with the choices of which it is a branch."""
     if not any(map(wanted, walk(expression))):
         return
-    waiting = [(expression, tree_of(document, path))]
+    waiting: list[tuple[Expression, syntax.Tree | None, Guards]] = [(expression, tree_of(document, path), ())]
     while waiting:
-        part, tree = waiting.pop()
+        part, tree, guards = waiting.pop()
         while isinstance(tree, syntax.Unary) and tree.operator == "+":
             tree = tree.operand
         if wanted(part):
-            yield part, document.span(path) if tree is None else document.inside(path, tree.start, tree.end)
+            place = document.span(path) if tree is None else document.inside(path, tree.start, tree.end)
+            yield part, place, guards
         if tree is not None and isinstance(part, Apply | Random | White):
+            chooses = isinstance(part, Apply) and APPLIED[part.function].chooses
             # Arguments with a default may be left out.
-            waiting += list(zip(children(part), syntax.children(tree), strict=False))[::-1]
+            below = enumerate(zip(children(part), syntax.children(tree), strict=False))
+            waiting += [
+                (child, inner, (*guards, (part, number)) if chooses and number else guards)
+                for number, (child, inner) in below
+            ][::-1]
 
 
 def reported(problems: Problems, code: str, span: Span) -> bool:

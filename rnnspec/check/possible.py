@@ -25,6 +25,9 @@ MANY = 1024
 #: Comparisons whose operands change places.
 _TURNED = {"gt": "lt", "ge": "le"}
 
+#: Functions whose value depends on the sign of a zero.
+_SIGNED = ("atan2", "div", "pow")
+
 
 @dataclass
 class Possible:
@@ -140,7 +143,10 @@ class Possible:
             return frozenset((0.0,))
         if function.value is None or len(known) < len(sets) or math.prod(map(len, known)) > MANY:
             return None
-        return frozenset(function.of(*numbers) for numbers in product(*known))
+        # A set holds only one of the two zeros, which are equal.
+        zeros = (0.0, -0.0) if name in _SIGNED else ()
+        exact = [(*numbers, *zeros) if 0 in numbers else numbers for numbers in known]
+        return frozenset(function.of(*numbers) for numbers in product(*exact))
 
     # --- truth values --------------------------------------------------------------------------------
 

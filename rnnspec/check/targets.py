@@ -1,17 +1,20 @@
-"""RS229, RS230, RS236: targets and draws that some trials put out of range, found by sampling trials."""
+"""RS212, RS229, RS230, RS236: what some trials put out of range, found by sampling trials."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeGuard
 
-from rnnspec.check.places import definitions, parts
+from rnnspec.check.guards import may_be_taken
+from rnnspec.check.places import Guards, definitions, expressions, guarded_parts
 from rnnspec.diagnostics import Problems, Span
-from rnnspec.program.expression_nodes import Apply, Expression, Random, Rate, walk
+from rnnspec.program.expression_nodes import Apply, Expression, Number, Random, Rate, walk
 from rnnspec.program.nodes import Epoch, OutputChannel, Program, Target
 from rnnspec.program.sampling import Trial, Value, evaluate, sample
+from rnnspec.program.types import APPLIED
 from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.syntax.compose import Document
 
@@ -93,8 +96,28 @@ def draws_are_valid(program: Program, document: Document, problems: Problems) ->
     timeline, samples = program.timeline, _Samples(program)
     for draw in timeline.draws:
         for path, value in definitions(draw).items():
-            for part, span in parts(document, path, value, _may_fail):
-                _check_call(part, span, samples, problems)
+            for part, span, guards in guarded_parts(document, path, value, _may_fail):
+                _check_call(part, span, guards, samples, problems)
+
+
+def indices_are_whole(program: Program, document: Document, problems: Problems) -> None:
+    """RS212: an index of pick() or onehot() that is not a whole number in some trials."""
+    samples = _Samples(program)
+    for path, value in expressions(program, document):
+        # By identity, since an equal part may be no index.
+        callers = {id(n.arguments[0]): n.function for n in walk(value) if _may_be_fractional(n)}
+        for index, span, guards in guarded_parts(document, path, value, partial(_is_among, callers)):
+            found = samples.fraction(index, guards, float(program.network.dt))
+            if found is not None:
+                fixed = isinstance(index, Number)
+                problems.error(
+                    "RS212",
+                    f"the index of {callers[id(index)]}() is {found}"
+                    + (", which is not a whole number" if fixed else " in some trials, not a whole number"),
+                    span,
+                    expected="whole numbers, counted from 0",
+                    help="" if fixed else "round it: floor(x), or floor(x + 0.5)",
+                )
 
 
 @dataclass
@@ -131,6 +154,22 @@ class _Samples:
                 value = evaluate(target.value, trial, before, time)
                 if value is not None:
                     yield value if isinstance(value, list) else [value] * size
+
+    def fraction(self, index: Expression, guards: Guards, time: float) -> str | None:
+        """Return a value of an index that is not a whole number; None if no trial has one."""
+        values = [
+            evaluate(index, trial, before, time)
+            for trial, before in self.trials
+            if may_be_taken(guards, trial, before, time)
+        ]
+        if values and not any(values) and None in values and not guards:
+            # It depends on outputs: only its bounds are known.
+            values = [index.type.low, index.type.high]
+        for value in values:
+            if isinstance(value, float | int) and math.isfinite(value) and value != int(value):
+                short = f"{value:.3g}"
+                return repr(value) if float(short).is_integer() else short
+        return None
 
 
 def _not_distributed(values: list[float]) -> str:
@@ -175,12 +214,23 @@ def _may_fail(call: Expression) -> bool:
     return False
 
 
-def _check_call(call: Expression, span: Span, samples: _Samples, problems: Problems) -> None:
+def _may_be_fractional(part: Expression) -> TypeGuard[Apply]:
+    """Return whether this is a function of an index that is not known to be a whole number."""
+    if not isinstance(part, Apply) or APPLIED[part.function].arguments[:1] != ("index",):
+        return False
+    return not part.arguments[0].type.whole
+
+
+def _is_among(callers: Mapping[int, str], part: Expression) -> bool:
+    return id(part) in callers
+
+
+def _check_call(call: Expression, span: Span, guards: Guards, samples: _Samples, problems: Problems) -> None:
     assert isinstance(call, Random)
     for trial, before in samples.trials:
         values = [evaluate(argument, trial, before) for argument in call.arguments]
         fault = _fault(call.function, values)
-        if fault:
+        if fault and may_be_taken(guards, trial, before):
             problems.warning(
                 "RS236",
                 f"{call.function}() is drawn with invalid arguments in some trials: {fault[0]}",
@@ -208,4 +258,4 @@ def _fault(function: str, values: list[Value]) -> tuple[str, str] | None:
     return None
 
 
-RULES = (targets_in_range, draws_are_valid)
+RULES = (targets_in_range, draws_are_valid, indices_are_whole)

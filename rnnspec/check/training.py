@@ -65,7 +65,6 @@ def _stop_is_measured(program: Program, document: Document, problems: Problems) 
                 "'stop' is about 'success', which the task does not define",
                 span,
                 expected="'success' in the task",
-                help="give the phase 'success' another name, to mean it here" if SUCCESS in phases else "",
             )
         elif name in phases and name not in (SUCCESS, *timeline.scored_phases):
             problems.error(

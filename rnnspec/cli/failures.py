@@ -19,6 +19,8 @@ from rnnspec.errors import missing_package
 from rnnspec.training.interruption import EXIT_CODES, is_read
 
 FINE, WRONG_SPEC, USAGE, BUG, DIVERGED, UNITS_FAILED = 0, 1, 2, 3, 4, 5
+#: What a shell reports of a program that ends by SIGPIPE: nobody reads its output any more (`| head`).
+UNREAD = 141
 TERMINATED, INTERRUPTED = EXIT_CODES["terminated"], EXIT_CODES["interrupted"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -75,7 +77,7 @@ def explain(error: Exception, fewer: str = "") -> int:
     elif isinstance(error, BrokenPipeError):
         # Python flushes stdout again when it exits, which must not fail a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        complain("The program that reads this output has ended; the rest was not written.")
+        return UNREAD
     elif isinstance(error, OSError):
         complain(*_system(error), *_notes(error))
     elif isinstance(error, MemoryError) or _out_of_memory(error):

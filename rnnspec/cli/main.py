@@ -48,6 +48,7 @@ Exit codes:
   5    units of a sweep failed; the others are trained
   75   stopped by SIGTERM, SIGUSR1 or SIGHUP
   130  stopped by Ctrl-C
+  141  ended because the reader of its output did, such as head
 """
 
 

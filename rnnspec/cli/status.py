@@ -44,7 +44,8 @@ def command(
                           its process; 'rnnspec resume RUN' continues it
     unseen                its process is on another machine, out of sight
 
-    Settings and overlays are shown where they differ between the runs. Iterations are those that have been
+    Settings, overlays, the run from which training began, and values that were edited in the spec are shown
+    where they differ between the runs. Iterations are those that have been
     evaluated or saved in a checkpoint.
 
     \b
@@ -102,6 +103,13 @@ def _row(status: RunStatus) -> dict[str, object]:
         "name": status.name,
         "methods": list(status.methods),
         "settings": list(status.settings),
+        "identity": status.identity or None,
+        "from": status.origin
+        and {
+            "run": status.origin.run,
+            "identity": status.origin.identity,
+            "networks": list(status.origin.networks),
+        },
         "first_network": status.first_network,
         "target": status.target,
         "device": status.device,

@@ -123,7 +123,7 @@ def command(
     \b
     Example:
       rnnspec train specs/delayed_go.yaml --with dasc40 --set training.networks=10
-      rnnspec train specs/delayed_anti.yaml --from runs/delayed_go-1e48c96f
+      rnnspec train specs/delayed_anti.yaml --from runs/delayed_go-95d95dc9
     """
     require_locks()
     _refuse_run_folder(spec)

@@ -69,6 +69,7 @@ class _Lowering:
         epochs = [self._epoch(i, name, epoch) for i, (name, epoch) in enumerate(self.task.epochs.items())]
         success = self._trial_truth("success", self.task.success)
         scored = self._trial_truth("scored", self.task.scored)
+        self.variables.report_undefined()
         return Timeline(
             ("task",),
             self.task.trials,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -54,6 +54,8 @@ class Variables:
     _reads: dict[str, Read] = field(default_factory=dict)
     #: Names that variables cannot have, because they are taken.
     clashing: set[str] = field(default_factory=set)
+    #: Each use of a name that is not defined: its place, and the names that are known there.
+    _undefined: dict[str, list[tuple[Span, list[str]]]] = field(default_factory=dict)
 
     def draws(self) -> tuple[Draw, ...]:
         """Lower all draws and reads, each after those that it depends on; return the draws."""
@@ -69,7 +71,7 @@ class Variables:
 
     def variable(self, name: str, place: Place, span: Span) -> Type | None:
         """Return the type of a variable at a place; None if it cannot be used there, which is reported."""
-        if not self._is_variable(name, place, span):
+        if not self._is_variable(name, place, span, before=False):
             return None
         definition = self._definitions[name]
         if place.role == "sequence" and definition.role != "sequence":
@@ -108,13 +110,14 @@ class Variables:
 
     def previous(self, name: str, place: Place, span: Span) -> Type | None:
         """Return the type of a variable in the preceding trial; a variable may refer to itself."""
-        if not self._is_variable(name, place, span):
+        if not self._is_variable(name, place, span, before=True):
             return None
         # A variable that refers to itself has no type yet, and no bounds are known.
         recurrent = replace(CONSTANT, rate=Rate.TRIAL, reads=name in self._tainted)
         return self._types.get(name, recurrent)
 
-    def _is_variable(self, name: str, place: Place, span: Span) -> bool:
+    def _is_variable(self, name: str, place: Place, span: Span, *, before: bool) -> bool:
+        """Return whether a name is that of a variable; if not, reports it, or notes that it is undefined."""
         if name in self._definitions:
             return True
         if name in self.outputs:
@@ -122,21 +125,53 @@ class Variables:
                 "RS206",
                 f"'{name}' is an output, which has a value only in 'correct' and 'read'",
                 span,
-                expected=one_of(self._definitions),
+                expected=one_of(self._usable(place, before)),
                 help=f"read it at the end of an epoch: 'read: {{answer: argmax({name})}}'",
             )
             return False
-        choices = [*self._definitions, "pi"]
-        choices += ["t"] if place.clock else []
-        choices += self.outputs if place.outputs else []
-        self.problems.error(
-            "RS201",
-            f"'{name}' is not defined here",
-            span,
-            expected=one_of(choices),
-            help=nearest(name, choices),
-        )
+        choices = [*self._usable(place, before)]
+        if not before:
+            choices += ["pi", *(["t"] if place.clock else []), *(self.outputs if place.outputs else [])]
+        self._undefined.setdefault(name, []).append((span, choices))
         return False
+
+    def _usable(self, place: Place, before: bool) -> Iterator[str]:
+        """Yield the variables that can be used at a place.  before: in previous()."""
+        for name, definition in self._definitions.items():
+            if place.role == "sequence":
+                fits = definition.role == "sequence"
+            elif place.role == "duration":
+                fits = name not in self._tainted
+            else:
+                fits = place.role == "draw" or before or (self._available[name] or 0) <= place.known
+            if fits and (before or not self._needs(name, place.variable)):
+                yield name
+
+    def _needs(self, name: str, other: str) -> bool:
+        """Return whether a variable is another one of the same trial, or is computed from it."""
+        found, waiting = {name}, [name]
+        while waiting:
+            more = set(self._uses[waiting.pop()][0]) - found
+            found |= more
+            waiting += more
+        return other in found
+
+    def report_undefined(self) -> None:
+        """Report each name that is not defined, once, where it is used first.  Call this last."""
+        for name, uses in self._undefined.items():
+            (first, choices), *others = sorted(
+                uses,
+                key=lambda use: (not use[0].source.is_file, use[0].source.name, use[0].line, use[0].column),
+            )
+            everywhere = [c for c in choices if all(c in other for _, other in others)]
+            also = dict.fromkeys(_relative(span, first) for span, _ in others if span != first)
+            self.problems.error(
+                "RS201",
+                f"'{name}' is not defined here" + (f"; see also {_few(also)}" if also else ""),
+                first,
+                expected=one_of(everywhere),
+                help=nearest(name, everywhere),
+            )
 
     # --- definitions ---------------------------------------------------------------------------------
 
@@ -313,6 +348,21 @@ class Variables:
         while self._definitions[name].role != "read":
             name = max(self._uses[name][0], key=lambda used: self._available[used] or 0)
         return name
+
+
+def _relative(span: Span, first: Span) -> str:
+    """Return where a place is, as seen from another."""
+    if span.source != first.source:
+        return f"{span.source.name}:{span.line}" if span.source.is_file else span.source.name
+    return f"line {span.line}" if span.line != first.line else f"column {span.column}"
+
+
+def _few(places: Iterable[str], most: int = 4) -> str:
+    """Return some places as a list in words."""
+    names = list(places)
+    rest = len(names) - most
+    shown = [*names[:most], f"{rest} more"] if rest > 0 else names
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
 def _count(number: int, noun: str) -> str:

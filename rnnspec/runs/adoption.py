@@ -11,7 +11,7 @@ from torch import Tensor
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Block, InputChannel, Matrix, OutputChannel, Population, Program
 from rnnspec.runs.question import Change
-from rnnspec.runs.weights import WeightBlock, blocks
+from rnnspec.runs.weights import WeightBlock, shared_blocks
 from rnnspec.runtime.effective_weights import matrices
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.weight_draws import THINNING, WeightDraws
@@ -65,13 +65,10 @@ def adopt(simulation: Simulation, trained: Simulation) -> None:
 
     Of a block that is only here, the weights are drawn.
     """
-    theirs = {block.key: block for block in blocks(trained.program.network)}
     raw, source = dict(simulation.named_parameters()), dict(trained.named_parameters())
     masks = simulation.mask.copies()
-    for block in blocks(simulation.program.network):
-        here, then = raw[block.parameter], theirs.get(block.key)
-        if then is None:
-            continue
+    for block, then in shared_blocks(simulation.program.network, trained.program.network):
+        here = raw[block.parameter]
         here[block.place] = source[then.parameter][then.place].to(here)
         if block.matrix:
             left = trained.mask.full(then.parameter)[then.place] & _kept(simulation, trained, block)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
-from rnnspec.runs.manifest import Manifest, Origin, origin_words, read_manifest
+from rnnspec.runs.manifest import Origin, StoredResult, origin_words
 from rnnspec.runs.reader import StoredRun, open_run
-from rnnspec.runs.weights import blocks, weights_to_bytes
+from rnnspec.runs.weights import WeightBlock, blocks, shared_blocks, weights_to_bytes
 from rnnspec.runtime.simulation import Simulation
 from rnnspec.runtime.targets import WITHOUT_KERNEL
 
@@ -26,15 +26,26 @@ class Source:
     """
 
     stored: StoredRun
-    manifest: Manifest
     numbers: tuple[int, ...]
     part: range
 
     @property
     def words(self) -> str:
         """What the identity of the training depends on."""
-        assert self.manifest.result is not None
-        return origin_words(self.manifest.result.weights_sha256, self.numbers)
+        return origin_words(self.result.weights_sha256, self.numbers)
+
+    @property
+    def result(self) -> StoredResult:
+        """What came of the run."""
+        result = self.stored.manifest.result
+        assert result is not None
+        return result
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """The numbers for the networks that are trained, counted from 0 in the run."""
+        first = self.stored.manifest.first_network
+        return tuple(number - first for number in self.numbers[self.part.start : self.part.stop])
 
 
 def find_source(path: Path | str, chosen: Sequence[int] | None, ensemble: int, part: range) -> Source:
@@ -44,9 +55,9 @@ def find_source(path: Path | str, chosen: Sequence[int] | None, ensemble: int, p
     same numbers, if both ensembles have the same size.  part: the networks of the ensemble that are trained.
     Raises RequestError for numbers that the run does not have, and what `open_run` raises.
     """
-    stored, manifest = open_run(path, target=WITHOUT_KERNEL), read_manifest(Path(path))
-    run, first = stored.folder, manifest.first_network
-    has = range(first, first + manifest.networks)
+    stored = open_run(path, target=WITHOUT_KERNEL)
+    run, first = stored.folder, stored.manifest.first_network
+    has = range(first, first + stored.manifest.networks)
     whole = stored.specification.program.training.networks
     if chosen is None:
         if whole != ensemble or any(number not in has for number in part):
@@ -66,7 +77,7 @@ def find_source(path: Path | str, chosen: Sequence[int] | None, ensemble: int, p
         numbers = tuple(chosen) if len(chosen) == ensemble else tuple(chosen) * ensemble
         if missing := [numbers[k] for k in part if numbers[k] not in has]:
             raise RequestError(f"{run} has no network {missing[0]}.", f"It has {_those(has)}.")
-    return Source(stored, manifest, numbers, part)
+    return Source(stored, numbers, part)
 
 
 @torch.no_grad()
@@ -76,37 +87,35 @@ def begin(simulation: Simulation, source: Source) -> tuple[Origin, bytes]:
     Blocks are matched by the names of their populations and channels.  Raises RequestError, which names every
     block that cannot be taken; then nothing is.
     """
-    mine = {block.key: block for block in blocks(simulation.program.network)}
-    theirs = {block.key: block for block in blocks(source.stored.specification.program.network)}
-    shared = [key for key in mine if key in theirs]
     run, trained = source.stored.folder, source.stored.simulation
+    mine, theirs = ([block.key for block in blocks(s.program.network)] for s in (simulation, trained))
+    shared = list(shared_blocks(simulation.program.network, trained.program.network))
     if not shared:
         raise RequestError(
             f"No connection or population of the spec has the name of one in {run}.",
             f"{run} has: {', '.join(theirs)}.",
         )
-    used = source.numbers[source.part.start : source.part.stop]
-    rows = torch.tensor(used) - source.manifest.first_network
+    rows = torch.tensor(source.used)
     raw, other = dict(simulation.named_parameters()), dict(trained.named_parameters())
     effective = trained.weights()
     masks = simulation.mask.copies()
-    weights: dict[str, Tensor] = {}
+    weights: list[tuple[WeightBlock, Tensor]] = []
     refused = []
     same_rule = simulation.program.network.dale == trained.program.network.dale
-    for key in shared:
-        here, there = mine[key], theirs[key]
+    for here, there in shared:
         own, found = raw[here.parameter][here.place], effective[there.parameter][there.place][rows]
         if found.shape[1:] != own.shape[1:]:
-            refused.append(f"{key} is {_size(own)} in the spec, and {_size(found)} in the run")
+            refused.append(f"{here.key} is {_size(own)} in the spec, and {_size(found)} in the run")
             continue
         if bool((found * here.sign < 0).any()):
             sign = "excitatory" if here.sign > 0 else "inhibitory"
-            refused.append(f"{key} is {sign} in the spec, and has weights of the other sign in the run")
+            refused.append(f"{here.key} is {sign} in the spec, and has weights of the other sign in the run")
             continue
         as_trained = here.sign == there.sign and (same_rule or not here.sign)
-        weights[key] = (
+        kept = (
             other[there.parameter][there.place][rows] if as_trained else found.abs() if here.sign else found
         )
+        weights.append((here, kept))
         if here.matrix:
             masks[here.parameter][here.place] = trained.mask.full(there.parameter)[there.place][rows]
     if refused:
@@ -120,19 +129,19 @@ def begin(simulation: Simulation, source: Source) -> tuple[Origin, bytes]:
     except ValueError as error:
         remedy = "Give the connection the value of 'self' that it has in the run."
         raise RequestError(f"{run}: {error}", remedy) from None
-    for key, values in weights.items():
-        raw[mine[key].parameter][mine[key].place].copy_(values)
-    data, result = weights_to_bytes(simulation, every_mask=True), source.manifest.result
-    assert result is not None
+    for block, values in weights:
+        raw[block.parameter][block.place].copy_(values)
+    data = weights_to_bytes(simulation, every_mask=True)
+    taken = tuple(block.key for block, _ in shared)
     origin = Origin(
         run=str(run),
-        identity=source.manifest.identity,
-        iterations=result.iterations,
-        weights_sha256=result.weights_sha256,
+        identity=source.stored.manifest.identity,
+        iterations=source.result.iterations,
+        weights_sha256=source.result.weights_sha256,
         networks=source.numbers,
-        taken=tuple(shared),
-        drawn=tuple(key for key in mine if key not in theirs),
-        left=tuple(key for key in theirs if key not in mine),
+        taken=taken,
+        drawn=tuple(key for key in mine if key not in taken),
+        left=tuple(key for key in theirs if key not in taken),
         initial_sha256=sha256(data),
     )
     return origin, data
@@ -145,9 +154,8 @@ def remarks(origin: Origin, source: Source) -> Iterator[str]:
         yield f"The run lacks these, which are drawn as usual: {', '.join(origin.drawn)}."
     if origin.left:
         yield f"The spec lacks these, which are left out: {', '.join(origin.left)}."
-    first = source.manifest.first_network
-    used = source.numbers[source.part.start : source.part.stop]
-    if lost := sorted({n for n in used if n - first in source.stored.diverged}):
+    first = source.stored.manifest.first_network
+    if lost := sorted({first + row for row in source.used if row in source.stored.diverged}):
         yield f"Networks that have diverged in that run: {', '.join(map(str, lost))}."
 
 

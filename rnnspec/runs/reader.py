@@ -48,11 +48,13 @@ _WITHOUT = {
 class StoredRun:
     """The networks of a run, and what is asked of them.
 
-    simulation: with the trained weights.  iterations: updates made.  diverged: the networks that have
-    diverged, counted from 0 in this simulation.  changes: how the question differs from the run, a line each.
+    manifest: of the run.  simulation: with the trained weights.  iterations: updates made.  diverged: the
+    networks that have diverged, counted from 0 in this simulation.  changes: how the question differs from the
+    run, a line each.
     """
 
     folder: Path
+    manifest: Manifest
     specification: Specification
     simulation: Simulation
     iterations: int
@@ -128,7 +130,7 @@ def open_run(
         simulation.seed = question.trial_seed
     if changed is not None and changed.conditions is not None:
         changes.append(f"conditions {changed.conditions}")
-    return StoredRun(folder, specification, simulation, completed, diverged, tuple(changes))
+    return StoredRun(folder, manifest, specification, simulation, completed, diverged, tuple(changes))
 
 
 def _check_whole(folder: Path, manifest: Manifest, checkpoint: int | None) -> None:

@@ -16,7 +16,7 @@ from rnnspec.errors import RequestError
 from rnnspec.runs.layout import CHECKPOINTS, FORMAT, MANIFEST, METRICS, TIMING
 from rnnspec.runs.lines import Row, last_line
 from rnnspec.runs.lock import Holder, holder
-from rnnspec.runs.manifest import Manifest
+from rnnspec.runs.manifest import Manifest, Origin
 from rnnspec.runs.metrics import MetricsRow
 from rnnspec.runs.regular import read_regular
 from rnnspec.runs.timing import TimingRow
@@ -50,7 +50,8 @@ _STATES: dict[str, State] = {
 class RunStatus:
     """The state of one run.
 
-    methods, settings: names of the overlays, and the settings `key=value`.  completed: updates made, as far
+    methods, settings: names of the overlays, and the settings `key=value`.  origin: the trained networks from
+    which it began.  completed: updates made, as far
     as the files show.  iterations: updates planned.  first_network: number of its first network in the
     ensemble of the spec.  performance: trimmed mean of the last evaluation, nan before the first.  phases:
     the same by phase.  seconds: of training so far.  diverged: number of networks that have diverged.
@@ -64,6 +65,7 @@ class RunStatus:
     identity: str = ""
     methods: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    origin: Origin | None = None
     target: str = ""
     device: str = ""
     dtype: str = ""
@@ -111,6 +113,7 @@ def run_status(folder: Path) -> RunStatus:
         identity=manifest.identity,
         methods=manifest.methods,
         settings=manifest.settings,
+        origin=manifest.origin,
         target=manifest.target,
         device=manifest.device,
         dtype=manifest.dtype,

@@ -182,6 +182,14 @@ def blocks(network: Network) -> Iterator[WeightBlock]:
             yield WeightBlock("readout_bias", output.name, (everyone, slice(output.start, output.stop)))
 
 
+def shared_blocks(here: Network, there: Network) -> Iterator[tuple[WeightBlock, WeightBlock]]:
+    """Yield the tensors that two networks have in common, by name: where each lies here, and there."""
+    theirs = {block.key: block for block in blocks(there)}
+    for block in blocks(here):
+        if block.key in theirs:
+            yield block, theirs[block.key]
+
+
 def _cut(tensor: Tensor, place: Slices) -> Tensor:
     return tensor.detach()[place].cpu().contiguous()
 

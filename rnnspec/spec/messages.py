@@ -14,7 +14,7 @@ from rnnspec.spec.fields import NONE, Model
 from rnnspec.spec.misplaced import belongs, matches, misplaced, sentence, setting
 from rnnspec.spec.remedies import remedy
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
-from rnnspec.spec.wording import Path, conversion, found, items, number, subject
+from rnnspec.spec.wording import Path, conversion, found, items, number, share, subject
 from rnnspec.syntax.compose import Document
 from rnnspec.syntax.tree import Mapping, Node, Scalar, Sequence
 
@@ -174,7 +174,7 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
     if kind in _BOUNDS:
         bound, relation = _BOUNDS[kind]
         expected = f"a number {relation} {number(context[bound])}"
-        return _Finding("RS013", path, found(path, value, "RS013"), expected)
+        return _Finding("RS013", path, found(path, value, "RS013"), expected, share(context[bound], value))
     if kind in ("too_short", "too_long"):
         return _wrong_length(path, value, context.get("min_length", 0), context.get("max_length"))
     if kind == "finite_number":

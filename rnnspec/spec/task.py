@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, Strict, Tag, model_validator
+from pydantic import AfterValidator, Field, Strict, Tag, model_validator
 
 from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, NONE_OR, NONE_TAG, REST_TAG, SHAPE, TEXT_TAG
-from rnnspec.spec.fields import NO_TIME, Model, Name, NoneWord, TimeValue, refuse
+from rnnspec.spec.fields import (
+    KEYS,
+    NAME_PATTERN,
+    NO_TIME,
+    Model,
+    Name,
+    NoneWord,
+    TimeValue,
+    read_name,
+    refuse,
+    string_schema,
+)
 from rnnspec.spec.texts import Duration, Expression, ExpressionOrNone
+from rnnspec.spec.training import EVERY_PHASE
 
 MAX_TRIALS = 10_000
 MAX_EPOCHS = 256
@@ -38,6 +50,20 @@ SequenceValue = Annotated[
 ]
 
 
+def _read_phase(text: str) -> str:
+    if text in (EVERY_PHASE, "success"):
+        meaning = "all phases" if text == EVERY_PHASE else "the 'success' of the task"
+        raise refuse(
+            "RS020",
+            f"a phase cannot be called '{text}': in 'stop' and in evaluations, that is {meaning}",
+            expected="another name",
+        )
+    return read_name(text)
+
+
+PhaseName = Annotated[str, AfterValidator(_read_phase), string_schema(NAME_PATTERN, KEYS[NAME_PATTERN])]
+
+
 class Epoch(Model):
     """A part of a trial."""
 
@@ -55,7 +81,7 @@ class Epoch(Model):
         default=True,
         description="false: simulate without gradient, and leave the epoch out of loss and penalties.",
     )
-    phase: Name | None = Field(
+    phase: PhaseName | None = Field(
         default=None,
         description="Scores are averaged over the epochs of a phase. Default: the phase of the task.",
     )
@@ -101,7 +127,7 @@ class Task(Model):
     correct: ExpressionOrNone | None = Field(
         default=None, description="Truth value at each time point, in all epochs that do not override it."
     )
-    phase: Name = Field(default="trial", description="Phase of all epochs that do not override it.")
+    phase: PhaseName = Field(default="trial", description="Phase of all epochs that do not override it.")
     epochs: dict[Name, Epoch] = Field(
         min_length=1, max_length=MAX_EPOCHS, description="Epochs of a trial, in order."
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from rnnspec.diagnostics import shorten
+from rnnspec.syntax.quantity import decimal, match_quantity
 
 Path = tuple[str | int, ...]
 
@@ -61,6 +63,13 @@ def items(count: object) -> str:
     return "1 item" if count == 1 else f"{count or 'no'} items"
 
 
+def share(bound: float, value: object) -> str:
+    """Return the remedy for a share written as a percentage: 85 in place of 0.85.  bound: of the share."""
+    if bound > 1 or not isinstance(value, int | float) or not 1 < value <= 100:
+        return ""
+    return f"for {number(value)} %, write {decimal(Fraction(str(value)) / 100)}"
+
+
 def conversion(wanted: str, value: object) -> str:
     """Return the remedy for a value of the wrong type, or an empty string."""
     return next(_conversions(wanted, value), "")
@@ -77,6 +86,9 @@ def _conversions(wanted: str, value: object) -> Iterator[str]:
         yield "put it in brackets: [ ]"
     if wanted == "an integer" and isinstance(value, float) and value.is_integer():
         yield f"write {number(value)}"
+    quantity = match_quantity(value) if wanted == "a number" and isinstance(value, str) else None
+    if quantity is not None and quantity[1] == "%":
+        yield f"write {decimal(quantity[0] / 100)}: a percentage stands only in 'over'"
     if wanted in ("a number", "an integer") and isinstance(value, str):
         try:
             meant = float(value)

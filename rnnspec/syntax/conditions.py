@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rnnspec.diagnostics import Problems, Source, Span, shorten
 from rnnspec.syntax.source import read_value
@@ -35,6 +36,8 @@ class Condition:
 
 def read_conditions(text: str, problems: Problems) -> tuple[Condition, ...]:
     """Read the values of each variable; reports what is wrong, with its place in the text."""
+    if _separators_confused(text, problems):
+        return ()
     found: dict[str, Condition] = {}
     for part in re.finditer(r"[^;]+", text):
         # What follows is left out: the value ends here.
@@ -46,8 +49,15 @@ def read_conditions(text: str, problems: Problems) -> tuple[Condition, ...]:
         indent = len(name) - len(name.lstrip())
         place = whole.part(indent, max(indent + 1, len(name.rstrip())))
         if not equals or not name.strip() or not value.strip():
-            message = "this condition has no " + ("name" if equals and value.strip() else "values")
-            _error(problems, message, whole)
+            lacks = "'='" if not equals else "values" if not value.strip() else "name"
+            _error(problems, f"this condition has no {lacks}", whole)
+            continue
+        if _lacks_brackets(value):
+            meant = f"{name.strip()}=[{value.strip().strip('(){}')}]"
+            message = f"the values of '{shorten(name.strip())}' are not in brackets"
+            _error(
+                problems, message, whole.part(len(name) + 1, len(part[0])), f"write '{shorten(meant, 80)}'"
+            )
             continue
         node = read_value(source, part.start() + len(name) + 1, problems)
         values = None if node is None else _values(name.strip(), node, problems)
@@ -71,11 +81,71 @@ def _values(name: str, node: Node, problems: Problems) -> tuple[Scalar, ...]:
     return tuple(item for item in items if isinstance(item, Scalar))
 
 
+#: The name of a variable and its equals sign, which is not a comparison.
+_BEGIN = re.compile(r"[A-Za-z_]\w*\s*=(?!=)")
+#: What stands between two conditions in place of a semicolon.
+_BETWEEN = re.compile(r"(?:\s|[,;&+]|\band\b)*\Z")
+
+
+def _separators_confused(text: str, problems: Problems) -> bool:
+    """Return whether conditions are not separated by semicolons, or values not by commas; reports it."""
+    depths = _depths(text)
+    begins = [found.start() for found in _BEGIN.finditer(text) if depths[found.start()] == 0]
+    pieces = [text[start:end] for start, end in pairwise([*begins, len(text)])]
+    for start, piece in zip(begins[1:], pieces, strict=False):
+        between = _BETWEEN.search(piece)
+        assert between is not None
+        if ";" not in between[0]:
+            meant = "; ".join(_BETWEEN.sub("", piece) for piece in pieces)
+            place = start - len(between[0].lstrip()) if between[0].strip() else start
+            _error(
+                problems,
+                f"this '{between[0].strip()}' stands between conditions"
+                if between[0].strip()
+                else "a new condition begins here",
+                Span(Source("--conditions", text), 1, place + 1, 1, place + 2),
+                f"write '{shorten(meant, 100)}'",
+                "';' between conditions",
+            )
+            return True
+    for place, letter in enumerate(text):
+        # Before a new condition, a bracket is open that should have been closed.
+        if letter == ";" and depths[place] > 0 and not _BEGIN.match(text[place + 1 :].lstrip()):
+            span = Span(Source("--conditions", text), 1, place + 1, 1, place + 2)
+            _error(problems, "this ';' stands between values", span, "", "',' between values")
+            return True
+    return False
+
+
+def _depths(text: str) -> list[int]:
+    """Return for each character of a text in how many brackets it is."""
+    found, depth = [], 0
+    for letter in text:
+        depth -= letter in ")]}"
+        found.append(depth)
+        depth += letter in "([{"
+    return found
+
+
+def _lacks_brackets(text: str) -> bool:
+    """Return whether a text is several values that are not in square brackets."""
+    text = text.strip()
+    if text[0] in "({" and text[-1] in ")}" and 0 not in _depths(text)[1:-1]:
+        text = text[1:-1]
+    return any(letter == "," and not depth for letter, depth in zip(text, _depths(text), strict=True))
+
+
 def _truth(scalar: Scalar) -> Scalar:
     text = scalar.text if not isinstance(scalar.value, bool) else str(int(scalar.value))
     written = f"({text}) != 0"
     return Scalar(written, written, False, scalar.span)
 
 
-def _error(problems: Problems, message: str, place: Span) -> None:
-    problems.error("RS018", message, place, expected="NAME=[VALUE, ...]", help=f"for example: {_EXAMPLE}")
+def _error(
+    problems: Problems,
+    message: str,
+    place: Span,
+    help: str = f"for example: {_EXAMPLE}",
+    expected: str = "NAME=[VALUE, ...]",
+) -> None:
+    problems.error("RS018", message, place, expected=expected, help=help)

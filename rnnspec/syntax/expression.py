@@ -178,8 +178,10 @@ _REMEDIES = {
     "for": "there are no loops",
     "in": "write x == a or x == b",
     "is": "did you mean '=='?",
-    "True": "write 1 for true",
-    "False": "write 0 for false",
+    **dict.fromkeys(
+        ("true", "True", "false", "False"),
+        "write 1 for true and 0 for false, or a condition such as x > 0.5; in place of 'x == true', write x",
+    ),
 }
 
 
@@ -204,7 +206,7 @@ def _tokens(text: str) -> list[_Token]:
         if kind == "word":
             # `and`, `or` and `not` are operators; other keywords of Python cannot be names in generated code.
             operator = word in ("and", "or", "not")
-            known = word.isascii() and not keyword.iskeyword(word)
+            known = word.isascii() and not keyword.iskeyword(word) and word not in ("true", "false")
             kind = "sign" if operator else "name" if known else "other"
         tokens.append(_Token("other" if kind == "rest" else kind, word, *found.span(found.lastgroup)))
         position = found.end()
@@ -374,7 +376,7 @@ class _Parser:
             message = "an expression cannot contain strings"
         elif token.text[0].isalpha() and not token.text.isascii():
             message = f"'{word}' is not a valid name: use the letters a to z, digits and _"
-        elif keyword.iskeyword(token.text):
+        elif keyword.iskeyword(token.text) or token.text in ("true", "false"):
             message = f"'{word}' is not part of the expression language"
         else:
             message = f"'{word}' is not an operator"

@@ -68,6 +68,17 @@ def read_mapping(data: bytes | str, name: str, problems: Problems) -> Mapping | 
 
 def read_text(data: bytes | str, name: str, problems: Problems) -> Node | None:
     """Read one YAML document; None if it cannot be used.  Reports all problems."""
+    if isinstance(data, bytes) and _is_binary(data):
+        problems.error("RS002", "this is not a spec: the file holds binary data", _start(name), help=_GIVE)
+        return None
+    beginning = data[:_BEGINNING]
+    beginning = beginning if isinstance(beginning, str) else beginning.decode(errors="replace")
+    if _is_table(beginning):
+        row = beginning.split("\n", 1)[0].rstrip("\r")
+        place = Span(Source(name, row), 1, 1, 1, max(2, len(row) + 1))
+        message = "this is not a spec: the file holds a table"
+        problems.error("RS009", message, place, expected="a mapping: keys and values", help=_GIVE)
+        return None
     if len(data) > MAX_BYTES:
         help = "a spec is a page or two: move data out of it"
         problems.error("RS004", f"the file is larger than {MAX_BYTES:,} bytes", _start(name), help=help)
@@ -107,6 +118,55 @@ def neighbour(path: Path | str) -> str:
     return nearest(os.path.basename(path), names)
 
 
+# --- files that are no specs -------------------------------------------------------------------------
+
+#: By so many characters a table is known.
+_BEGINNING = 4096
+#: What to do instead.
+_GIVE = "give a YAML file that says 'rnnspec: 1'"
+
+#: How files begin that are archives, arrays, images or documents.
+_SIGNATURES = (
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"\x93NUMPY",
+    b"\x89",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"%PDF-",
+    b"MATLAB 5",
+)
+_KEY = re.compile(r":(\s|$)")
+_BEGIN = re.compile(r"\s*(\w+\s*:|[\[{])")
+_NUMBER = re.compile(r"\s*[+-]?[0-9.]+(,[0-9]+)?([eE][+-]?[0-9]+)?\s*")
+
+
+def _is_binary(data: bytes) -> bool:
+    if data.startswith(_SIGNATURES):
+        return True
+    if b"\0" not in data or data.startswith(_BYTE_ORDER_MARKS):
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _is_table(text: str) -> bool:
+    """Return whether a text begins with rows of numbers, between commas, semicolons, tabs or spaces."""
+    rows = [row for row in text.splitlines()[:8] if row.strip() and row[0] not in "#%"][:4]
+    if any(map(_KEY.search, rows[1:])) or any(map(_BEGIN.match, rows[:1])):
+        return False
+    for separator in (",", ";", "\t", None):
+        fields = [row.split(separator) for row in rows]
+        same = len({len(row) for row in fields}) == 1 and len(fields[0]) > 1
+        # The first row may have the names of the columns.
+        if same and len(rows) > 1 and all(any(map(_NUMBER.fullmatch, row)) for row in fields[1:]):
+            return True
+    return False
+
+
 # --- bytes to text -----------------------------------------------------------------------------------
 
 
@@ -133,6 +193,8 @@ def _load(path: Path | str, problems: Problems) -> bytes | None:
     return None
 
 
+#: Of UTF-16.
+_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
@@ -143,7 +205,7 @@ def _decode(data: bytes, name: str, problems: Problems) -> str | None:
         before = _unify(data[: error.start].decode()).split("\n")
         line, column = len(before), len(before[-1]) + 1
         span = Span(Source(name, _unify(data.decode(errors="replace"))), line, column, line, column + 1)
-        utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        utf16 = data.startswith(_BYTE_ORDER_MARKS)
         help = "the file looks like UTF-16: save it as UTF-8" if utf16 else "save the file as UTF-8"
         message = f"the file is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
         problems.error("RS002", message, span, help=help)

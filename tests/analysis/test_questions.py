@@ -88,7 +88,7 @@ def test_conditions_are_the_same_for_every_target(run: Path) -> None:
         ({"coherence": []}, "there are no values of 'coherence'"),
         ({"clear": [2, 0]}, "'clear' is true or false, and 2 is neither"),
         ("coherence=1; coherence=2", "'coherence' is given twice"),
-        ("coherence", "this condition has no values"),
+        ("coherence", "this condition has no '='"),
         ("=[1]", "this condition has no name"),
         ("coherence=[[1]]", "a value of 'coherence' is not a number"),
         (" ; ", "there are no conditions"),

@@ -118,13 +118,15 @@ EXPRESSIONS = [
     "1 / k",
     "log(k) > 0",
     "n >= 0",
+    "atan2(z, -1)",
+    "1 / where(k == 0, z, 1)",
 ]
 
 
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_every_value_of_sampled_trials_is_possible(text: str) -> None:
     draws = "k: 'integer(0, 2)', s: 'choice(-1, 1)', x: 'uniform(0, 2)', p: 'previous(k, 7)', "
-    draws += "n: 'previous(n, 0) + 1'"
+    draws += "n: 'previous(n, 0) + 1', z: 'where(bernoulli(0.5), 0, -0)'"
     found = program(f"task: {{trials: 3, draw: {{{draws}, v: '{text}'}}, input: {{cue: v}}}}").timeline
     possible = Possible(found)
     (value,) = next(draw.values for draw in found.draws if draw.name == "v")

@@ -55,5 +55,41 @@ network:
     assert codes(EXCITED, chosen, "network: {weights: {w_rec: 'normal(0, 0.01)'}}") == []
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize(
+    ("overlays", "said"),
+    [
+        ((EXCITED,), "write 'w_rec: spectral(normal(0, 1), 1)' under 'weights', or balance excitation"),
+        (
+            (EXCITED, "network: {weights: {w_rec: 'gamma(4, 1/units)'}}"),
+            "write 'w_rec: spectral(gamma(4, 1/units), 1)', or balance excitation and inhibition",
+        ),
+        (
+            ("network: {weights: {w_rec: 'uniform(0.5, 1.5)'}}",),
+            "write 'w_rec: spectral(uniform(0.5, 1.5), 1)', or give the weights a mean of 0",
+        ),
+        (
+            ("network: {connections: {output -> output: {init: 'normal(1, 0)'}}}",),
+            "write 'w_rec: spectral(normal(0, 1/sqrt(units)), 1)' under 'weights', or give",
+        ),
+    ],
+)
+def test_the_remedy_is_about_the_weights_of_the_spec(
+    activation: str, overlays: tuple[str, ...], said: str
+) -> None:
+    chosen = f"network: {{activation: {activation}}}"
+    (problem,) = problems(*overlays, chosen)
+    assert problem.code == ("RS108" if activation == "relu" else "RS110")
+    assert problem.help.startswith(said)
+    written = problem.help.split("'")[1].removeprefix("w_rec: ")
+    assert codes(*overlays, chosen, f"network: {{weights: {{w_rec: '{written}'}}}}") == []
+
+
+def test_weights_that_cannot_be_scaled_are_made_smaller() -> None:
+    zeros = "network: {weights: {w_rec: zeros}, connections: {output -> output: {init: 'normal(1, 0)'}}}"
+    (problem,) = problems(zeros)
+    assert problem.help == "make the weights of the connections smaller, or give the weights a mean of 0"
+
+
 def test_rates_that_grow_are_not_said_to_saturate() -> None:
     assert codes(EXCITED) == ["RS108"]

@@ -102,9 +102,14 @@ def test_every_phase_needs_one_that_is_scored() -> None:
     assert (found.code, found.message) == ("RS401", "'stop' is about every phase, and no phase is scored")
 
 
-def test_a_phase_called_success_is_not_meant() -> None:
-    (found,) = problems(of("success"), "task: {epochs: {response: {phase: success}}}")
-    assert found.help == "give the phase 'success' another name, to mean it here"
+@pytest.mark.parametrize(
+    ("name", "meaning"), [("success", "the 'success' of the task"), ("every phase", "all phases")]
+)
+def test_a_phase_does_not_have_the_name_of_what_stop_can_be_about(name: str, meaning: str) -> None:
+    for task in (f"epochs: {{response: {{phase: {name}}}}}", f"phase: {name}"):
+        (found,) = problems(of(name), f"task: {{{task}}}")
+        said = f"a phase cannot be called '{name}': in 'stop' and in evaluations, that is {meaning}"
+        assert (found.code, found.message, found.expected) == ("RS020", said, "another name")
 
 
 def test_a_mistake_in_an_epoch_is_not_blamed_on_the_stop() -> None:

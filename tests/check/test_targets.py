@@ -114,6 +114,72 @@ def test_arguments_that_are_drawn(draw: str, said: str) -> None:
     assert not found or f"in some trials: {said}" in found[0].message
 
 
+@pytest.mark.parametrize(
+    ("draw", "wrong"),
+    [
+        ("where(b > a, uniform(a, b), a)", False),
+        ("where(a < b and n > 0, uniform(a, b), a)", False),
+        ("where(bernoulli(0.5) and b > a, uniform(a, b), a)", False),
+        ("where(not (b > a), a, uniform(a, b))", False),
+        ("where(b <= a or n == 0, a, uniform(a, b))", False),
+        ("pick(b > a, a, uniform(a, b))", False),
+        ("pick(2 * (b > a), a, 0, uniform(a, b))", False),
+        ("where(b < a, uniform(a, b), a)", True),
+        ("where(b > a, a, uniform(a, b))", True),
+        ("where(bernoulli(0.5), uniform(a, b), a)", True),
+        ("where(b > a or n > 0, uniform(a, b), a)", True),
+        ("pick(b > a, uniform(a, b), a)", True),
+        ("where(uniform(a, b) > 1, a, b)", True),
+    ],
+)
+def test_a_call_that_a_condition_guards(draw: str, wrong: bool) -> None:
+    draws = f"a: 'uniform(0, 2)', b: 'uniform(0, 2)', n: 'integer(0, 2)', x: '{draw}'"
+    assert codes(f"task: {{draw: {{{draws}}}, input: {{cue: x + n}}}}") == ["RS236"] * wrong
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ("1.5", "1.5, which is not a whole number"),
+        ("k / 2", "0.5 in some trials"),
+        ("c", "0.5 in some trials"),
+        ("u", "in some trials"),
+        ("k * 0.3 / 0.3", ""),
+        ("k * 1.1 * 3 / 3.3", "2.0000000000000004 in some trials"),
+        ("min(20 * t, 2)", "0.4 in some trials"),
+        ("floor(u)", ""),
+        ("k * (k + 1) / 2", ""),
+        ("k > 1", ""),
+        ("where(k == 2, k / 2, k)", ""),
+        ("where(k < 2, k / 2, k)", "0.5 in some trials"),
+    ],
+)
+def test_an_index_is_a_whole_number(index: str, said: str) -> None:
+    draws = "k: 'integer(0, 2)', u: 'uniform(0, 2)', c: 'choice(0, 0.5, 2)'"
+    value = f"pick({index}, 1, 2, 3, 4)"
+    found = problems(f"task: {{draw: {{{draws}}}, input: {{cue: '{value} + k + u + c'}}}}")
+    assert [d.code for d in found] == ["RS212"] * bool(said)
+    for problem in found:
+        assert problem.message.startswith("the index of pick() is ")
+        assert said in problem.message
+        line = problem.span.source.lines[problem.span.line - 1]
+        assert line[problem.span.column - 1 : problem.span.end_column - 1] == index
+
+
+def test_an_index_in_a_branch_counts_only_where_the_branch_is_taken() -> None:
+    value = "where(k %% 2 == %d, pick(k / 2, 1, 2), 0)"
+    spec = "task: {draw: {k: 'integer(0, 2)'}, input: {cue: '%s + k'}}"
+    assert codes(spec % (value % 0)) == []
+    assert codes(spec % (value % 1)) == ["RS212"]
+
+
+def test_an_index_that_depends_on_outputs_is_judged_by_its_bounds() -> None:
+    spec = "task: {epochs: {response: {read: {looked: 'argmax(saccade) %s'}, input: {cue: 0}}}, "
+    spec += "success: 'pick(looked, 0, 1, 1, 1, 1, 1, 1, 1) > 0'}"
+    assert codes(spec % "") == []
+    assert codes(spec % "/ 2") == ["RS212"]
+
+
 def test_the_call_is_shown_wherever_it_stands() -> None:
     draws = "a: 'uniform(0, 2)', x: '1 + +(2 * +uniform(a, 1))'"
     (found,) = problems(f"task: {{draw: {{{draws}}}, input: {{cue: x}}}}")

@@ -49,7 +49,8 @@ def test_a_run_that_is_over(folder: Path) -> None:
     assert (row["name"], row["methods"], row["state"]) == ("tiny", ["fast"], "finished")
     assert row["settings"] == ["training.seed=4"]
     assert (row["iteration"], row["iterations"], row["networks"], row["diverged"]) == (6, 6, 3, 0)
-    assert (row["process"], row["host"]) == (None, None)
+    assert (row["process"], row["host"], row["from"]) == (None, None, None)
+    assert str(row["identity"])[:8] == run.name[-8:]
     shown = rnnspec("status").out
     assert f"runs/{run.name}" in shown
     assert "6 of 6" in shown

@@ -148,6 +148,7 @@ def test_places() -> None:
 # --- refusals ----------------------------------------------------------------------------------------
 
 NAMES = "use the letters a to z, digits and _"
+TRUTH = "write 1 for true and 0 for false, or a condition such as x > 0.5; in place of 'x == true', write x"
 SUBSCRIPTS = "there are no subscripts: pick(k, a, b) chooses a value by its index"
 TEXTS = "there are no strings: use numbers for the cases"
 WHERE = "write where(condition, a, b)"
@@ -217,7 +218,8 @@ REFUSED = {
     "lambda: 0": "0:6 'lambda' is not part of the expression language; only the built-in functions can be "
     "used",
     "a in b": "2:4 'in' is not part of the expression language; write x == a or x == b",
-    "True": "0:4 'True' is not part of the expression language; write 1 for true",
+    "True": f"0:4 'True' is not part of the expression language; {TRUTH}",
+    "x and false": f"6:11 'false' is not part of the expression language; {TRUTH}",
     "yield": "0:5 'yield' is not part of the expression language",
     "a.b": "1:2 '.' is not an operator; there are no attributes: a name has no dots",
     "a[0]": f"1:2 '[' is not an operator; {SUBSCRIPTS}",

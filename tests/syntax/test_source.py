@@ -419,6 +419,49 @@ def test_not_utf8() -> None:
     )
 
 
+GIVE = "give a YAML file that says 'rnnspec: 1'"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PK\x03\x04 the beginning of an archive, as of .npz",
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'}",
+        b"\x89PNG\r\n\x1a\n",
+        b"\x1f\x8b compressed",
+        b"\x58\x00\x00\x00{}\x9a\xde\xd0\x3f",
+        b"PK\x03\x04" + bytes(2 << 20),
+    ],
+)
+def test_binary_data(data: bytes) -> None:
+    assert read(data) == (..., [f"1:1 RS002 this is not a spec: the file holds binary data; {GIVE}"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2\n3,4\n",
+        "0.1\t0.2\n-1e-3\t.5\n",
+        '"time: s","rate"\r\n0,1\r\n',
+        "# made by a program\n1.0e+00 2.0e+00\n3.0e+00 4.0e+00",
+        "a;b\n1,5;2\n",
+        "a,b\n" + "1,2\n" * (1 << 19),
+    ],
+)
+def test_a_table(text: str) -> None:
+    said = (
+        f"1:1 RS009 this is not a spec: the file holds a table; expected a mapping: keys and values; {GIVE}"
+    )
+    assert read(text) == (..., [said])
+
+
+@pytest.mark.parametrize(
+    "text", ["rnnspec: 1\nseed: 2\n", "{rnnspec: 1,\n label: 3,\n name: 4}", "a, b: 1\nc, d: 2"]
+)
+def test_what_is_no_table(text: str) -> None:
+    assert not read(text)[1]
+
+
 # --- files -------------------------------------------------------------------------------------------
 
 

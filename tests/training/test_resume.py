@@ -18,6 +18,7 @@ from training.samples import write_tiny
 
 import rnnspec
 from rnnspec.errors import RequestError
+from rnnspec.runs.identity import identity_of
 from rnnspec.training.events import Checkpointed, Event, Started, Updated
 from rnnspec.training.result import Result
 from rnnspec.training.resume import extend, resume
@@ -336,6 +337,17 @@ def test_another_torch(spec: Path) -> None:
     versions = json.loads((run / "manifest.json").read_text())["versions"]
     rewritten(run, versions={**versions, "torch": "2.0.0"})
     drifted(run, f"torch was 2.0.0, and is {torch.__version__} now")
+
+
+def test_a_run_of_an_older_version(spec: Path) -> None:
+    """Before 0.2.0, balanced variables were dealt, and drawn durations were rounded, in another way."""
+    run = folder_of(train(spec, observer=stop_at(3)))
+    manifest = json.loads((run / "manifest.json").read_text())
+    text = (run / "spec.yaml").read_text()
+    assert manifest["versions"]["rnnspec"] == rnnspec.__version__ != "0.1.0"
+    older = {**manifest["versions"], "rnnspec": "0.1.0"}
+    rewritten(run, versions=older, identity=identity_of(text, "0.1.0"))
+    drifted(run, f"rnnspec was 0.1.0, and is {rnnspec.__version__} now")
 
 
 def test_another_spec(spec: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from rnnspec.cli.display.charts import score, span
 from rnnspec.cli.display.phases import describe_phases
+from rnnspec.diagnostics import shorten
+from rnnspec.runs.edits import edits
+from rnnspec.runs.manifest import Origin
 from rnnspec.runs.status import RunStatus
 
 _RUN, _SETTINGS, _STATE = "run", "set", "state"
@@ -54,10 +58,11 @@ def status_table(found: Sequence[RunStatus], width: int) -> Table:
 def distinct_settings(found: Sequence[RunStatus]) -> list[str]:
     """Return what tells each run from the others: `dasc40 learning_rate=0.01`; of a single run, all.
 
-    These are overlays that its name does not contain, and settings. What all runs share is left out. A key
-    is shortened to its last part where that is unambiguous.
+    These are overlays that its name does not contain, the run from which it began, values that were edited in
+    its spec, and settings. What all runs share is left out. A key is shortened to its last part where that is
+    unambiguous.
     """
-    given = [_given(status) for status in found]
+    given = [{**_given(status), **edited} for status, edited in zip(found, edits(found), strict=True)]
     times = Counter(item for items in given for item in items.items())
     keys = {key for items in given for key in items}
     short = Counter(_last_part(key) for key in keys)
@@ -75,10 +80,21 @@ def distinct_settings(found: Sequence[RunStatus]) -> list[str]:
 
 
 def _given(status: RunStatus) -> dict[str, str]:
-    """Return the overlays, with no value, and the settings of a run; of a key set twice, the last."""
+    """Return the overlays, with no value, the origin and the settings; of a key set twice, the last."""
     overlays = {name: "" for name in status.methods if name not in status.folder.name}
+    if status.origin is not None:
+        overlays["from"] = Path(status.origin.run).name + _networks(status.origin)
     settings = dict(setting.split("=", 1) for setting in status.settings if "=" in setting)
     return {**overlays, **settings}
+
+
+def _networks(origin: Origin) -> str:
+    """Return the numbers of the networks of a run from which training began; empty if these are all."""
+    numbers = origin.networks
+    if numbers == tuple(range(len(numbers))):
+        return ""
+    chosen = numbers[:1] if len(set(numbers)) == 1 else numbers
+    return f"[{shorten(','.join(map(str, chosen)), 16)}]"
 
 
 def _last_part(key: str) -> str:
