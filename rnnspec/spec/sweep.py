@@ -50,7 +50,9 @@ class Grid(Model):
 class Table(Model):
     """The table of results that is printed."""
 
-    rows: str = Field(default="spec", description="What the rows are: 'spec', 'method', or a key of settings.")
+    rows: str = Field(
+        default="spec", description="What the rows are: 'spec', 'method', or a key of settings."
+    )
     columns: str = Field(
         default="method", description="What the columns are: 'spec', 'method', or a key of settings."
     )
@@ -68,7 +70,9 @@ class Table(Model):
     best: Literal["least", "most"] | None = Field(
         default=None,
         description="Of several units in one cell, the one with this value is shown; default: their mean.",
-        json_schema_extra=words(least="the unit with the least value", most="the unit with the largest value"),
+        json_schema_extra=words(
+            least="the unit with the least value", most="the unit with the largest value"
+        ),
     )
     criterion: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,

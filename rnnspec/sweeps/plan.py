@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rnnspec.check.examine import Specification, load
+from rnnspec.check.examine import Specification
+from rnnspec.check.variants import Variants
 from rnnspec.diagnostics import Diagnostic, Problems, Span, SpecError, nearest, one_of, shorten
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
@@ -244,10 +245,15 @@ class _Planner:
         units: list[Unit] = []
         found: dict[Diagnostic, list[_Draft]] = {}
         names: dict[str, _Draft] = {}
+        families: dict[tuple[object, ...], Variants] = {}
         for draft in drafts:
-            settings = (*draft.fixed, *(setting for _, setting in draft.grid), *self.extra)
+            settings = (*(setting for _, setting in draft.grid), *self.extra)
+            family = (draft.path, draft.method)
+            if family not in families:
+                # Only the last one is needed again.
+                families = {family: Variants(draft.path, draft.overlays, draft.fixed)}
             try:
-                specification = load(draft.path, draft.overlays, settings)
+                specification = families[family].load(settings)
             except SpecError as error:
                 for diagnostic in error.diagnostics:
                     found.setdefault(diagnostic, []).append(draft)
@@ -277,7 +283,9 @@ class _Planner:
     def _report(self, diagnostic: Diagnostic, having: list[_Draft], total: int) -> None:
         where = ""
         if len(having) < total:
-            such = having[0].label if len(having) == 1 else f"{len(having):,} units, such as {having[0].label}"
+            such = (
+                having[0].label if len(having) == 1 else f"{len(having):,} units, such as {having[0].label}"
+            )
             where = f" (in {such})"
         add = self.problems.error if diagnostic.severity == "error" else self.problems.warning
         add(
@@ -308,9 +316,7 @@ def choose(sweep: Sweep, choices: Iterable[str]) -> Sweep:
                     f"Write --only {axis}=VALUES with {one_of(shown)}; several with commas.",
                 )
         units = tuple(
-            unit
-            for unit in units
-            if not _has(unit, axis) or flow(unit.coordinate(axis)).strip('"') in wanted
+            unit for unit in units if not _has(unit, axis) or flow(unit.coordinate(axis)).strip('"') in wanted
         )
     if not units:
         raise RequestError(f"No unit of {sweep.name} is left.", "Leave out one of the options --only.")

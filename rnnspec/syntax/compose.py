@@ -97,6 +97,14 @@ def compose(
     return _resolve(main, chains, given, str(path), problems)
 
 
+def vary(document: Document, settings: Steps[Setting], problems: Problems) -> Document | None:
+    """Return a composed document with more settings; None if one of them does not fit.
+
+    Parts that no setting reaches are the same nodes in both documents.
+    """
+    return _changed(document, settings, Merge(problems, fragment="name" not in document.tree.entries))
+
+
 def compose_text(text: str, name: str, problems: Problems) -> Document | None:
     """Return the resolved document of YAML text; `extends` is relative to the current folder."""
     main = read_mapping(text, name, problems)
@@ -118,13 +126,17 @@ def _resolve(
     tree = Mapping({}, main.span)
     for layer in layers:
         tree = merge.mappings(tree, _with_arrows(_without_extends(layer), problems))
-    fit = True
+    return _changed(Document(tree, name, varied=len(chains) > 1), [s for s in settings if s], merge)
+
+
+def _changed(document: Document, settings: Steps[Setting], merge: Merge) -> Document | None:
+    tree, fit = document.tree, True
     for setting in settings:
-        if setting is not None and setting.fits(tree, problems):
+        if setting.fits(tree, merge.problems):
             tree = merge.mappings(tree, setting.layer())
         else:
             fit = False
-    return Document(tree, name, varied=len(chains) > 1 or bool(settings)) if fit else None
+    return Document(tree, document.name, varied=document.varied or bool(settings)) if fit else None
 
 
 # --- which files -------------------------------------------------------------------------------------
