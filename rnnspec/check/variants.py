@@ -1,7 +1,7 @@
 """Loads many variants of one spec, and does what they have in common only once.
 
-The units of a sweep differ in a few settings, mostly of skips and training.  What is read, validated, lowered and
-checked of the network and the task is then the same, and is most of the work.
+The units of a sweep differ in a few settings, mostly of skips and training.  What is read, validated, lowered
+and checked of the network and the task is then the same, and is most of the work.
 """
 
 from __future__ import annotations

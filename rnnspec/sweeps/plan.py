@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rnnspec.check.examine import Specification
+from rnnspec.check.examine import Specification, is_fragment
+from rnnspec.check.ignore import silence
 from rnnspec.check.variants import Variants
 from rnnspec.diagnostics import Diagnostic, Problems, Span, SpecError, nearest, one_of, shorten
 from rnnspec.errors import RequestError
 from rnnspec.files import sha256
 from rnnspec.spec.sweep import MAX_UNITS, PLAIN, Grid, Method, SweepDocument, Table, validate_sweep
-from rnnspec.syntax.compose import Document, find_overlay
+from rnnspec.sweeps.rules import fixed_values_count, table_has_values, units_differ
+from rnnspec.syntax.compose import Document, find_method, is_sweep, refuse_sweep
 from rnnspec.syntax.dump import flow
 from rnnspec.syntax.setting import Setting, read_keys, read_setting
 from rnnspec.syntax.source import neighbour, read_file
@@ -30,8 +32,9 @@ _WIDTH = 100
 class Unit:
     """One training of a sweep.
 
-    name: of its run folder; it follows from what the unit is.  spec: the name of the file of its spec, without
-    suffix.  method: its name in the sweep.  settings: the values of the grid, by key.
+    name: of its run folder; it follows from what the unit is.  label: the same without its hash.
+    spec: the name of the file of its spec, without suffix.  method: its name in the sweep.
+    settings: the values of the grid, by key.
     """
 
     name: str
@@ -39,6 +42,10 @@ class Unit:
     method: str
     settings: Mapping[str, object]
     specification: Specification
+
+    @property
+    def label(self) -> str:
+        return self.name.rpartition("-")[0]
 
     def coordinate(self, axis: str) -> object:
         """Return the place of the unit along an axis: 'spec', 'method' or a key; None if it has no such key."""
@@ -60,11 +67,6 @@ class Sweep:
     warnings: tuple[Diagnostic, ...] = ()
 
 
-def is_sweep(document: MappingNode) -> bool:
-    """Return whether a document is a sweep, not a spec."""
-    return "sweep" in document.entries
-
-
 def load_sweep(path: Path | str, settings: Iterable[str] = ()) -> Sweep:
     """Read a sweep and check all its units.
 
@@ -84,19 +86,35 @@ def examine_sweep(path: Path | str, settings: Iterable[str], problems: Problems)
     if tree is None:
         return None
     document = Document(tree, str(path))
+    if not is_sweep(tree):
+        _refuse_spec(document, problems)
+        return None
     parsed = validate_sweep(document, problems)
     extra = [read_setting(text, problems) for text in settings]
-    if parsed is None or problems.failed or None in extra:
-        return None
-    planner = _Planner(document, parsed, [s for s in extra if s is not None], problems)
-    units = planner.units()
-    if problems.failed:
+    units: list[Unit] = []
+    if parsed is not None and not problems.failed:
+        planner = _Planner(document, parsed, [s for s in extra if s is not None], problems)
+        units = planner.units()
+    silence(document, problems, complete=parsed is not None and not extra)
+    if parsed is None or problems.failed:
         return None
     return Sweep(parsed.sweep, parsed.summary, tuple(units), tuple(parsed.settings), parsed.table)
 
 
+def _refuse_spec(document: Document, problems: Problems) -> None:
+    file = shorten(document.name, 200)
+    complete = not is_fragment(document)
+    problems.error(
+        "RS503",
+        f"this document is a {'spec' if complete else 'part of a spec'}",
+        next((entry.key for entry in document.tree.entries.values()), document.span(())),
+        expected="a sweep, with the keys 'sweep' and 'specs'",
+        help=f"'rnnspec train {file}' trains it" if complete else "",
+    )
+
+
 @dataclass(frozen=True)
-class _Draft:
+class Draft:
     """A unit before its spec is loaded.  place: of its spec in the document."""
 
     path: str
@@ -128,17 +146,29 @@ class _Planner:
         self.problems = problems
         self.folder = Path(document.name).parent
         self.stems = [Path(path).stem for path in parsed.specs]
+        self.files: dict[str, MappingNode | None] = {}
 
     def units(self) -> list[Unit]:
         self._check_names()
         drafts = [] if self.problems.failed else self._drafts()
         if self.problems.failed:
             return []
-        return self._loaded(drafts)
+        units = self._loaded(drafts)
+        if not self.problems.failed:
+            units_differ(units, self.extra, self.document, self.problems)
+        if not self.problems.failed:
+            fixed_values_count(self.parsed, units, self.document, self.problems)
+            table_has_values(self.parsed, units, self.document, self.problems)
+        return units
 
     # --- names ---------------------------------------------------------------------------------------
 
     def _check_names(self) -> None:
+        for method in self.parsed.methods:
+            if method in self.stems:
+                message = f"'{shorten(method)}' is the name of a spec and of a method"
+                place = self.document.span(("methods", method), key=True)
+                self.problems.error("RS502", message, place, help="give the method another name")
         for number, stem in enumerate(self.stems):
             if stem in self.stems[:number]:
                 message = f"two specs of this sweep are called '{shorten(stem)}'"
@@ -153,11 +183,15 @@ class _Planner:
                     path = ("settings", key, "for")
                     one = self.document.node((*path, number)) is None
                     self._unknown(name, path if one else (*path, number), known, "method or spec")
-        axes = ["spec", "method", *self.parsed.settings]
+        axes, table = ["spec", "method", *self.parsed.settings], self.parsed.table
         for key in ("rows", "columns"):
-            name = getattr(self.parsed.table, key)
+            name = getattr(table, key)
             if name not in axes:
                 self._unknown(name, ("table", key), axes, "key of 'settings'")
+        if table.rows == table.columns:
+            message, place = f"rows and columns are both '{shorten(table.rows)}'", ("table", "columns")
+            others = one_of([axis for axis in axes if axis != table.rows])
+            self.problems.error("RS013", message, self.document.span(place), expected=others)
 
     def _unknown(self, name: str, path: tuple[str | int, ...], known: list[str], kind: str) -> None:
         self.problems.error(
@@ -165,23 +199,20 @@ class _Planner:
             f"'{shorten(name)}' is no {kind} of this sweep",
             self.document.span(path),
             expected=one_of(known),
-            help=nearest(name, known),
+            help=_meant(name, known),
         )
 
     # --- drafts --------------------------------------------------------------------------------------
 
-    def _drafts(self) -> list[_Draft]:
+    def _drafts(self) -> list[Draft]:
         everywhere = self._settings(("set",))
         grids = {key: self._grid(key) for key in self.parsed.settings}
         own = {name: self._settings(("methods", name, "set")) for name in self.parsed.methods}
         drafts = []
         for number, (path, stem) in enumerate(zip(self.parsed.specs, self.stems, strict=True)):
             place = self.document.span(("specs", number))
-            file = os.path.normpath(self.folder / path)
-            if not os.path.exists(file):
-                message = f"there is no file '{shorten(file, 200)}'"
-                help = neighbour(file) or "a path in 'specs' is relative to the file that it stands in"
-                self.problems.error("RS016", message, place, help=help)
+            file = self._file(path, place, "specs")
+            if file is None:
                 continue
             for method, value in self.parsed.methods.items():
                 overlays = self._overlays(method, value, Path(file).parent)
@@ -193,7 +224,7 @@ class _Planner:
                         axes.append([(key, setting) for setting in values])
                 for chosen in product(*axes):
                     fixed = (*everywhere, *own[method])
-                    drafts.append(_Draft(file, place, stem, method, overlays, fixed, chosen))
+                    drafts.append(Draft(file, place, stem, method, overlays, fixed, chosen))
                     if len(drafts) > MAX_UNITS:
                         message = f"this sweep has more than {MAX_UNITS:,} units"
                         self.problems.error("RS013", message, self.document.span(("settings",), key=True))
@@ -213,12 +244,42 @@ class _Planner:
         found = []
         for number, name in enumerate(names):
             path: tuple[str | int, ...] = ("methods", method, *(("with",) if mapping else ()), number)
-            beside = os.path.normpath(self.folder / name)
-            if os.path.isfile(beside):
-                found.append(beside)
-            elif file := find_overlay(name, folder, self.problems, self.document.span(path)):
-                found.append(file)
+            place = self.document.span(path)
+            if re.search(r"[/\\]|\.ya?ml$", name):
+                file = self._file(name, place, "methods")
+            else:
+                file = find_method(name, folder, self.problems, place)
+            found += [] if file is None else [file]
         return tuple(found)
+
+    def _file(self, path: str, place: Span, key: str) -> str | None:
+        """Return the path of a file that the document names; None, and it is reported, if there is none."""
+        file = os.path.normpath(self.folder / path)
+        message, help = f"there is no file '{shorten(file, 200)}'", ""
+        if os.path.isfile(file):
+            tree = self.files[file] if file in self.files else read_file(file, Problems())
+            self.files[file] = tree
+            if tree is None or not is_sweep(tree):
+                return file
+            refuse_sweep(
+                tree, self.problems, f"'{key}' of {shorten(self.document.name, 100)} names this file"
+            )
+            return None
+        if os.path.isdir(file):
+            message, help = f"'{shorten(file, 200)}' is a folder", "write the path of each file"
+        elif re.search(r"[*?[]", path):
+            help = "patterns are not expanded: write the path of each file"
+        elif os.path.isfile(path):
+            help = f"write '{os.path.relpath(path, self.folder)}': paths are relative to this file"
+        elif os.path.isfile(f"{file}.yaml"):
+            help = f"write '{shorten(path, 200)}.yaml'"
+        self.problems.error(
+            "RS016",
+            message,
+            place,
+            help=help or neighbour(file) or f"a path in '{key}' is relative to the file that it stands in",
+        )
+        return None
 
     def _settings(self, path: tuple[str, ...]) -> list[Setting]:
         node = self.document.node(path)
@@ -231,6 +292,12 @@ class _Planner:
         node = self.document.node(("settings", key, "values")) or self.document.node(("settings", key))
         place = self.document.span(("settings", key), key=True)
         assert isinstance(node, Sequence)
+        seen: dict[str, Node] = {}
+        for item in node.items:
+            text = flow(plain_value(item))
+            if seen.setdefault(text, item) is not item:
+                message = f"the value {shorten(text)} of '{shorten(key)}' is repeated"
+                self.problems.error("RS502", message, item.span, help="delete one of the two")
         made = (self._setting(key, place, value) for value in node.items)
         return [setting for setting in made if setting is not None]
 
@@ -240,11 +307,10 @@ class _Planner:
 
     # --- units ---------------------------------------------------------------------------------------
 
-    def _loaded(self, drafts: list[_Draft]) -> list[Unit]:
+    def _loaded(self, drafts: list[Draft]) -> list[Unit]:
         """Load the spec of each unit; report every diagnostic once, with the units that have it."""
         units: list[Unit] = []
-        found: dict[Diagnostic, list[_Draft]] = {}
-        names: dict[str, _Draft] = {}
+        found: dict[Diagnostic, list[Draft]] = {}
         families: dict[tuple[object, ...], Variants] = {}
         for draft in drafts:
             settings = (*(setting for _, setting in draft.grid), *self.extra)
@@ -262,27 +328,16 @@ class _Planner:
                 found.setdefault(diagnostic, []).append(draft)
             name = f"{draft.label}-{sha256(specification.text.encode())[:8]}"
             values = {key: plain_value(setting.value) for key, setting in draft.grid}
-            same = names.setdefault(sha256(specification.text.encode()), draft)
-            if same is not draft:
-                message = f"the units {same.label} and {draft.label} are the same training"
-                help = "leave one of them out, or set a value that tells them apart"
-                self.problems.error("RS502", message, self._origin(draft), help=help)
             units.append(Unit(name, draft.spec, draft.method, values, specification))
         for diagnostic, having in found.items():
-            self._report(diagnostic, having, len(drafts))
+            self._report(diagnostic, having, drafts)
         return units
 
-    def _origin(self, draft: _Draft) -> Span:
-        """Return the place in the document to which a unit is traced: its last value, or its method."""
-        if draft.grid:
-            return draft.grid[-1][1].value.span
-        if "methods" in self.document.tree.entries:
-            return self.document.span(("methods", draft.method), key=True)
-        return draft.place
-
-    def _report(self, diagnostic: Diagnostic, having: list[_Draft], total: int) -> None:
+    def _report(self, diagnostic: Diagnostic, having: list[Draft], drafts: list[Draft]) -> None:
+        """Report a diagnostic, with the units that have it if others of their specs do not."""
+        specs = {draft.spec for draft in having}
         where = ""
-        if len(having) < total:
+        if len(having) < sum(draft.spec in specs for draft in drafts):
             such = (
                 having[0].label if len(having) == 1 else f"{len(having):,} units, such as {having[0].label}"
             )
@@ -295,6 +350,17 @@ class _Planner:
             expected=diagnostic.expected,
             help=diagnostic.help,
         )
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """Return the remedy for a name that is unknown."""
+    if parts := [part for part in re.split(r"[\s,]+", name) if part in known]:
+        return f"write '{flow(parts)}'"
+    ends = [other for other in known if other.endswith(f".{name}")]
+    synonym = {"task": "spec", "tasks": "spec", "overlay": "method", "model": "spec"}.get(name.lower(), "")
+    if len(ends) == 1 or synonym in known:
+        return f"did you mean '{ends[0] if ends else synonym}'?"
+    return nearest(name, known)
 
 
 def choose(sweep: Sweep, choices: Iterable[str]) -> Sweep:

@@ -105,6 +105,17 @@ def vary(document: Document, settings: Steps[Setting], problems: Problems) -> Do
     return _changed(document, settings, Merge(problems, fragment="name" not in document.tree.entries))
 
 
+def is_sweep(tree: Mapping) -> bool:
+    """Return whether a document is a sweep, not a spec: it names itself one, or has a list of specs."""
+    return not tree.entries.keys().isdisjoint(("sweep", "specs"))
+
+
+def refuse_sweep(tree: Mapping, problems: Problems, help: str) -> None:
+    """Report a sweep that stands where a spec is wanted."""
+    place = next(tree.entries[key].key for key in ("sweep", "specs") if key in tree.entries)
+    problems.error("RS503", "this document is a sweep", place, expected="a spec", help=help)
+
+
 def compose_text(text: str, name: str, problems: Problems) -> Document | None:
     """Return the resolved document of YAML text; `extends` is relative to the current folder."""
     main = read_mapping(text, name, problems)
@@ -147,6 +158,9 @@ def _chain(tree: Mapping | None, name: str, problems: Problems) -> list[Mapping]
     if tree is None:
         return None
     chain, names, seen = [tree], [name], [os.path.realpath(name)]
+    if is_sweep(tree):
+        refuse_sweep(tree, problems, f"'rnnspec sweep {shorten(name, 200)}' trains its units")
+        return None
     while "extends" in chain[-1].entries:
         place = chain[-1].entries["extends"].value
         if is_null(place):
@@ -154,6 +168,9 @@ def _chain(tree: Mapping | None, name: str, problems: Problems) -> list[Mapping]
         file = _extended_file(place, names, seen, problems)
         tree = None if file is None else read_file(file, problems)
         if file is None or tree is None:
+            return None
+        if is_sweep(tree):
+            refuse_sweep(tree, problems, "a spec extends only specs and fragments")
             return None
         chain.append(tree)
         names.append(file)
@@ -189,17 +206,21 @@ def _extended_file(place: Node, names: list[str], seen: list[str], problems: Pro
     return None
 
 
-def find_overlay(name: str, folder: Path, problems: Problems, place: Span | None = None) -> str | None:
-    """Return the path of an overlay that is given by its path or by the name of a method; None for neither.
+def find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
+    """Return the path of an overlay of `--with`: its path, or the name of a method; None for neither.
 
-    folder: of the spec, whose folder `methods` is searched too.  place: of the name; by default, `--with`.
+    folder: of the spec, whose folder `methods` is searched too.
     """
     if os.path.exists(name) and not os.path.isdir(name):
         return name
+    return find_method(name, folder, problems, Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1)))
+
+
+def find_method(name: str, folder: Path, problems: Problems, place: Span) -> str | None:
+    """Return the path of a method by its name; None, and it is reported at a place, if there is none."""
     known = _methods(folder)
     if name in known:
         return str(known[name])
-    place = place or Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
     message = f"there is no file '{shorten(name, 200)}' and no method of that name"
     expected = f"the path of a file, or {one_of(sorted(known))}"
     problems.error("RS016", message, place, expected=expected, help=nearest(name, known) or neighbour(name))

@@ -1,0 +1,135 @@
+"""Remedies for what is wrong in a sweep: what was probably meant, as it must be written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from rnnspec.diagnostics import nearest, shorten
+from rnnspec.spec.misplaced import matches
+from rnnspec.spec.wording import Path
+from rnnspec.syntax.core_schema import NumberError, resolve
+from rnnspec.syntax.dump import flow
+
+#: Keys of specs, which in a sweep stand in `set`.
+_SECTIONS = ("network", "task", "skips", "coarsening", "training")
+_PLACES = {
+    "with": ("overlays", "overlay", "methods", "extends"),
+    "values": ("value", "grid"),
+    "for": ("only", "methods", "method", "specs", "spec"),
+    "specs": ("spec", "tasks", "task", "files"),
+    "methods": ("overlays", "with"),
+    "settings": ("grid", "parameters", "params", "values"),
+    "sweep": ("name",),
+}
+
+
+def unknown_in_sweep(path: Path, value: object, keys: Iterable[str]) -> str:
+    """Return the remedy for an unknown key.  keys: those that are known there."""
+    known, key = list(keys), str(path[-1])
+    for right, others in _PLACES.items():
+        if right in known and key in others and not (key in _SECTIONS and isinstance(value, dict)):
+            return f"did you mean '{right}'?"
+    if key == "extends":
+        return "a sweep stands alone: write all of it here"
+    if key.split(".")[0] in _SECTIONS and "set" in known:
+        (dotted, inner), *_ = _dotted(key, value)
+        return f"write 'set: {{{dotted}: {_shown(inner)}}}'"
+    return nearest(key, known)
+
+
+def remedy_in_sweep(path: Path, value: object) -> str:
+    """Return what to write in place of a value of the wrong type; an empty string if that is not clear."""
+    if matches("specs", path) and isinstance(value, str | dict):
+        return f"write '{_shown(_words(value) if isinstance(value, str) else list(value.values()))}'"
+    if matches("methods", path) and isinstance(value, list | str):
+        names = value if isinstance(value, list) else _words(value)
+        if names and all(isinstance(name, str) for name in names):
+            return f"give each method a name: '{_shown({_name(name): [name] for name in names})}'"
+    if matches("methods.*", path) or matches("methods.*.with", path):
+        if value is None:
+            return "write '[]' for a method without overlays"
+        return f"write '{_shown(_words(value))}'" if isinstance(value, str) else ""
+    if matches("set", path) or matches("methods.*.set", path):
+        return _settings(value)
+    if matches("settings", path):
+        return "write 'KEY: [VALUE, VALUE]' for each key" if value is not None else ""
+    if matches("settings.*", path) or matches("settings.*.values", path):
+        return _values(str(path[1]), value)
+    if matches("table", path) and isinstance(value, str):
+        return f"write '{{value: {shorten(value)}}}'"
+    return ""
+
+
+def _values(key: str, value: object) -> str:
+    """Return the remedy for the values of a key that are not a list."""
+    if isinstance(value, dict):
+        # Keys below the key of a setting.
+        lists = [(dotted, inner) for dotted, inner in _dotted(key, value) if inner is not None]
+        dotted, inner = lists[0] if lists else (key, [])
+        return f"write '{dotted}: {_shown(inner if isinstance(inner, list) else [inner])}'"
+    if isinstance(value, str):
+        numbers = _range(value)
+        parts = [part for part in re.split(r"\s*,\s*|\s+", value) if part]
+        if numbers is None and len(parts) > 1 and all(_is_number(part) for part in parts):
+            return f"write '[{shorten(', '.join(parts), 80)}]'"
+        return f"write '{_shown([value] if numbers is None else numbers)}'"
+    return "" if value is None else f"write '{_shown([value])}'"
+
+
+def _range(text: str) -> list[object] | None:
+    """Return the integers that `0-4`, `0..4`, `0:5` or `range(5)` mean."""
+    found = re.fullmatch(r"range\((?:(\d+),\s*)?(\d+)\)|(\d+)\s*(-|\.\.+|:|to)\s*(\d+)", text.strip())
+    if not found:
+        return None
+    start, stop, first, between, last = found.groups()
+    if stop is None:
+        start, stop = first, str(int(last[:9]) + (between != ":"))
+    numbers = range(int((start or "0")[:9]), int(stop[:9]))
+    return list(numbers) if 0 < len(numbers) <= 100 else None
+
+
+def _settings(value: object) -> str:
+    """Return the remedy for settings that are a list or a string of `key=value` or `key: value`."""
+    items = value if isinstance(value, list) else [value]
+    pairs: dict[str, object] = {}
+    for item in items:
+        if isinstance(item, dict):
+            pairs.update(item)
+        elif isinstance(item, str) and "=" in item:
+            key, _, text = item.partition("=")
+            pairs[key.strip()] = _resolved(text.strip())
+    return f"write '{_shown(pairs)}'" if pairs and value else ""
+
+
+def _dotted(key: str, value: object) -> list[tuple[str, object]]:
+    """Return the innermost keys of a mapping as `a.b.c`, each with its value."""
+    if not isinstance(value, dict) or not value:
+        return [(key, value)]
+    return [found for name, inner in value.items() for found in _dotted(f"{key}.{name}", inner)]
+
+
+def _words(text: str) -> list[str]:
+    """Return the items of a list that was written without brackets or dashes."""
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def _name(path: str) -> str:
+    """Return a name for an overlay."""
+    file = re.split(r"[/\\]", path)[-1].removesuffix(".yaml")
+    return re.sub(r"[^A-Za-z0-9_]+", "_", file).strip("_") or "plain"
+
+
+def _is_number(text: str) -> bool:
+    return isinstance(_resolved(text), int | float)
+
+
+def _resolved(text: str) -> object:
+    try:
+        return resolve(text)
+    except NumberError:
+        return text
+
+
+def _shown(value: object) -> str:
+    return shorten(flow(value), 120)
