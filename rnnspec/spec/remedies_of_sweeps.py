@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 
 from rnnspec.diagnostics import nearest, shorten
-from rnnspec.spec.misplaced import matches
+from rnnspec.spec.misplaced import matches, misplaced
 from rnnspec.spec.wording import Path
 from rnnspec.syntax.core_schema import NumberError, resolve
 from rnnspec.syntax.dump import flow
+from rnnspec.syntax.quantity import match_quantity
 
 #: Keys of specs, which in a sweep stand in `set`.
 _SECTIONS = ("network", "task", "skips", "coarsening", "training")
@@ -35,14 +36,30 @@ def unknown_in_sweep(path: Path, value: object, keys: Iterable[str]) -> str:
     if key.split(".")[0] in _SECTIONS and "set" in known:
         (dotted, inner), *_ = _dotted(key, value)
         return f"write 'set: {{{dotted}: {_shown(inner)}}}'"
+    if "set" in known and (meant := _of_specs(key)):
+        return f"write 'set: {{{meant}: {_shown(value)}}}'"
     return nearest(key, known)
+
+
+def _of_specs(key: str) -> str:
+    """Return where specs have a key, with dots, if there is one such place."""
+    from rnnspec.spec.document import Spec
+
+    places = [place for place in misplaced(key, Spec) if "*" not in place]
+    return f"{places[0]}.{key}" if len(places) == 1 and places[0] else ""
 
 
 def remedy_in_sweep(path: Path, value: object) -> str:
     """Return what to write in place of a value of the wrong type; an empty string if that is not clear."""
+    if value is None and len(path) == 1 and path[0] in ("methods", "settings", "set", "table"):
+        return "delete this key, or write its entries below it"
+    if matches("specs", path) and value is None:
+        return "write '[PATH, PATH]': the paths of specs, relative to this file"
     if matches("specs", path) and isinstance(value, str | dict):
         return f"write '{_shown(_words(value) if isinstance(value, str) else list(value.values()))}'"
     if matches("methods", path) and isinstance(value, list | str):
+        if merged := _merged(value):
+            return f"write '{_shown(merged)}'"
         names = value if isinstance(value, list) else _words(value)
         if names and all(isinstance(name, str) for name in names):
             return f"give each method a name: '{_shown({_name(name): [name] for name in names})}'"
@@ -53,11 +70,15 @@ def remedy_in_sweep(path: Path, value: object) -> str:
     if matches("set", path) or matches("methods.*.set", path):
         return _settings(value)
     if matches("settings", path):
-        return "write 'KEY: [VALUE, VALUE]' for each key" if value is not None else ""
+        return f"write '{_shown(_merged(value) or {'KEY': ['VALUE', 'VALUE']})}'"
     if matches("settings.*", path) or matches("settings.*.values", path):
         return _values(str(path[1]), value)
     if matches("table", path) and isinstance(value, str):
         return f"write '{{value: {shorten(value)}}}'"
+    if matches("table.criterion", path) and isinstance(value, str):
+        share = match_quantity(value)
+        if share is not None and share[1] in ("%", "") and 1 < share[0] <= 100:
+            return f"write {float(share[0] / 100):g}"
     return ""
 
 
@@ -66,8 +87,10 @@ def _values(key: str, value: object) -> str:
     if isinstance(value, dict):
         # Keys below the key of a setting.
         lists = [(dotted, inner) for dotted, inner in _dotted(key, value) if inner is not None]
-        dotted, inner = lists[0] if lists else (key, [])
-        return f"write '{dotted}: {_shown(inner if isinstance(inner, list) else [inner])}'"
+        written = [
+            f"'{dotted}: {_shown(inner if isinstance(inner, list) else [inner])}'" for dotted, inner in lists
+        ]
+        return shorten(f"write {' and '.join(written)}", 160) if written else ""
     if isinstance(value, str):
         numbers = _range(value)
         parts = [part for part in re.split(r"\s*,\s*|\s+", value) if part]
@@ -100,6 +123,13 @@ def _settings(value: object) -> str:
             key, _, text = item.partition("=")
             pairs[key.strip()] = _resolved(text.strip())
     return f"write '{_shown(pairs)}'" if pairs and value else ""
+
+
+def _merged(value: object) -> dict[str, object]:
+    """Return the entries of a list of mappings; none if it has other items."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return {}
+    return {key: inner for item in value for key, inner in item.items()}
 
 
 def _dotted(key: str, value: object) -> list[tuple[str, object]]:

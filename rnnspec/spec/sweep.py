@@ -27,13 +27,13 @@ SpecPaths = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
 
 def _listed(value: Any) -> Any:
     if not isinstance(value, str | list):
-        raise refuse("RS012", expected="a name or a list of names")
+        raise refuse("RS012", expected="a name or a list of names, of methods and specs")
     return [value] if isinstance(value, str) else value
 
 
 LabelList = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
 #: One name or a list of names, of methods and specs; the name of a spec may be any name of a file.
-Labels = Annotated[LabelList, BeforeValidator(_listed, json_schema_input_type=str | LabelList)]
+Labels = Annotated[LabelList | None, BeforeValidator(_listed, json_schema_input_type=str | LabelList)]
 Values = Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)]
 
 
@@ -53,7 +53,7 @@ class Method(Model):
 class Grid(Model):
     """The values of one key, for some of the specs and methods."""
 
-    only: Labels | None = Field(
+    only: Labels = Field(
         default=None, alias="for", description="Names of methods and specs; default: all of them."
     )
     values: Values = Field(description="The values; every one makes units of its own.")

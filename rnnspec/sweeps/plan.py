@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -22,7 +22,7 @@ from rnnspec.syntax.dump import flow
 from rnnspec.syntax.setting import Setting, read_keys, read_setting
 from rnnspec.syntax.source import neighbour, read_file
 from rnnspec.syntax.tree import Mapping as MappingNode
-from rnnspec.syntax.tree import Node, Sequence, plain_value
+from rnnspec.syntax.tree import Node, Scalar, Sequence, plain_value
 
 #: The most characters of a folder's name before its hash.
 _WIDTH = 100
@@ -48,7 +48,7 @@ class Unit:
         return self.name.rpartition("-")[0]
 
     def coordinate(self, axis: str) -> object:
-        """Return the place of the unit along an axis: 'spec', 'method' or a key; None if it has no such key."""
+        """Return the place of the unit along an axis: 'spec', 'method' or a key; None if it lacks the key."""
         return {"spec": self.spec, "method": self.method}.get(axis, self.settings.get(axis))
 
 
@@ -80,8 +80,19 @@ def load_sweep(path: Path | str, settings: Iterable[str] = ()) -> Sweep:
     return replace(sweep, warnings=problems.sorted())
 
 
-def examine_sweep(path: Path | str, settings: Iterable[str], problems: Problems) -> Sweep | None:
-    """Read a sweep, check all its units, and report the problems.  Returns None if it has errors."""
+def is_sweep_file(path: Path | str) -> bool:
+    """Return whether a file can be read and is a sweep."""
+    tree = read_file(path, Problems())
+    return tree is not None and is_sweep(tree)
+
+
+def examine_sweep(
+    path: Path | str, settings: Iterable[str], problems: Problems, *, known: Collection[Diagnostic] = ()
+) -> Sweep | None:
+    """Read a sweep, check all its units, and report the problems.  Returns None if it has errors.
+
+    known: problems of specs that are reported already.
+    """
     tree = read_file(path, problems)
     if tree is None:
         return None
@@ -93,7 +104,7 @@ def examine_sweep(path: Path | str, settings: Iterable[str], problems: Problems)
     extra = [read_setting(text, problems) for text in settings]
     units: list[Unit] = []
     if parsed is not None and not problems.failed:
-        planner = _Planner(document, parsed, [s for s in extra if s is not None], problems)
+        planner = _Planner(document, parsed, [s for s in extra if s is not None], problems, known)
         units = planner.units()
     silence(document, problems, complete=parsed is not None and not extra)
     if parsed is None or problems.failed:
@@ -106,7 +117,7 @@ def _refuse_spec(document: Document, problems: Problems) -> None:
     complete = not is_fragment(document)
     problems.error(
         "RS503",
-        f"this document is a {'spec' if complete else 'part of a spec'}",
+        f"this document is {'a spec' if complete else 'part of a spec'}",
         next((entry.key for entry in document.tree.entries.values()), document.span(())),
         expected="a sweep, with the keys 'sweep' and 'specs'",
         help=f"'rnnspec train {file}' trains it" if complete else "",
@@ -138,12 +149,18 @@ class _Planner:
     """Makes the units of a document, and reports what is wrong with them."""
 
     def __init__(
-        self, document: Document, parsed: SweepDocument, extra: list[Setting], problems: Problems
+        self,
+        document: Document,
+        parsed: SweepDocument,
+        extra: list[Setting],
+        problems: Problems,
+        known: Collection[Diagnostic],
     ) -> None:
         self.document = document
         self.parsed = parsed
         self.extra = extra
         self.problems = problems
+        self.known = known
         self.folder = Path(document.name).parent
         self.stems = [Path(path).stem for path in parsed.specs]
         self.files: dict[str, MappingNode | None] = {}
@@ -172,7 +189,11 @@ class _Planner:
         for number, stem in enumerate(self.stems):
             if stem in self.stems[:number]:
                 message = f"two specs of this sweep are called '{shorten(stem)}'"
+                twice = os.path.normpath(self.parsed.specs[number]) in map(
+                    os.path.normpath, self.parsed.specs[:number]
+                )
                 help = "rename one of the files: results are told apart by this name"
+                help = "delete one of the two" if twice else help
                 self.problems.error("RS502", message, self.document.span(("specs", number)), help=help)
         known = [*self.parsed.methods, *self.stems]
         for key, grid in self.parsed.settings.items():
@@ -182,7 +203,9 @@ class _Planner:
                 if name not in known:
                     path = ("settings", key, "for")
                     one = self.document.node((*path, number)) is None
-                    self._unknown(name, path if one else (*path, number), known, "method or spec")
+                    self._unknown(
+                        name, path if one else (*path, number), known, "method or spec of this sweep"
+                    )
         axes, table = ["spec", "method", *self.parsed.settings], self.parsed.table
         for key in ("rows", "columns"):
             name = getattr(table, key)
@@ -196,7 +219,7 @@ class _Planner:
     def _unknown(self, name: str, path: tuple[str | int, ...], known: list[str], kind: str) -> None:
         self.problems.error(
             "RS501",
-            f"'{shorten(name)}' is no {kind} of this sweep",
+            f"'{shorten(name)}' is not a {kind}",
             self.document.span(path),
             expected=one_of(known),
             help=_meant(name, known),
@@ -256,7 +279,10 @@ class _Planner:
         """Return the path of a file that the document names; None, and it is reported, if there is none."""
         file = os.path.normpath(self.folder / path)
         message, help = f"there is no file '{shorten(file, 200)}'", ""
-        if os.path.isfile(file):
+        if os.path.isabs(path):
+            message = f"the path in '{key}' must be relative to this file"
+            help = f"write '{os.path.relpath(path, self.folder)}'"
+        elif os.path.isfile(file):
             tree = self.files[file] if file in self.files else read_file(file, Problems())
             self.files[file] = tree
             if tree is None or not is_sweep(tree):
@@ -265,7 +291,7 @@ class _Planner:
                 tree, self.problems, f"'{key}' of {shorten(self.document.name, 100)} names this file"
             )
             return None
-        if os.path.isdir(file):
+        elif os.path.isdir(file):
             message, help = f"'{shorten(file, 200)}' is a folder", "write the path of each file"
         elif re.search(r"[*?[]", path):
             help = "patterns are not expanded: write the path of each file"
@@ -302,6 +328,10 @@ class _Planner:
         return [setting for setting in made if setting is not None]
 
     def _setting(self, key: str, place: Span, value: Node) -> Setting | None:
+        if isinstance(value, Scalar) and value.value is None and not value.text:
+            help = "write 'null' to remove the key"
+            self.problems.error("RS018", f"'{shorten(key)}' has no value", place, help=help)
+            return None
         keys = read_keys(key, place, self.problems)
         return None if keys is None else Setting(keys, value, f"{key}={flow(plain_value(value))}")
 
@@ -335,6 +365,9 @@ class _Planner:
 
     def _report(self, diagnostic: Diagnostic, having: list[Draft], drafts: list[Draft]) -> None:
         """Report a diagnostic, with the units that have it if others of their specs do not."""
+        if diagnostic in self.known:
+            self.problems.add(diagnostic)
+            return
         specs = {draft.spec for draft in having}
         where = ""
         if len(having) < sum(draft.spec in specs for draft in drafts):

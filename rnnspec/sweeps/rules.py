@@ -82,7 +82,7 @@ def table_has_values(
     """RS506: a table of a measure that units do not have.  RS507: a mean over what is not repetition."""
     shown = _values(parsed.table.value)
     trainings = [unit.specification.program.training for unit in units]
-    place = document.span(("table", "value"))
+    place = _table(document, "value")
     if shown & {"performance", "above", "iterations"}:
         blind = [u for u, t in zip(units, trainings, strict=True) if t.evaluate_every == 0]
         if blind:
@@ -117,14 +117,21 @@ def _means_are_meant(
     ]
     if varied:
         names = " and ".join(f"'{shorten(axis)}'" for axis in varied)
-        key = "table" in document.tree.entries
         problems.warning(
             "RS507",
-            f"a cell of the table is the mean over all values of {names}",
-            document.span(("table",) if key else ("sweep",), key=True),
-            help="write 'best: least' or 'best: most' in the table, "
+            f"a cell of the table is the mean over {names}",
+            _table(document),
+            help=f"write 'best: {_best(table.value)}' in the table, "
             f"or make '{shorten(varied[0])}' its rows or columns",
         )
+
+
+def _table(document: Document, key: str = "") -> Span:
+    """Return the place of the table or of one of its values; without a table, the name of the sweep."""
+    if "table" not in document.tree.entries:
+        return document.span(("sweep",), key=True)
+    given = bool(key) and document.node(("table", key)) is not None
+    return document.span(("table", key)) if given else document.span(("table",), key=True)
 
 
 # --- the same units ----------------------------------------------------------------------------------
@@ -193,6 +200,10 @@ def _by_method(groups: Iterable[Sequence[Unit]]) -> Iterator[tuple[str, str, int
 
 def _values(value: str | Sequence[str]) -> set[str]:
     return {value} if isinstance(value, str) else set(value)
+
+
+def _best(value: str | Sequence[str]) -> str:
+    return "most" if _values(value) & {"performance", "above"} else "least"
 
 
 def _units(count: int) -> str:
