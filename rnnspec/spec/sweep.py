@@ -158,7 +158,7 @@ class SweepDocument(Model):
     set: dict[str, Any] = Field(
         default={}, description="Values of the specs in all units: 'training.networks: 100'."
     )
-    table: Table = Field(default=Table(), description="The table of results that is printed.")
+    table: Table = Field(default=Table(), description="What the table of results shows.")
 
 
 def validate_sweep(document: Document, problems: Problems) -> SweepDocument | None:

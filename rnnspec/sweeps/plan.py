@@ -120,7 +120,9 @@ def _refuse_spec(document: Document, problems: Problems) -> None:
         f"this document is {'a spec' if complete else 'part of a spec'}",
         next((entry.key for entry in document.tree.entries.values()), document.span(())),
         expected="a sweep, with the keys 'sweep' and 'specs'",
-        help=f"'rnnspec train {file}' trains it" if complete else "",
+        help=f"'rnnspec train {file}' trains it"
+        if complete
+        else "a sweep may name it as an overlay, in 'methods'",
     )
 
 
