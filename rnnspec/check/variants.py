@@ -86,7 +86,7 @@ class Variants:
         if part is not None and part.spec.training.loss != spec.training.loss:
             part = None
         before = len(problems.found)
-        program = lower(spec, document, problems, part and part.program)
+        program = lower(spec, document, problems, part.program if part else None)
         if program is None or problems.failed:
             return None
         verify(program)

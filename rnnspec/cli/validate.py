@@ -69,7 +69,7 @@ def command(
         raise typer.Exit(USAGE)
 
     from rnnspec.check.examine import examine, is_fragment
-    from rnnspec.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Problems
+    from rnnspec.diagnostics import MAX_DIAGNOSTICS, Problems
     from rnnspec.sweeps.plan import examine_sweep, is_sweep_file
     from rnnspec.syntax.compose import compose
 

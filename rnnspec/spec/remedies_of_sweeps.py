@@ -97,7 +97,7 @@ def _values(key: str, value: object) -> str:
         if numbers is None and len(parts) > 1 and all(_is_number(part) for part in parts):
             return f"write '[{shorten(', '.join(parts), 80)}]'"
         return f"write '{_shown([value] if numbers is None else numbers)}'"
-    return "" if value is None else f"write '{_shown([value])}'"
+    return f"write '{_shown(['VALUE', 'VALUE'] if value is None else [value])}'"
 
 
 def _range(text: str) -> list[object] | None:

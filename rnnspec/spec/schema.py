@@ -1,8 +1,7 @@
 """The JSON Schema of documents, with which editors complete keys, show descriptions and mark mistakes.
 
-One describes all specs, fragments and overlays: all keys but the version may be missing, and every value may be
-`null`, which removes the key.  The other describes sweeps.  They are apart because editors propose the keys of
-both branches of a condition, and show the mistakes of the wrong one.
+One describes all specs, fragments and overlays: all keys but the version may be missing, and every value may
+be `null`, which removes the key.  The other describes sweeps.
 
 No check is in `anyOf` or `oneOf`: of these, validators only say that no alternative fits, and hide which part
 of a value is wrong.  Alternatives are chosen by the type of the value and by its `kind` instead.
@@ -94,7 +93,7 @@ class _Generator(GenerateJsonSchema):
 class _Writer:
     """Writes the schemas of pydantic for documents.
 
-    models: those of mappings, by name.  nullable: whether documents may be incomplete, and null removes a key.
+    models: those of mappings, by name.  nullable: whether keys may be missing, and null removes one.
     """
 
     def __init__(self, models: dict[str, _Schema], *, nullable: bool = True) -> None:

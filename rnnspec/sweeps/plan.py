@@ -17,7 +17,7 @@ from rnnspec.errors import RequestError
 from rnnspec.files import sha256
 from rnnspec.spec.sweep import MAX_UNITS, PLAIN, Grid, Method, SweepDocument, Table, validate_sweep
 from rnnspec.sweeps.rules import fixed_values_count, table_has_values, units_differ
-from rnnspec.syntax.compose import Document, find_method, is_sweep, refuse_sweep
+from rnnspec.syntax.compose import Document, find_method, is_sweep, methods_of, refuse_sweep
 from rnnspec.syntax.dump import flow
 from rnnspec.syntax.setting import Setting, read_keys, read_setting
 from rnnspec.syntax.source import neighbour, read_file
@@ -214,9 +214,10 @@ class _Planner:
             if name not in axes:
                 self._unknown(name, ("table", key), axes, "key of 'settings'")
         if table.rows == table.columns:
-            message, place = f"rows and columns are both '{shorten(table.rows)}'", ("table", "columns")
+            message = f"rows and columns are both '{shorten(table.rows)}'"
+            place = self.document.span(("table", "columns"))
             others = one_of([axis for axis in axes if axis != table.rows])
-            self.problems.error("RS013", message, self.document.span(place), expected=others)
+            self.problems.error("RS013", message, place, expected=others)
 
     def _unknown(self, name: str, path: tuple[str | int, ...], known: list[str], kind: str) -> None:
         self.problems.error(
@@ -271,14 +272,17 @@ class _Planner:
             path: tuple[str | int, ...] = ("methods", method, *(("with",) if mapping else ()), number)
             place = self.document.span(path)
             if re.search(r"[/\\]|\.ya?ml$", name):
-                file = self._file(name, place, "methods")
+                file = self._file(name, place, "methods", methods_of(folder))
             else:
                 file = find_method(name, folder, self.problems, place)
             found += [] if file is None else [file]
         return tuple(found)
 
-    def _file(self, path: str, place: Span, key: str) -> str | None:
-        """Return the path of a file that the document names; None, and it is reported, if there is none."""
+    def _file(self, path: str, place: Span, key: str, methods: Collection[str] = ()) -> str | None:
+        """Return the path of a file that the document names; None, and it is reported, if there is none.
+
+        methods: those that need no path.
+        """
         file = os.path.normpath(self.folder / path)
         message, help = f"there is no file '{shorten(file, 200)}'", ""
         if os.path.isabs(path):
@@ -299,6 +303,8 @@ class _Planner:
             help = "patterns are not expanded: write the path of each file"
         elif os.path.isfile(path):
             help = f"write '{os.path.relpath(path, self.folder)}': paths are relative to this file"
+        elif Path(path).stem in methods:
+            help = f"write '{Path(path).stem}': it is a method, which needs no path"
         elif os.path.isfile(f"{file}.yaml"):
             help = f"write '{shorten(path, 200)}.yaml'"
         self.problems.error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rnnspec.diagnostics import Problems, one_of, shorten
+from rnnspec.diagnostics import Problems, Span, one_of, shorten
 from rnnspec.program.nodes import Program
 from rnnspec.spec.sweep import SweepDocument
 from rnnspec.syntax.compose import Document

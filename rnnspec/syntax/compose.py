@@ -218,7 +218,7 @@ def find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
 
 def find_method(name: str, folder: Path, problems: Problems, place: Span) -> str | None:
     """Return the path of a method by its name; None, and it is reported at a place, if there is none."""
-    known = _methods(folder)
+    known = methods_of(folder)
     if name in known:
         return str(known[name])
     message = f"there is no file '{shorten(name, 200)}' and no method of that name"
@@ -227,7 +227,7 @@ def find_method(name: str, folder: Path, problems: Problems, place: Span) -> str
     return None
 
 
-def _methods(folder: Path) -> dict[str, Path]:
+def methods_of(folder: Path) -> dict[str, Path]:
     """Return the paths of the methods by name; a method beside the spec replaces a shipped one."""
     package = Path(__file__).resolve().parents[1]
     # Methods are inside the package if it is installed, beside it in a checkout.

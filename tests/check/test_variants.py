@@ -75,6 +75,19 @@ def test_variants_are_what_is_loaded_alone(name: str, last: str, fixed: tuple[st
     assert wrong == (len(MORE) if "x" in "".join(fixed) else 7)
 
 
+def test_variants_share_what_no_setting_reaches() -> None:
+    variants = Variants(str(SPECS / "go.yaml"), [OVERLAY], [])
+    one, two, three, four = (
+        variants.load(settings(texts, "")).program
+        for texts in ((), ("skips.beta.from=0.2",), ("task.epochs.response.grace=0 ms",), ("training.seed=1",))
+    )
+    assert one.timeline is two.timeline
+    assert one.network is two.network
+    assert three.timeline != two.timeline
+    # The last one that was checked is shared.
+    assert four.timeline == one.timeline
+
+
 def test_what_variants_share_does_not_depend_on_the_rest() -> None:
     """The rules of the task find the same, whatever the skips and the training are."""
     problems = Problems()
