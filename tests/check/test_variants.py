@@ -79,7 +79,12 @@ def test_variants_share_what_no_setting_reaches() -> None:
     variants = Variants(str(SPECS / "go.yaml"), [OVERLAY], [])
     one, two, three, four = (
         variants.load(settings(texts, "")).program
-        for texts in ((), ("skips.beta.from=0.2",), ("task.epochs.response.grace=0 ms",), ("training.seed=1",))
+        for texts in (
+            (),
+            ("skips.beta.from=0.2",),
+            ("task.epochs.response.grace=0 ms",),
+            ("training.seed=1",),
+        )
     )
     assert one.timeline is two.timeline
     assert one.network is two.network

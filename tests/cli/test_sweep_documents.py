@@ -44,12 +44,17 @@ def test_all_formats_show_the_problems_of_a_sweep(form: str, folder: Path) -> No
 
 
 def test_a_problem_of_a_spec_is_not_repeated_for_its_sweeps(folder: Path) -> None:
-    spec = (folder / "tiny.yaml").read_text(encoding="utf-8")
-    (folder / "tiny.yaml").write_text(
-        spec.replace("rnnspec: 1\n", "rnnspec: 1\nlable: x\n"), encoding="utf-8"
+    """Also if some of the units do not have it."""
+    (folder / "wrong.yaml").write_text(
+        "rnnspec: 1\nextends: tiny.yaml\nname: wrong\ntraining: {clip: -1}\n", encoding="utf-8"
     )
-    found = json.loads(rnnspec("validate", "tiny.yaml", "seeds.yaml", "--format", "json").out)
-    assert [(d["file"], d["code"]) for d in found] == [("tiny.yaml", "RS010")]
+    methods = "{plain: [], clipped: {set: {training.clip: 1.0}}}"
+    sweep = f"rnnspec: 1\nsweep: clips\nspecs: [wrong.yaml]\nmethods: {methods}\n"
+    (folder / "clips.yaml").write_text(sweep, encoding="utf-8")
+    found = json.loads(rnnspec("validate", "wrong.yaml", "clips.yaml", "--format", "json").out)
+    assert [d["message"] for d in found] == ["'clip' is -1"]
+    found = json.loads(rnnspec("validate", "clips.yaml", "--format", "json").out)
+    assert [d["message"] for d in found] == ["'clip' is -1 (in wrong-plain)"]
 
 
 def test_settings_and_overlays_of_the_command_line() -> None:
