@@ -54,7 +54,7 @@ def test_a_problem_of_a_spec_is_not_repeated_for_its_sweeps(folder: Path) -> Non
     found = json.loads(rnnspec("validate", "wrong.yaml", "clips.yaml", "--format", "json").out)
     assert [d["message"] for d in found] == ["'clip' is -1"]
     found = json.loads(rnnspec("validate", "clips.yaml", "--format", "json").out)
-    assert [d["message"] for d in found] == ["'clip' is -1 (in wrong-plain)"]
+    assert [d["message"] for d in found] == ["'clip' is -1 (in wrong)"]
 
 
 def test_settings_and_overlays_of_the_command_line() -> None:
