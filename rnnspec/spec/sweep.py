@@ -25,7 +25,7 @@ Paths = Annotated[tuple[str, ...], Strict(False)]
 SpecPaths = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
 
 
-def _listed(value: Any) -> Any:
+def _labels(value: Any) -> Any:
     if not isinstance(value, str | list):
         raise refuse("RS012", expected="a name or a list of names, of methods and specs")
     return [value] if isinstance(value, str) else value
@@ -33,7 +33,7 @@ def _listed(value: Any) -> Any:
 
 LabelList = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
 #: One name or a list of names, of methods and specs; the name of a spec may be any name of a file.
-Labels = Annotated[LabelList | None, BeforeValidator(_listed, json_schema_input_type=str | LabelList)]
+Labels = Annotated[LabelList | None, BeforeValidator(_labels, json_schema_input_type=str | LabelList)]
 Values = Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)]
 
 
