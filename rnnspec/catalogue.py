@@ -24,8 +24,8 @@ from rnnspec.diagnostics import Severity
 
 #: overlay: a file given with `--with`.  set: the argument of one `--set`.  path: the path of the spec on the
 #: command line.  latin-1: an overlay; the bad example is saved as Latin-1 instead of UTF-8.  document: the
-#: last lines of the spec.
-Form = Literal["overlay", "set", "path", "latin-1", "document"]
+#: last lines of the spec.  sweep: a sweep, `sweep.yaml`, beside the spec.
+Form = Literal["overlay", "set", "path", "latin-1", "document", "sweep"]
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,10 @@ class Problems:
     _seen: set[Diagnostic] = field(default_factory=set, repr=False)
 
     def error(self, code: str, message: str, span: Span, *, expected: str = "", help: str = "") -> None:
-        self._add(Diagnostic(code, "error", message, span, expected, help))
+        self.add(Diagnostic(code, "error", message, span, expected, help))
 
     def warning(self, code: str, message: str, span: Span, *, expected: str = "", help: str = "") -> None:
-        self._add(Diagnostic(code, "warning", message, span, expected, help))
+        self.add(Diagnostic(code, "warning", message, span, expected, help))
 
     @property
     def full(self) -> bool:
@@ -121,7 +121,7 @@ class Problems:
         if self.failed:
             raise SpecError(self.sorted(), self.more)
 
-    def _add(self, diagnostic: Diagnostic) -> None:
+    def add(self, diagnostic: Diagnostic) -> None:
         # A value that several epochs inherit is lowered, and reported, once for each of them.
         if diagnostic in self._seen:
             return

@@ -19,6 +19,7 @@ import pytest
 from rnnspec.catalogue import Rule, minimal, rule, rules
 from rnnspec.check.examine import examine
 from rnnspec.diagnostics import Diagnostic, Problems, render_text
+from rnnspec.sweeps.plan import examine_sweep
 from rnnspec.syntax.compose import compose
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +44,10 @@ def diagnose(rule: Rule, example: str) -> tuple[Diagnostic, ...]:
             case "document":
                 Path("minimal.yaml").write_text(f"{minimal()}{example.lstrip()}", encoding="utf-8")
         problems = Problems()
+        if rule.form == "sweep":
+            Path("sweep.yaml").write_text(example, encoding="utf-8")
+            examine_sweep("sweep.yaml", (), problems)
+            return problems.sorted()
         document = compose(spec, overlays, settings, problems=problems)
         if document is not None and not problems.failed:
             examine(document, problems)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from rnnspec.diagnostics import Problems, render_text
 from rnnspec.program.distributions import USAGE
 from rnnspec.program.functions import CALLABLE, GROUPS
 from rnnspec.spec.activations import ACTIVATIONS, ActivationFunction
-from rnnspec.spec.schema import json_schema
+from rnnspec.spec.schema import json_schema, sweep_schema
+from rnnspec.sweeps.plan import examine_sweep
 from rnnspec.syntax.compose import compose
 
 PAGE = Path(__file__).parents[1] / "docs" / "language.md"
@@ -33,11 +35,24 @@ def test_the_first_example_of_the_page_is_the_one_of_the_catalogue() -> None:
 @pytest.mark.parametrize("number", range(1, len(EXAMPLES)))
 def test_examples_of_the_page_work(number: int, tmp_path: Path) -> None:
     (tmp_path / "minimal.yaml").write_text(EXAMPLES[0], encoding="utf-8")
+    if "\nsweep:" in EXAMPLES[number]:
+        (tmp_path / "sweep.yaml").write_text(EXAMPLES[number], encoding="utf-8")
+        check_sweep(tmp_path / "sweep.yaml")
+        return
     (tmp_path / "overlay.yaml").write_text(EXAMPLES[number], encoding="utf-8")
     problems = Problems()
     document = compose(tmp_path / "minimal.yaml", [tmp_path / "overlay.yaml"], (), problems=problems)
     assert document is None or examine(document, problems) is not None
     assert not problems.found, render_text(problems.sorted())
+
+
+def check_sweep(path: Path) -> None:
+    problems = Problems()
+    sweep = examine_sweep(path, (), problems)
+    assert not problems.found, render_text(problems.sorted())
+    assert sweep is not None
+    said = re.findall(r"(\d+) (?:units )?of `(\w+)`", LANGUAGE)
+    assert Counter(unit.method for unit in sweep.units) == {name: int(count) for count, name in said}
 
 
 @pytest.mark.parametrize("function", ACTIVATIONS.values(), ids=lambda function: function.name)
@@ -60,7 +75,7 @@ def test_the_page_has_every_key_and_every_function() -> None:
         return {key for part in parts for key in part.get("properties", {})}
 
     words = set(re.findall(r"\w+", LANGUAGE))
-    assert keys(json_schema()) <= words
+    assert keys(json_schema()) | keys(sweep_schema()) <= words
     assert set(CALLABLE) <= words
     assert set(USAGE) <= words
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rnnspec.runtime.simulation import Simulation
-from rnnspec.spec.schema import json_schema
+from rnnspec.spec.schema import json_schema, sweep_schema
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +57,8 @@ def test_every_file_named_exists() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_the_schema_beside_the_specs_is_current() -> None:
-    """`rnnspec schema > specs/rnnspec.schema.json` writes it."""
-    stored = json.loads((ROOT / "specs" / "rnnspec.schema.json").read_text(encoding="utf-8"))
-    assert stored == json.loads(json.dumps(json_schema()))
+@pytest.mark.parametrize(("name", "schema"), [("rnnspec", json_schema), ("rnnspec-sweep", sweep_schema)])
+def test_the_schemas_beside_the_specs_are_current(name: str, schema: Callable[[], Any]) -> None:
+    """`rnnspec schema > specs/rnnspec.schema.json` writes one, with `--sweep` the other."""
+    stored = json.loads((ROOT / "specs" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(schema()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -19,11 +19,13 @@ from rnnspec.syntax.compose import Document, compose
 from rnnspec.syntax.setting import Setting
 
 Item = TypeVar("Item")
+Rule = Callable[[Program, Document, Problems], None]
+Groups = tuple[tuple[tuple[Rule, ...], tuple[str, ...]], ...]
 
 #: The groups of rules, and for each the prefixes of codes: after such an error the group is skipped,
 #: because its findings would be unreliable.  Within a group, a rule leaves out what an earlier one has
-#: refused (`refused.py`).
-RULES = (
+#: refused (`refused.py`).  Those of the task read only the network and the timeline of a program.
+TASK_RULES: Groups = (
     (network.RULES, ("RS0", "RS1")),
     (units.RULES, ("RS0", "RS2")),
     (task.RULES, ("RS0", "RS2")),
@@ -31,6 +33,8 @@ RULES = (
     (conditions.RULES, ("RS0", "RS1", "RS2")),
     (targets.RULES, ("RS0", "RS1", "RS2")),
     (sameness.RULES, ("RS0", "RS1", "RS2")),
+)
+OTHER_RULES: Groups = (
     (skips.RULES, ("RS0", "RS2", "RS3")),
     (training.RULES, ("RS0", "RS2", "RS4")),
     (task.ROUNDING, ("RS0", "RS2")),
@@ -122,12 +126,17 @@ def _checked(document: Document, problems: Problems) -> Program | None:
         return None
     if not problems.failed:
         verify(program)
+    apply_rules((*TASK_RULES, *OTHER_RULES), program, document, problems)
+    return program
+
+
+def apply_rules(groups: Groups, program: Program, document: Document, problems: Problems) -> None:
+    """Report what rules find, but for groups whose prerequisites an earlier error breaks."""
     found = tuple(problems.found)
-    for rules, prerequisites in RULES:
+    for rules, prerequisites in groups:
         if not any(d.severity == "error" and d.code.startswith(prerequisites) for d in found):
             for rule in rules:
                 rule(program, document, problems)
-    return program
 
 
 def items(name: str, values: Iterable[Item]) -> tuple[Item, ...]:

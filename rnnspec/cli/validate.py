@@ -1,4 +1,4 @@
-"""`rnnspec validate`: check specs for errors."""
+"""`rnnspec validate`: check specs and sweeps for errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,13 +15,16 @@ from rnnspec.cli.failures import USAGE, code_of
 from rnnspec.cli.formats.report import FORMATS, CheckedSpec, Report, show
 from rnnspec.cli.options import Set, With, one_of
 
+if TYPE_CHECKING:
+    from rnnspec.diagnostics import Diagnostic, Problems
+
 SUFFIXES = (".yaml", ".yml")
 
 
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Specs, or folders of specs.", show_default=False),
+        typer.Argument(metavar="PATH...", help="Specs and sweeps, or folders of them.", show_default=False),
     ],
     overlays: With = None,
     settings: Set = None,
@@ -36,21 +39,24 @@ def command(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
 ) -> None:
-    """Check specs and report every problem.
+    """Check specs and sweeps, and report every problem.
 
     Each problem is printed with its position, what was expected, and how to fix it; a summary goes to
     stderr. In a folder, the files *.yaml and *.yml that say 'rnnspec:' are checked, at any depth, but for
     those in run and build folders; a file that is given by its path is always checked. Files without a
-    'name', such as overlays, are checked as far as possible. --with and --set apply to a single spec.
+    'name', such as overlays, are checked as far as possible. Of a sweep, all units are checked; a problem is
+    reported once, with the units that have it. --with and --set apply to a single spec, --set to a single
+    sweep too.
 
     \b
     Example:
       rnnspec validate specs/ --strict
       rnnspec validate specs/go.yaml --with dasc40
+      rnnspec validate specs/paper/table1.yaml
     """
     form = None if format is None else one_of("--format", format, FORMATS)
     if (overlays or settings) and (len(paths) > 1 or Path(paths[0]).is_dir()):
-        complain("--with and --set change one spec.", "Give the path of a single file.")
+        complain("--with and --set change one document.", "Give the path of a single file.")
         raise typer.Exit(USAGE)
     found_files = dict.fromkeys(file for path in paths for file in _files(path))
     files = [file for file in found_files if file in paths or _is_spec(file)]
@@ -64,25 +70,33 @@ def command(
 
     from rnnspec.check.examine import examine, is_fragment
     from rnnspec.diagnostics import MAX_DIAGNOSTICS, Problems
+    from rnnspec.sweeps.plan import examine_sweep, is_sweep_file
     from rnnspec.syntax.compose import compose
 
-    checked: list[CheckedSpec] = []
-    more = fragments = 0
+    sweeps = [file for file in files if is_sweep_file(file)]
+    if sweeps and overlays:
+        complain("--with changes specs, not sweeps.", "The overlays of a sweep stand in its 'methods'.")
+        raise typer.Exit(USAGE)
+    found: dict[str, Problems] = {file: Problems() for file in files}
+    units = fragments = 0
     for file in files:
-        problems = Problems()
-        document = compose(file, overlays or (), settings or (), problems=problems)
-        if document is not None:
-            examine(document, problems)
-            fragments += is_fragment(document)
-        found = problems.sorted()
-        if strict:
-            found = tuple(replace(problem, severity="error") for problem in found)
-        checked.append(CheckedSpec(file, found))
-        more += problems.more
+        if file not in sweeps:
+            document = compose(file, overlays or (), settings or (), problems=found[file])
+            if document is not None:
+                examine(document, found[file])
+                fragments += is_fragment(document)
+    of_specs: set[Diagnostic] = {problem for problems in found.values() for problem in problems.found}
+    for file in sweeps:
+        sweep = examine_sweep(file, settings or (), found[file], known=of_specs)
+        units += len(sweep.units) if sweep else 0
+    checked = [CheckedSpec(file, _judged(problems, strict)) for file, problems in found.items()]
+    more = sum(problems.more for problems in found.values())
     report = Report(tuple(checked))
     wrong = sum(spec.failed for spec in checked)
     errors = sum(problem.severity == "error" for problem in report.found)
-    summary = _summary(len(files), wrong, errors, len(report.found) - errors, fragments)
+    what = _documents(len(files) - len(sweeps), len(sweeps))
+    fine = _fine(what, len(files), fragments, units)
+    summary = _summary(fine, what, wrong, errors, len(report.found) - errors)
     show(report, form, summary)
     note(summary)
     if others:
@@ -133,12 +147,34 @@ def _is_spec(file: str) -> bool:
     return _VERSION.search(text) is not None
 
 
-def _summary(files: int, wrong: int, errors: int, warnings: int, fragments: int) -> str:
+def _judged(problems: Problems, strict: bool) -> tuple[Diagnostic, ...]:
+    """Return problems sorted by place; in strict mode, all are errors."""
+    if not strict:
+        return problems.sorted()
+    return tuple(replace(problem, severity="error") for problem in problems.sorted())
+
+
+def _documents(specs: int, sweeps: int) -> str:
+    """Return `16 specs and 1 sweep`."""
+    parts = [count(specs, "spec")] if specs or not sweeps else []
+    return " and ".join(parts + ([count(sweeps, "sweep")] if sweeps else []))
+
+
+def _fine(what: str, files: int, fragments: int, units: int) -> str:
+    """Return the sentence for documents without errors."""
+    if fragments == files == 1:
+        return "this fragment is fine"
+    parts = []
+    if fragments:
+        parts.append(f"{fragments} of them {'a fragment' if fragments == 1 else 'fragments'} without a name")
+    if units:
+        parts.append(f"{count(units, 'unit')} of sweeps" if files > 1 else f"with {count(units, 'unit')}")
+    return ", ".join([f"{what} {'is' if files == 1 else 'are'} fine", *parts])
+
+
+def _summary(fine: str, what: str, wrong: int, errors: int, warnings: int) -> str:
     notes = f", with {count(warnings, 'warning')}" if warnings else ""
-    if not wrong:
-        if fragments == files == 1:
-            return f"this fragment is fine{notes}; it has no name, so it was not checked as a whole spec"
-        what = "a fragment" if fragments == 1 else "fragments"
-        parts = f", {fragments} of them {what} without a name" if fragments else ""
-        return f"{count(files, 'spec')} {'is' if files == 1 else 'are'} fine{parts}{notes}"
-    return f"{count(errors, 'error')} in {wrong} of {count(files, 'spec')}{notes}"
+    if wrong:
+        return f"{count(errors, 'error')} in {wrong} of {what}{notes}"
+    alone = "; it has no name, so it was not checked as a whole spec" if fine.startswith("this") else ""
+    return f"{fine}{notes}{alone}"

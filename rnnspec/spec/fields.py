@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -67,6 +67,9 @@ class Model(BaseModel):
     """A mapping of the language: unknown keys are refused, values are not converted, instances are frozen."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    #: What a document of this model is called in messages.
+    called: ClassVar[str] = "a spec"
 
 
 def refuse(

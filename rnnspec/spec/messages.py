@@ -13,6 +13,7 @@ from rnnspec.spec.choices import REST_TAG, is_tag
 from rnnspec.spec.fields import NONE, Model
 from rnnspec.spec.misplaced import belongs, matches, misplaced, sentence, setting
 from rnnspec.spec.remedies import remedy
+from rnnspec.spec.remedies_of_sweeps import unknown_in_sweep
 from rnnspec.spec.shape import annotation_at, keys_of, words_of
 from rnnspec.spec.wording import Path, conversion, found, items, number, share, subject
 from rnnspec.syntax.compose import Document
@@ -152,10 +153,12 @@ def _translate(detail: ErrorDetails, model: type[Model], document: Document) -> 
     if kind == "extra_forbidden":
         keys = list(keys_of(annotation_at(model, location[:-1])))
         key = str(path[-1])
-        owner = subject(path[:-1]) if len(path) > 1 else "a spec"
+        owner = subject(path[:-1]) if len(path) > 1 else model.called
         message = f"'{shorten(key)}' is not a key of {owner}"
         help = (
-            setting(path, model, document, beside=True)
+            unknown_in_sweep(path, value, keys)
+            if model.called == "a sweep"
+            else setting(path, model, document, beside=True)
             or sentence(path, document)
             or nearest(key, [other for other in keys if document.node((*path[:-1], other)) is None])
             or setting(path, model, document)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from rnnspec.diagnostics import closest, shorten
 from rnnspec.spec.activations import ACTIVATIONS
 from rnnspec.spec.misplaced import CELLS, GATED, SAME_TAU, SIGN, matches
+from rnnspec.spec.remedies_of_sweeps import remedy_in_sweep
 from rnnspec.spec.wording import Path
-from rnnspec.syntax.compose import Document
+from rnnspec.syntax.compose import Document, is_sweep
 from rnnspec.syntax.quantity import match_quantity
 from rnnspec.syntax.tree import Mapping, Scalar
 
@@ -20,6 +21,8 @@ def remedy(path: Path, value: object, document: Document) -> str:
         return SAME_TAU
     if matches("network.dale", path) and isinstance(value, bool):
         return SIGN
+    if is_sweep(document.tree):
+        return remedy_in_sweep(path, value)
     node = document.node(path)
     if not isinstance(node, Scalar) or isinstance(value, bool) or value is None:
         return ""

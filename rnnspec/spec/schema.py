@@ -1,7 +1,7 @@
 """The JSON Schema of documents, with which editors complete keys, show descriptions and mark mistakes.
 
-It describes every document of the language.  In fragments and overlays all keys but the version may be
-missing, and every value may be `null`, which removes the key.
+One describes all specs, fragments and overlays: all keys but the version may be missing, and every value may
+be `null`, which removes the key.  The other describes sweeps.
 
 No check is in `anyOf` or `oneOf`: of these, validators only say that no alternative fits, and hide which part
 of a value is wrong.  Alternatives are chosen by the type of the value and by its `kind` instead.
@@ -19,6 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from rnnspec.spec.document import LANGUAGE_VERSION, Spec
 from rnnspec.spec.fields import KEYS, MEANINGS, NAME_PATTERN
+from rnnspec.spec.sweep import SweepDocument
 from rnnspec.spec.values import Over
 from rnnspec.syntax.quantity import Time
 
@@ -41,7 +42,7 @@ _Schema = dict[str, Any]
 
 
 def json_schema() -> _Schema:
-    """Return the JSON Schema (draft 7) of documents in this version of the language."""
+    """Return the JSON Schema (draft 7) of specs in this version of the language."""
     generated = Spec.model_json_schema(
         by_alias=True, ref_template="#/definitions/{model}", schema_generator=_Generator
     )
@@ -60,6 +61,25 @@ def json_schema() -> _Schema:
     return {"$schema": DRAFT, **root, "required": ["rnnspec"], "title": title, "definitions": definitions}
 
 
+def sweep_schema() -> _Schema:
+    """Return the JSON Schema (draft 7) of sweeps in this version of the language."""
+    generated = SweepDocument.model_json_schema(
+        by_alias=True, ref_template="#/definitions/{model}", schema_generator=_Generator
+    )
+    write = _Writer(generated.pop("$defs"), nullable=False)
+    definitions = {name: write.value(model) | {"title": name} for name, model in write.models.items()}
+    root = write.value(generated)
+    root["properties"]["rnnspec"] = {"const": LANGUAGE_VERSION, "description": "Version of the language."}
+    title = f"rnnspec sweep, version {LANGUAGE_VERSION}"
+    return {
+        "$schema": DRAFT,
+        **root,
+        "required": generated["required"],
+        "title": title,
+        "definitions": definitions,
+    }
+
+
 class _Generator(GenerateJsonSchema):
     """Writes defaults as a document would."""
 
@@ -71,9 +91,13 @@ class _Generator(GenerateJsonSchema):
 
 
 class _Writer:
-    """Writes the schemas of pydantic for incomplete documents.  models: those of mappings, by name."""
+    """Writes the schemas of pydantic for documents.
 
-    def __init__(self, models: dict[str, _Schema]) -> None:
+    models: those of mappings, by name.  nullable: whether keys may be missing, and null removes one.
+    """
+
+    def __init__(self, models: dict[str, _Schema], *, nullable: bool = True) -> None:
+        self.nullable = nullable
         self.models = dict(sorted(models.items()))
         for model in models.values():
             kind = model["properties"].get("kind", {})
@@ -81,9 +105,12 @@ class _Writer:
                 # What editors show of such a mapping is the key that has it as its value.
                 kind[MEANINGS] = {kind["const"]: model.pop("description")}
 
-    def value(self, schema: _Schema, *, null: bool = True) -> _Schema:
-        """Return the schema of a value.  null: whether it may be null, which an item of a list may not."""
+    def value(self, schema: _Schema, *, item: bool = False) -> _Schema:
+        """Return the schema of a value.  item: of a list, which is never null."""
+        null = self.nullable and not item
         notes = {key: schema[key] for key in _NOTES if schema.get(key) not in (None, {})}
+        if not schema.keys() - {*_NOTES, "title"}:
+            return notes
         members = [{MEANINGS: schema.get(MEANINGS, {}), **member} for member in _members(schema)]
         mappings = [member for member in members if _is_mapping(member)]
         others = [member for member in members if not _is_mapping(member)]
@@ -127,7 +154,7 @@ class _Writer:
             raise ValueError(f"two alternatives have the same type: {members}")
         left_out = (*_NOTES, MEANINGS, "title", "type", "enum", "const")
         return {
-            key: self.value(keyword, null=False) if key == "items" else keyword
+            key: self.value(keyword, item=True) if key == "items" else keyword
             for member in members
             for key, keyword in member.items()
             if key not in left_out
@@ -141,7 +168,7 @@ class _Writer:
         if references:
             return {"$ref": references[0]}
         (schema,) = members
-        result: _Schema = {"type": ["object", "null"]}
+        result: _Schema = {"type": ["object", "null"] if self.nullable else "object"}
         for key, keyword in schema.items():
             if key == "properties":
                 result[key] = {name: self.value(member) for name, member in keyword.items()}
@@ -149,7 +176,9 @@ class _Writer:
                 ((pattern, member),) = keyword.items()
                 result["propertyNames"] = {"pattern": pattern, "errorMessage": f"expected {KEYS[pattern]}"}
                 result["additionalProperties"] = self.value(member)
-            elif key in ("additionalProperties", "maxProperties"):
+            elif key == "additionalProperties":
+                result[key] = self.value(keyword) if isinstance(keyword, dict) else keyword
+            elif key == "maxProperties" or (key in ("minProperties", "required") and not self.nullable):
                 result[key] = keyword
         return result
 

@@ -5,14 +5,14 @@ It is read like a spec (`document.py`): the same YAML, the same messages.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, ValidationError
+from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, ValidationError, model_validator
 
-from rnnspec.diagnostics import Problems, shorten
+from rnnspec.diagnostics import Problems
 from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, SHAPE
 from rnnspec.spec.document import check_version
-from rnnspec.spec.fields import Model, Name, Names, refuse, words
+from rnnspec.spec.fields import Model, Name, refuse, words
 from rnnspec.spec.messages import report
 from rnnspec.syntax.compose import Document
 
@@ -22,6 +22,18 @@ MAX_UNITS = 100_000
 PLAIN = "plain"
 
 Paths = Annotated[tuple[str, ...], Strict(False)]
+SpecPaths = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
+
+
+def _labels(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise refuse("RS012", expected="a name or a list of names, of methods and specs")
+    return [value] if isinstance(value, str) else value
+
+
+LabelList = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
+#: One name or a list of names, of methods and specs; the name of a spec may be any name of a file.
+Labels = Annotated[LabelList | None, BeforeValidator(_labels, json_schema_input_type=str | LabelList)]
 Values = Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)]
 
 
@@ -41,7 +53,7 @@ class Method(Model):
 class Grid(Model):
     """The values of one key, for some of the specs and methods."""
 
-    only: Names | None = Field(
+    only: Labels = Field(
         default=None, alias="for", description="Names of methods and specs; default: all of them."
     )
     values: Values = Field(description="The values; every one makes units of its own.")
@@ -50,7 +62,9 @@ class Grid(Model):
 class Table(Model):
     """The table of results that is printed."""
 
-    rows: str = Field(default="spec", description="What the rows are: 'spec', 'method', or a key of settings.")
+    rows: str = Field(
+        default="spec", description="What the rows are: 'spec', 'method', or a key of settings."
+    )
     columns: str = Field(
         default="method", description="What the columns are: 'spec', 'method', or a key of settings."
     )
@@ -68,20 +82,41 @@ class Table(Model):
     best: Literal["least", "most"] | None = Field(
         default=None,
         description="Of several units in one cell, the one with this value is shown; default: their mean.",
-        json_schema_extra=words(least="the unit with the least value", most="the unit with the largest value"),
+        json_schema_extra=words(
+            least="the unit with the least value", most="the unit with the largest value"
+        ),
     )
     criterion: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
         description="Performance from which a network counts as above; default: that of 'training.stop'.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_methods(cls, value: Any) -> Any:
+        """Make specs the columns if methods are the rows."""
+        if isinstance(value, dict) and value.get("rows") == "method":
+            return {"columns": "spec", **value}
+        return value
 
-def _list_or_mapping(kind: Any, expected: str) -> tuple[Discriminator, BeforeValidator]:
-    """Allow a list in place of a mapping; a single value is refused."""
+
+def _list_or_mapping(
+    kind: Any, expected: str, *, nested: bool = False
+) -> tuple[Discriminator, BeforeValidator]:
+    """Allow a list in place of a mapping; a single value is refused.
+
+    nested: whether a mapping without any of the keys is a mistake of its own: the keys of a spec, not dotted.
+    """
 
     def check(value: Any) -> Any:
         if not isinstance(value, list | dict):
-            raise refuse("RS012", expected=expected, help=f"write '[{shorten(str(value))}]'")
+            raise refuse("RS012", expected=expected)
+        if (
+            isinstance(value, dict)
+            and nested
+            and not value.keys() & {"for", "values", "only", "value", "grid"}
+        ):
+            raise refuse("RS012", "'settings' has one key for each value, with dots", expected=expected)
         return value
 
     return SHAPE, BeforeValidator(check, json_schema_input_type=kind)
@@ -95,19 +130,23 @@ MethodValue = Annotated[
 #: A list of values, or a mapping.
 GridValue = Annotated[
     Annotated[Values, Tag(LIST_TAG)] | Annotated[Grid, Tag(MAPPING_TAG)],
-    *_list_or_mapping(Values | Grid, "a list of values, or a mapping with the keys 'for' and 'values'"),
+    *_list_or_mapping(
+        Values | Grid, "a list of values, or a mapping with the keys 'for' and 'values'", nested=True
+    ),
 ]
 
 
 class SweepDocument(Model):
     """Trainings of several specs, with several methods and settings."""
 
+    called: ClassVar[str] = "a sweep"
+
     rnnspec: Annotated[Literal[1], BeforeValidator(check_version)] = Field(
         description="Version of the language."
     )
     sweep: Name = Field(description="Name of the sweep, and of its folder.")
     summary: str = Field(default="", description="One sentence: what the sweep is for.")
-    specs: Annotated[Paths, Field(min_length=1)] = Field(description="Paths of specs, relative to this file.")
+    specs: SpecPaths = Field(description="Paths of specs, relative to this file.")
     methods: Annotated[dict[Name, MethodValue], Field(min_length=1)] = Field(
         default={PLAIN: ()},
         description="Overlays that are merged into each spec, by a name of your own: 'DASC40: [dasc40]'.",
@@ -119,7 +158,7 @@ class SweepDocument(Model):
     set: dict[str, Any] = Field(
         default={}, description="Values of the specs in all units: 'training.networks: 100'."
     )
-    table: Table = Field(default=Table(), description="The table of results that is printed.")
+    table: Table = Field(default=Table(), description="What the table of results shows.")
 
 
 def validate_sweep(document: Document, problems: Problems) -> SweepDocument | None:

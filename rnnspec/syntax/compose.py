@@ -97,6 +97,25 @@ def compose(
     return _resolve(main, chains, given, str(path), problems)
 
 
+def vary(document: Document, settings: Steps[Setting], problems: Problems) -> Document | None:
+    """Return a composed document with more settings; None if one of them does not fit.
+
+    Parts that no setting reaches are the same nodes in both documents.
+    """
+    return _changed(document, settings, Merge(problems, fragment="name" not in document.tree.entries))
+
+
+def is_sweep(tree: Mapping) -> bool:
+    """Return whether a document is a sweep, not a spec: it names itself one, or has a list of specs."""
+    return not tree.entries.keys().isdisjoint(("sweep", "specs"))
+
+
+def refuse_sweep(tree: Mapping, problems: Problems, help: str) -> None:
+    """Report a sweep that stands where a spec is wanted."""
+    place = next(tree.entries[key].key for key in ("sweep", "specs") if key in tree.entries)
+    problems.error("RS503", "this document is a sweep", place, expected="a spec", help=help)
+
+
 def compose_text(text: str, name: str, problems: Problems) -> Document | None:
     """Return the resolved document of YAML text; `extends` is relative to the current folder."""
     main = read_mapping(text, name, problems)
@@ -118,13 +137,17 @@ def _resolve(
     tree = Mapping({}, main.span)
     for layer in layers:
         tree = merge.mappings(tree, _with_arrows(_without_extends(layer), problems))
-    fit = True
+    return _changed(Document(tree, name, varied=len(chains) > 1), [s for s in settings if s], merge)
+
+
+def _changed(document: Document, settings: Steps[Setting], merge: Merge) -> Document | None:
+    tree, fit = document.tree, True
     for setting in settings:
-        if setting is not None and setting.fits(tree, problems):
+        if setting.fits(tree, merge.problems):
             tree = merge.mappings(tree, setting.layer())
         else:
             fit = False
-    return Document(tree, name, varied=len(chains) > 1 or bool(settings)) if fit else None
+    return Document(tree, document.name, varied=document.varied or bool(settings)) if fit else None
 
 
 # --- which files -------------------------------------------------------------------------------------
@@ -135,6 +158,9 @@ def _chain(tree: Mapping | None, name: str, problems: Problems) -> list[Mapping]
     if tree is None:
         return None
     chain, names, seen = [tree], [name], [os.path.realpath(name)]
+    if is_sweep(tree):
+        refuse_sweep(tree, problems, f"'rnnspec sweep {shorten(name, 200)}' trains its units")
+        return None
     while "extends" in chain[-1].entries:
         place = chain[-1].entries["extends"].value
         if is_null(place):
@@ -142,6 +168,9 @@ def _chain(tree: Mapping | None, name: str, problems: Problems) -> list[Mapping]
         file = _extended_file(place, names, seen, problems)
         tree = None if file is None else read_file(file, problems)
         if file is None or tree is None:
+            return None
+        if is_sweep(tree):
+            refuse_sweep(tree, problems, "a spec extends only specs and fragments")
             return None
         chain.append(tree)
         names.append(file)
@@ -177,24 +206,28 @@ def _extended_file(place: Node, names: list[str], seen: list[str], problems: Pro
     return None
 
 
-def find_overlay(name: str, folder: Path, problems: Problems, place: Span | None = None) -> str | None:
-    """Return the path of an overlay that is given by its path or by the name of a method; None for neither.
+def find_overlay(name: str, folder: Path, problems: Problems) -> str | None:
+    """Return the path of an overlay of `--with`: its path, or the name of a method; None for neither.
 
-    folder: of the spec, whose folder `methods` is searched too.  place: of the name; by default, `--with`.
+    folder: of the spec, whose folder `methods` is searched too.
     """
     if os.path.exists(name) and not os.path.isdir(name):
         return name
-    known = _methods(folder)
+    return find_method(name, folder, problems, Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1)))
+
+
+def find_method(name: str, folder: Path, problems: Problems, place: Span) -> str | None:
+    """Return the path of a method by its name; None, and it is reported at a place, if there is none."""
+    known = methods_of(folder)
     if name in known:
         return str(known[name])
-    place = place or Span(Source("--with", name), 1, 1, 1, max(2, len(name) + 1))
     message = f"there is no file '{shorten(name, 200)}' and no method of that name"
     expected = f"the path of a file, or {one_of(sorted(known))}"
     problems.error("RS016", message, place, expected=expected, help=nearest(name, known) or neighbour(name))
     return None
 
 
-def _methods(folder: Path) -> dict[str, Path]:
+def methods_of(folder: Path) -> dict[str, Path]:
     """Return the paths of the methods by name; a method beside the spec replaces a shipped one."""
     package = Path(__file__).resolve().parents[1]
     # Methods are inside the package if it is installed, beside it in a checkout.

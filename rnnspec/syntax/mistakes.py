@@ -124,6 +124,11 @@ class _Explainer:
             help = f"write '{name}: {value}'" if blank else f"write '{name}:'"
             return self._at(above, _indent(self._line(above)), f"a colon is missing after '{name}'", help)
         if "expected ':'" in self.problem:
+            row, column = self.begin
+            item = self._line(self._row_above(row))
+            if item.lstrip().startswith("- ") and _indent(item) == column:
+                help = f"write '- {shorten(self._line(row).strip())}'"
+                return self._at(row, column, "this line is not an item of the list above", help)
             return self._at(*self.begin, "this line has no key and no colon", "write 'key: value'")
         return None
 

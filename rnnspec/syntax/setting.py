@@ -101,6 +101,7 @@ def read_keys(path: str, whole: Span, problems: Problems) -> tuple[tuple[str, Sp
             problems.error("RS018", "a key is missing here", place, help=f"for example: {_EXAMPLE}")
             return None
     if keys[0][0] == "extends":
-        problems.error("RS018", "'extends' cannot be set", keys[0][1], help="use '--with FILE'")
+        help = "name an overlay in 'methods'" if whole.source.is_file else "use '--with FILE'"
+        problems.error("RS018", "'extends' cannot be set", keys[0][1], help=help)
         return None
     return tuple(keys)

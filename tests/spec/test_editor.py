@@ -10,7 +10,7 @@ import pytest
 from spec.documents import SPECS
 from spec.language_server import LanguageServer, install
 
-from rnnspec.spec.schema import json_schema
+from rnnspec.spec.schema import json_schema, sweep_schema
 
 HEAD = "# yaml-language-server: $schema=rnnspec.schema.json\nrnnspec: 1\n"
 
@@ -24,17 +24,18 @@ def server(request: pytest.FixtureRequest) -> Iterator[LanguageServer]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "rnnspec.schema.json").write_text(json.dumps(json_schema()), encoding="utf-8")
+    (tmp_path / "rnnspec-sweep.schema.json").write_text(json.dumps(sweep_schema()), encoding="utf-8")
     return tmp_path
 
 
-def marked(text: str) -> tuple[str, int, int]:
+def marked(text: str, head: str = HEAD) -> tuple[str, int, int]:
     """Return a document without its mark `|`, and the line and character of the mark."""
-    before, after = (HEAD + text).split("|")
+    before, after = (head + text).split("|")
     return before + after, before.count("\n"), len(before.rpartition("\n")[2])
 
 
-def proposals(server: LanguageServer, folder: Path, text: str) -> dict[str, str]:
-    document, line, character = marked(text)
+def proposals(server: LanguageServer, folder: Path, text: str, head: str = HEAD) -> dict[str, str]:
+    document, line, character = marked(text, head)
     uri, _ = server.open(folder, document)
     return server.complete(uri, line, character)
 
@@ -120,3 +121,49 @@ def test_what_is_pointed_at_is_explained(server: LanguageServer, folder: Path) -
         shown = server.hover(uri, line, character)
         assert shown.startswith(f"#### {title}\n"), shown
         assert explained in shown
+
+
+SWEEP = HEAD.replace("rnnspec.schema", "rnnspec-sweep.schema") + "sweep: s\nspecs: [go.yaml]\n"
+
+
+def test_a_shipped_sweep_has_no_mistakes(server: LanguageServer, folder: Path) -> None:
+    for name in ("table1", "table2"):
+        text = (SPECS / "paper" / f"{name}.yaml").read_text(encoding="utf-8")
+        assert server.open(folder, text.replace("../", ""))[1] == []
+
+
+def test_mistakes_in_a_sweep_are_marked_where_they_are(server: LanguageServer, folder: Path) -> None:
+    text = SWEEP + (
+        "methods:\n  CD10: cd10\n  DASC-40: []\n  SCTT: {overlays: []}\n"
+        "settings:\n  training.seed: 3\n  training.batch: {for: CD10}\n"
+        "set: [training.networks=3]\ntable:\n  value: accuracy\n"
+    )
+    lines = text.splitlines()
+    shown = []
+    for problem in server.open(folder, text)[1]:
+        start, end = problem["range"]["start"], problem["range"]["end"]
+        shown.append((lines[start["line"]][start["character"] : end["character"]], problem["message"]))
+    kinds = "Incorrect type. Expected one of array, object."
+    words = '"iterations", "performance", "above", "seconds", "operations"'
+    assert sorted(shown) == [
+        ("3", kinds),
+        ("DASC-40", "expected a name: letters, digits and underscores, starting with a letter"),
+        ("[training.networks=3]", 'Incorrect type. Expected "object(rnnspec sweep, version 1)".'),
+        ("accuracy", f"Value is not accepted. Valid values: {words}."),
+        ("cd10", kinds),
+        ("overlays", "Property overlays is not allowed."),
+        ("training.batch", 'Missing property "values".'),
+    ]
+
+
+def test_a_sweep_is_completed_and_explained(server: LanguageServer, folder: Path) -> None:
+    assert {"methods", "settings", "set", "table", "summary"} <= proposals(server, folder, "|", SWEEP).keys()
+    found = proposals(server, folder, "methods:\n  DASC40:\n    |", SWEEP)
+    assert found["with"] == "Overlays, in order: names of methods, or paths from this file."
+    found = proposals(server, folder, "settings:\n  training.seed:\n    |", SWEEP)
+    assert found.keys() >= {"for", "values"}
+    found = proposals(server, folder, "table:\n  value: |", SWEEP)
+    assert found["seconds"] == "seconds of training"
+    document, line, character = marked("table: {|best: least}", SWEEP)
+    uri, _ = server.open(folder, document)
+    assert "Of several units in one cell" in server.hover(uri, line, character)

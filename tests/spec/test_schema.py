@@ -13,10 +13,12 @@ from jsonschema import Draft7Validator
 from pydantic import BaseModel, Field
 from spec.documents import EVERYTHING, MINIMAL, SPECS
 
-from rnnspec.spec.schema import _Writer, json_schema
+from rnnspec.spec.schema import _Writer, json_schema, sweep_schema
 
 SCHEMA = json_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
+SWEEPS = sweep_schema()
+OF_SWEEPS = Draft7Validator(SWEEPS)
 
 
 def read(text: str) -> Any:
@@ -46,8 +48,8 @@ def test_it_is_a_schema_of_draft_7() -> None:
 
 
 def test_every_key_is_described() -> None:
-    silent = [path for path, schema in properties(SCHEMA) if not schema.get("description")]
-    assert silent == []
+    for schema in (SCHEMA, SWEEPS):
+        assert [path for path, found in properties(schema) if not found.get("description")] == []
 
 
 def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,7 +71,59 @@ def test_it_accepts_complete_documents(text: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_it_accepts_the_files_as_they_are_written(path: Any) -> None:
-    assert list(VALIDATOR.iter_errors(read(path.read_text(encoding="utf-8")))) == []
+    document = read(path.read_text(encoding="utf-8"))
+    validators = (OF_SWEEPS, VALIDATOR) if "sweep" in document else (VALIDATOR, OF_SWEEPS)
+    assert [list(v.iter_errors(document)) == [] for v in validators] == [True, False]
+
+
+def test_the_one_of_sweeps_is_a_schema_of_draft_7() -> None:
+    Draft7Validator.check_schema(SWEEPS)
+    assert SWEEPS["title"] == "rnnspec sweep, version 1"
+    assert "anyOf" not in repr(SWEEPS)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "",
+        "methods: {control: [], CD10: {with: [cd10, x/y.yaml], set: {coarsening.increments: 1}}}",
+        "settings: {training.seed: [0, 1], a.b: {for: CD10, values: [1, x, null, {kind: adam}]}}",
+        "settings: {a.b: {for: [CD10, go-2], values: [[1]]}}",
+        "set: {training.stop: null, training: {networks: 3}}",
+        "table: {rows: training.seed, value: above, best: most, criterion: 0.99}",
+    ],
+)
+def test_it_accepts_sweeps(section: str) -> None:
+    assert list(OF_SWEEPS.iter_errors(read(f"rnnspec: 1\nsweep: s\nspecs: [go.yaml]\n{section}"))) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "validator"),
+    [
+        ("sweeep: x", "", "additionalProperties"),
+        ("extends: x.yaml", "", "additionalProperties"),
+        ("specs: []", "specs", "minItems"),
+        ("specs: go.yaml", "specs", "type"),
+        ("specs:", "specs", "type"),
+        ("methods: {}", "methods", "minProperties"),
+        ("methods: {a-b: []}", "methods", "pattern"),
+        ("methods: {CD10: cd10}", "methods.CD10", "type"),
+        ("methods: {CD10: }", "methods.CD10", "type"),
+        ("methods: {CD10: {overlays: [cd10]}}", "methods.CD10", "additionalProperties"),
+        ("settings: {training.seed: 3}", "settings.training.seed", "type"),
+        ("settings: {training.seed: []}", "settings.training.seed", "minItems"),
+        ("settings: {training.seed: {for: CD10}}", "settings.training.seed", "required"),
+        ("settings: {training.seed: {for: 3, values: [1]}}", "settings.training.seed.for", "type"),
+        ("set: [training.networks=3]", "set", "type"),
+        ("table: {value: accuracy}", "table.value", "enum"),
+        ("table: {best: lowest}", "table.best", "enum"),
+        ("table: {criterion: 99}", "table.criterion", "maximum"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_one_error_at_its_place(section: str, path: str, validator: str) -> None:
+    document = {"rnnspec": 1, "sweep": "s", "specs": ["go.yaml"], **read(section)}
+    (error,) = OF_SWEEPS.iter_errors(document)
+    assert (".".join(map(str, error.absolute_path)), error.validator, error.context) == (path, validator, [])
 
 
 @pytest.mark.parametrize(
