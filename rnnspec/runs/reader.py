@@ -48,9 +48,9 @@ _WITHOUT = {
 class StoredRun:
     """The networks of a run, and what is asked of them.
 
-    manifest: of the run.  simulation: with the trained weights.  iterations: updates made.  diverged: the networks that have
-    diverged, counted from 0 in this simulation.  changes: how the question differs from the run, a line each.
-    conditions: those that are dealt to the sequences, if there are any.
+    manifest: of the run.  simulation: with the trained weights.  iterations: updates made.  diverged: the
+    networks that have diverged, counted from 0 in this simulation.  changes: how the question differs from
+    the run, a line each.  conditions: those that are dealt to the sequences, if there are any.
     """
 
     folder: Path
