@@ -29,6 +29,7 @@ ROOMS = (
     "runs",
     "analysis",
     "training",
+    "sweeps",
     "__init__",
     "cli",
     "__main__",

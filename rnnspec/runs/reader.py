@@ -49,8 +49,8 @@ class StoredRun:
     """The networks of a run, and what is asked of them.
 
     manifest: of the run.  simulation: with the trained weights.  iterations: updates made.  diverged: the
-    networks that have diverged, counted from 0 in this simulation.  changes: how the question differs from the
-    run, a line each.
+    networks that have diverged, counted from 0 in this simulation.  changes: how the question differs from
+    the run, a line each.
     """
 
     folder: Path

@@ -145,7 +145,10 @@ def main() -> None:
 
 
 class _Inbox:
-    """What the controller sends.  threads: for the unit that is being trained, None for as many as at first."""
+    """What the controller sends.
+
+    threads: of the unit that is being trained, None for as many as at first.
+    """
 
     def __init__(self, incoming: BinaryIO) -> None:
         self.orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
