@@ -1,12 +1,27 @@
-"""The criterion at which training stops: which scores must reach it, and which are still below."""
+"""The criterion at which training stops: what must reach it, and what is still below.  Free of torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
-from rnnspec.analysis.evaluation import trimmed_mean
 from rnnspec.program.nodes import SUCCESS, Program, Stop
+
+
+def trimmed_mean(values: Sequence[float], trim: float) -> float:
+    """Return the mean of K values without the floor(trim K) smallest and largest; NaN if a value is NaN."""
+    dropped = trimmed_count(len(values), trim)
+    kept = sorted(values)[dropped : len(values) - dropped]
+    if not kept or any(math.isnan(value) for value in values):
+        return math.nan
+    return math.fsum(kept) / len(kept)
+
+
+def trimmed_count(networks: int, trim: float) -> int:
+    """Return the number of networks that a trimmed mean leaves out at each end: floor(trim K)."""
+    # Exact decimals: in floats, 0.29 * 100 is less than 29.
+    return math.floor(Fraction(str(trim)) * networks)
 
 
 def phase_means(phases: Mapping[str, Sequence[float]], stop: Stop | None) -> dict[str, float]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -119,18 +117,3 @@ def is_scored(program: Program) -> bool:
     """Return whether a task defines a performance, by `success` or by `correct` in an epoch."""
     timeline = program.timeline
     return timeline.success is not None or any(epoch.correct is not None for epoch in timeline.epochs)
-
-
-def trimmed_mean(values: Sequence[float], trim: float) -> float:
-    """Return the mean of K values without the floor(trim K) smallest and largest; NaN if a value is NaN."""
-    dropped = trimmed_count(len(values), trim)
-    kept = sorted(values)[dropped : len(values) - dropped]
-    if not kept or any(math.isnan(value) for value in values):
-        return math.nan
-    return math.fsum(kept) / len(kept)
-
-
-def trimmed_count(networks: int, trim: float) -> int:
-    """Return the number of networks that a trimmed mean leaves out at each end: floor(trim K)."""
-    # Exact decimals: in floats, 0.29 * 100 is less than 29.
-    return math.floor(Fraction(str(trim)) * networks)

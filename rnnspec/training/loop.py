@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
-from rnnspec.analysis.criterion import is_reached, phase_means
-from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_mean
+from rnnspec.analysis.criterion import is_reached, phase_means, trimmed_mean
+from rnnspec.analysis.evaluation import evaluate_simulation
 from rnnspec.program.nodes import Stop
 from rnnspec.runs.checkpoint import LatestEvaluation, TrainingState
 from rnnspec.runs.divergence import Divergence

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnspec.analysis.criterion import is_reached, phase_means
-from rnnspec.analysis.evaluation import trimmed_mean
+from rnnspec.analysis.criterion import is_reached, phase_means, trimmed_mean
 from rnnspec.runs.divergence import Divergence
 from rnnspec.runs.manifest import Ending, Summary
 from rnnspec.runtime.simulation import Simulation

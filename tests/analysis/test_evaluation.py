@@ -10,7 +10,8 @@ import pytest
 import torch
 from training.samples import TARGET, load_tiny
 
-from rnnspec.analysis.evaluation import evaluate_simulation, trimmed_count, trimmed_mean
+from rnnspec.analysis.criterion import trimmed_count, trimmed_mean
+from rnnspec.analysis.evaluation import evaluate_simulation
 from rnnspec.analysis.tables import evaluation_summary, trial_table
 from rnnspec.runtime.simulation import Simulation
 

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rnnspec.analysis.evaluation import trimmed_count
+from rnnspec.analysis.criterion import trimmed_count
 from rnnspec.cli.display.charts import UNSCORED, bars, histogram, rate, score, span
 from rnnspec.cli.display.phases import describe_criterion, describe_phases
 from rnnspec.cli.display.progress import STOPPING_NOTICE, Progress, five_numbers

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rnnspec.analysis.criterion import below_criterion, is_reached
-from rnnspec.analysis.evaluation import is_scored, trimmed_count
+from rnnspec.analysis.criterion import below_criterion, is_reached, trimmed_count
+from rnnspec.analysis.evaluation import is_scored
 from rnnspec.cli.console import count
 from rnnspec.cli.display.charts import UNSCORED, score
 from rnnspec.cli.display.phases import describe_below, describe_criterion, describe_phases
