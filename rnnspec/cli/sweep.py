@@ -56,6 +56,35 @@ Workers = Annotated[
 ]
 Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="Numbers: float32 or float64.")]
 Status = Annotated[bool, typer.Option("--status", help="Show how far the sweep is, and train nothing.")]
+TableOption = Annotated[bool, typer.Option("--table", help="Show the table of results, and train nothing.")]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORM",
+        help="Of the table: text, markdown or csv; default: by the suffix of the file.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write the table to this file: .md, .csv or .txt.",
+        show_default=False,
+    ),
+]
+Units = Annotated[
+    str | None,
+    typer.Option(
+        "--units",
+        metavar="FILE",
+        help="Write a line for each unit to this CSV file (- for stdout), and train nothing.",
+        show_default=False,
+    ),
+]
 
 
 def command(
@@ -71,6 +100,10 @@ def command(
     allow_drift: AllowDrift = False,
     stop_on: StopOn = None,
     status: Status = False,
+    table: TableOption = False,
+    form: Form = None,
+    output: Output = None,
+    units: Units = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -102,6 +135,9 @@ def command(
     folder = Path(out) / plan.name
     if status:
         _show_status(Board(plan, folder), json)
+        return
+    if table or units or form or output:
+        _show_results(Board(plan, folder), form, output, units, table=table or units is None, json=json)
         return
     from rnnspec.sweeps.controller import Controller
     from rnnspec.sweeps.order import Options
@@ -141,6 +177,17 @@ def _show_status(board: Board, json: bool) -> None:
         print(to_json(status_json(board), indent=2))
     else:
         print_status(board)
+
+
+def _show_results(
+    board: Board, form: str | None, output: str | None, units: str | None, *, table: bool, json: bool
+) -> None:
+    from rnnspec.cli.display.sweep_table import print_table, write_units
+
+    if units is not None:
+        write_units(board, units)
+    if table or output is not None or form is not None:
+        print_table(board, form, output, json=json)
 
 
 def _display(board: Board) -> LiveSweep | PlainSweep:

@@ -5,11 +5,11 @@ It is read like a spec (`document.py`): the same YAML, the same messages.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, ValidationError, model_validator
 
-from rnnspec.diagnostics import Problems
+from rnnspec.diagnostics import Problems, nearest, one_of
 from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, SHAPE
 from rnnspec.spec.document import check_version
 from rnnspec.spec.fields import Model, Name, refuse, words
@@ -59,36 +59,56 @@ class Grid(Model):
     values: Values = Field(description="The values; every one makes units of its own.")
 
 
+#: What a cell of the table shows.
+Shown = Literal["iterations", "performance", "above", "seconds", "operations"]
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise refuse("RS012", expected="a word or a list of words")
+    if isinstance(value, str) and value not in get_args(Shown):
+        raise refuse("RS013", expected=one_of(get_args(Shown)), help=nearest(value, get_args(Shown)))
+    return [value] if isinstance(value, str) else value
+
+
+_AXIS = "'spec', 'method', or a key of 'settings'"
+_SHOWN = words(
+    iterations="iterations until the criterion of 'training.stop' was reached",
+    performance="trimmed mean performance of the last evaluation",
+    above="share of the networks whose performance is at least the criterion",
+    seconds="seconds of training",
+    operations="floating point operations for each network, evaluations included",
+)
+ShownList = Annotated[tuple[Shown, ...], Strict(False), Field(min_length=1)]
+
+
 class Table(Model):
     """The table of results that is printed."""
 
-    rows: str = Field(
-        default="spec", description="What the rows are: 'spec', 'method', or a key of settings."
-    )
-    columns: str = Field(
-        default="method", description="What the columns are: 'spec', 'method', or a key of settings."
-    )
-    value: Literal["iterations", "performance", "above", "seconds", "operations"] = Field(
-        default="performance",
-        description="The number in each cell.",
-        json_schema_extra=words(
-            iterations="iterations until the criterion was reached",
-            performance="trimmed mean performance of the last evaluation",
-            above="share of the networks whose performance is at least the criterion",
-            seconds="seconds of training",
-            operations="floating point operations for each network, evaluations included",
-        ),
+    rows: str = Field(default="spec", description=f"What the rows are: {_AXIS}.")
+    columns: str = Field(default="method", description=f"What the columns are: {_AXIS}.")
+    value: Annotated[ShownList, BeforeValidator(_listed, json_schema_input_type=Shown | ShownList)] = Field(
+        default=("performance",),
+        description="The number in each cell, or a list: a table for each.",
+        json_schema_extra=_SHOWN,
     )
     best: Literal["least", "most"] | None = Field(
         default=None,
-        description="Of several units in one cell, the one with this value is shown; default: their mean.",
+        description="Of several units in one cell, the best one is shown; default: their mean.",
         json_schema_extra=words(
-            least="the unit with the least value", most="the unit with the largest value"
+            least="the best unit is the one with the least value",
+            most="the best unit is the one with the largest value",
         ),
+    )
+    by: Shown | None = Field(
+        default=None,
+        description="The value by which the best unit is found; default: the one that the table shows.",
+        json_schema_extra=_SHOWN,
     )
     criterion: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
-        description="Performance from which a network counts as above; default: that of 'training.stop'.",
+        description="Performance from which a network counts as above, in all that 'training.stop' is about; "
+        "default: that of 'training.stop'.",
     )
 
     @model_validator(mode="before")
