@@ -111,9 +111,11 @@ _BY: Final[dict[Shown, str]] = {
 
 def title(table: ResultTable) -> str:
     """Return what a table shows, in a few words."""
-    if table.value == "above" and table.plan.criterion is not None:
-        return TITLES["above"].replace("the criterion", f"{table.plan.criterion:g}")
-    return TITLES[table.value]
+    plan, text = table.plan, TITLES[table.value]
+    if table.value == "above" and plan.criterion is not None:
+        text = text.replace("the criterion", f"{plan.criterion:g}")
+    keyed = not {plan.rows, plan.columns} <= {"spec", "method"}
+    return f"{text}, by {plan.rows} and {plan.columns}" if keyed else text
 
 
 def notes(table: ResultTable) -> list[str]:
@@ -154,7 +156,8 @@ def as_markdown(name: str, tables: list[ResultTable]) -> str:
             ],
             right=True,
         )
-        lines += ["", *(f"{_cell(note)}  " for note in notes(table))]
+        # At the beginning of a line, > is a sign of Markdown.
+        lines += ["", *(re.sub("^>", r"\\>", f"{_cell(note)}  ") for note in notes(table))]
         if chosen:
             lines += ["", *_markdown_rows(chosen_heading(table), list(map(chosen_words, chosen)))]
         parts.append("\n".join(lines).rstrip())
