@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
@@ -73,12 +73,18 @@ def evaluations(program: Program, begin: int, end: int, last: int | None = None)
 
 def cost_at(program: Program, theta: Fraction) -> Cost:
     """Return the cost of one iteration of one network at a coarsening factor."""
-    return _cost(_Costly(program), theta)
+    costs = _costs(_Itself(program))
+    if theta not in costs.iteration:
+        costs.iteration[theta] = iteration_cost(program, theta)
+    return costs.iteration[theta]
 
 
 def evaluation_cost(program: Program) -> int:
     """Return the operations of evaluating one network once."""
-    return _evaluation(_Costly(program))
+    costs = _costs(_Itself(program))
+    if costs.evaluation is None:
+        costs.evaluation = evaluation_operations(program)
+    return costs.evaluation
 
 
 def _stretches(program: Program, begin: int, end: int) -> Iterator[tuple[Fraction, int]]:
@@ -93,31 +99,34 @@ def _stretches(program: Program, begin: int, end: int) -> Iterator[tuple[Fractio
         begin = until
 
 
-class _Costly:
-    """A program, equal to others that cost the same: a sweep has few such kinds, and many units."""
+@dataclass
+class _Costs:
+    """What is known of the costs of all programs that cost the same: a sweep has few such kinds."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        training = program.training
-        self.key: tuple[Network, Timeline, int, int] = (
-            program.network,
-            program.timeline,
-            training.batch,
-            training.evaluate_batch,
-        )
+    iteration: dict[Fraction, Cost] = field(default_factory=dict)
+    evaluation: int | None = None
+
+
+@dataclass(frozen=True)
+class _Itself:
+    """A program, equal only to itself: comparing all its nodes takes as long as counting its operations."""
+
+    program: Program
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return id(self.program)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Costly) and self.key == other.key
+        return isinstance(other, _Itself) and self.program is other.program
 
 
 @lru_cache(maxsize=4096)
-def _cost(costly: _Costly, theta: Fraction) -> Cost:
-    return iteration_cost(costly.program, theta)
+def _costs(itself: _Itself) -> _Costs:
+    program = itself.program
+    sizes = program.training.batch, program.training.evaluate_batch
+    return _costs_of(program.network, program.timeline, *sizes)
 
 
-@lru_cache(maxsize=4096)
-def _evaluation(costly: _Costly) -> int:
-    return evaluation_operations(costly.program)
+@lru_cache(maxsize=256)
+def _costs_of(network: Network, timeline: Timeline, batch: int, evaluate_batch: int) -> _Costs:
+    return _Costs()
