@@ -54,7 +54,7 @@ def graph_memory(program: Program, bytes_per_number: int = 4) -> int:
     segments, training = _segments(program, Fraction(1)), program.training
     stored = sum(_stored(program, segment) for segment in segments if segment.gradient)
     # The weights, their gradients, and the two moments of Adam.
-    numbers = training.networks * (training.batch * stored + 4 * _weights(program))
+    numbers = training.networks * (training.batch * stored + 4 * weight_count(program))
     return numbers * bytes_per_number
 
 
@@ -62,7 +62,7 @@ def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> 
     """Return the bytes that training needs with kernels: weights, and a group of sequences a thread."""
     steps = max(mean_steps(program), 1)
     each = group_size(program) * (steps + 1) * 2 * program.network.units
-    return bytes_per_number * (program.training.networks * KERNEL_COPIES * _weights(program) + threads * each)
+    return bytes_per_number * (program.training.networks * KERNEL_COPIES * weight_count(program) + threads * each)
 
 
 def cuda_memory(program: Program, bytes_per_number: int = 4) -> int:
@@ -71,7 +71,14 @@ def cuda_memory(program: Program, bytes_per_number: int = 4) -> int:
     steps, read = max(mean_steps(program), 1), network.output_units
     # Of each step: the state, the slope and the delta of each unit, and two gradients of its outputs.
     each = steps * (3 * network.units + 2 * read)
-    return bytes_per_number * training.networks * (KERNEL_COPIES * _weights(program) + training.batch * each)
+    return bytes_per_number * training.networks * (KERNEL_COPIES * weight_count(program) + training.batch * each)
+
+
+def weight_count(program: Program) -> int:
+    """Return the number of weights and biases of one network."""
+    network = program.network
+    matrices = sum(m.rows * m.columns for m in (network.w_rec, network.w_in, network.w_out))
+    return matrices + network.units + (network.output_units if network.readout_bias else 0)
 
 
 def evaluation_operations(program: Program) -> int:
@@ -125,9 +132,3 @@ def _stored(program: Program, segment: Segment) -> int:
     """Return the numbers that one segment of one sequence stores for the backward pass."""
     units = STORED_PER_UNIT * program.network.units * segment.steps
     return units + STORED_PER_OUTPUT * _read_out(program, segment)
-
-
-def _weights(program: Program) -> int:
-    network = program.network
-    matrices = sum(m.rows * m.columns for m in (network.w_rec, network.w_in, network.w_out))
-    return matrices + network.units + (network.output_units if network.readout_bias else 0)

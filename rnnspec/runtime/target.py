@@ -37,6 +37,7 @@ class TargetRecord:
     devices: the kinds of device that it computes on; None for all.
     prepare: compiles what the engine needs for a program, a type of number and a device, or tries to, and
         raises RequestError if this machine cannot.
+    compiled: returns whether a cache has what `prepare` compiles; raises RequestError as that does.
     without: what to say of the target that takes its place if it cannot be prepared, after its name.
     source: what it generates; None for nothing of its own.
     oracle: it is slow by design: what others are compared with.
@@ -51,6 +52,7 @@ class TargetRecord:
     bits_depend_on: frozenset[Literal["threads", "hardware"]]
     devices: tuple[str, ...] | None = None
     prepare: Callable[[Program, Real, object], Kernel | None] | None = None
+    compiled: Callable[[Program, Real, object], bool] | None = None
     without: str = ""
     source: Source | None = None
     oracle: bool = False

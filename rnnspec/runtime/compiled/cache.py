@@ -116,6 +116,17 @@ def _built(
     return made
 
 
+def is_stored(mark: str, name: str) -> bool:
+    """Return whether the cache has what a compiler has made; builds nothing.
+
+    mark: as for `stored`.  name: of its main file.
+    """
+    try:
+        return mark in _own or (cache_folder("kernels") / mark / name).is_file()
+    except OSError:
+        return False
+
+
 def fingerprint(source: str, flags: Sequence[str], compiler: Compiler) -> str:
     """Return the SHA-256 of all that a library depends on, and nothing else."""
     parts = {"source": source, "flags": [*FLAGS, NATIVE, *flags], "compiler": compiler.identity}

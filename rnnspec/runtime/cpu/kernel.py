@@ -14,7 +14,7 @@ from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
-from rnnspec.runtime.compiled.cache import Library, library
+from rnnspec.runtime.compiled.cache import LIBRARY, Library, fingerprint, is_stored, library
 from rnnspec.runtime.compiled.given import kernel_program
 from rnnspec.runtime.compiled.kernel import KERNELS, Durations, Kernel, pointers, structure
 from rnnspec.runtime.compiled.origin import KernelOrigin, kernel_origin
@@ -64,6 +64,15 @@ class CpuKernel(Kernel):
             [seconds[(b * trials + n) * epochs : (b * trials + n + 1) * epochs] for n in range(trials)]
             for b in range(sequences)
         ]
+
+
+def is_compiled(program: Program, real: Real = "float") -> bool:
+    """Return whether the kernel of a program is in the cache of kernels.
+
+    Raises RequestError if there is no compiler.
+    """
+    source = emit_cpu(kernel_program(program), real)
+    return is_stored(fingerprint(source, users_flags(), find_compiler()), LIBRARY)
 
 
 @lru_cache(maxsize=256)

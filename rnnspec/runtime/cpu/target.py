@@ -31,6 +31,12 @@ def _prepare(program: Program, real: Real, device: object) -> Kernel:
     return load_kernel(program, real)
 
 
+def _compiled(program: Program, real: Real, device: object) -> bool:
+    from rnnspec.runtime.cpu.kernel import is_compiled
+
+    return is_compiled(program, real)
+
+
 def _emit(program: Program) -> str:
     from rnnspec.codegen.cpu.kernel import emit_cpu
 
@@ -46,6 +52,7 @@ CPU = TargetRecord(
     bits_depend_on=frozenset(),
     devices=("cpu",),
     prepare=_prepare,
+    compiled=_compiled,
     without=", which is many times slower",
     source=Source("kernel", "kernel.cpp", "the CPU kernels", _emit),
 )

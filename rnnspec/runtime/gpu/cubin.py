@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rnnspec.files import sha256, to_json, write_file
-from rnnspec.runtime.compiled.cache import Library, stored
+from rnnspec.runtime.compiled.cache import Library, is_stored, stored
 from rnnspec.runtime.compiled.origin import KernelOrigin
 from rnnspec.runtime.gpu.nvrtc import FLAGS, Nvrtc, Resources
 
@@ -29,8 +29,18 @@ def cubin(source: str, architecture: str, nvrtc: Nvrtc) -> Library:
         resources = {name: asdict(each) for name, each in made.resources.items()}
         write_file(folder / RESOURCES, f"{to_json(resources, indent=2)}\n".encode())
 
+    return stored(_mark(source, architecture, nvrtc), (CUBIN, SOURCE, RESOURCES), build)
+
+
+def has_cubin(source: str, architecture: str, nvrtc: Nvrtc) -> bool:
+    """Return whether the cache has the cubin of a source."""
+    return is_stored(_mark(source, architecture, nvrtc), CUBIN)
+
+
+def _mark(source: str, architecture: str, nvrtc: Nvrtc) -> str:
+    """Return the SHA-256 of all that a cubin depends on."""
     parts = {"source": source, "flags": FLAGS, "architecture": architecture, "compiler": str(nvrtc)}
-    return stored(sha256(to_json(parts).encode()), (CUBIN, SOURCE, RESOURCES), build)
+    return sha256(to_json(parts).encode())
 
 
 def resources_of(library: Library) -> dict[str, Resources]:

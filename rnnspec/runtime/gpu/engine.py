@@ -19,7 +19,7 @@ from rnnspec.runtime.batch import Batch, Outcome
 from rnnspec.runtime.compiled.engine import KernelEngine
 from rnnspec.runtime.compiled.given import kernel_program
 from rnnspec.runtime.compiled.kernel import KERNELS
-from rnnspec.runtime.gpu.cubin import CUBIN, cubin, cubin_origin, resources_of
+from rnnspec.runtime.gpu.cubin import CUBIN, cubin, cubin_origin, has_cubin, resources_of
 from rnnspec.runtime.gpu.driver import Function, Module, load
 from rnnspec.runtime.gpu.kernel import SIMULATING, CudaKernel, Launch
 from rnnspec.runtime.gpu.nvrtc import Resources, find_nvrtc
@@ -155,16 +155,31 @@ def load_kernel(program: Program, real: Real = "float") -> GpuKernel:
     """
     if refusal := cannot(program, real):
         raise RequestError(refusal, "The target torch simulates it on a GPU.")
+    kernel = _load_kernel(kernel_program(program), real, _architecture())
+    if torch.cuda.is_available():
+        kernel.load(torch.cuda.current_device())
+    return kernel
+
+
+def is_compiled(program: Program, real: Real = "float") -> bool:
+    """Return whether the kernels of a program for the current GPU are in the cache.
+
+    Raises RequestError as `load_kernel` does.
+    """
+    if refusal := cannot(program, real):
+        raise RequestError(refusal, "The target torch simulates it on a GPU.")
+    return has_cubin(emit_gpu(kernel_program(program), real), _architecture(), find_nvrtc())
+
+
+def _architecture() -> str:
+    """Return the architecture of the current GPU, or the usual one without a GPU: "sm_90"."""
     major, minor = torch.cuda.get_device_capability() if torch.cuda.is_available() else USUAL
     if major < OLDEST:
         raise RequestError(
             f"The target gpu needs compute capability {OLDEST}.0 or newer, and this GPU has {major}.{minor}.",
             "The target torch simulates on it.",
         )
-    kernel = _load_kernel(kernel_program(program), real, f"sm_{major}{minor}")
-    if torch.cuda.is_available():
-        kernel.load(torch.cuda.current_device())
-    return kernel
+    return f"sm_{major}{minor}"
 
 
 @lru_cache(maxsize=256)

@@ -36,6 +36,12 @@ def _prepare(program: Program, real: Real, device: object) -> Kernel:
         return load_kernel(program, real)
 
 
+def _compiled(program: Program, real: Real, device: object) -> bool:
+    from rnnspec.runtime.gpu.engine import is_compiled
+
+    return is_compiled(program, real)
+
+
 def _emit(program: Program) -> str:
     from rnnspec.codegen.gpu.kernel import emit_gpu
 
@@ -51,6 +57,7 @@ GPU = TargetRecord(
     bits_depend_on=frozenset(),
     devices=("cuda",),
     prepare=_prepare,
+    compiled=_compiled,
     without=", which is many times slower",
     source=Source("cuda", "kernel.cu", "the CUDA kernels", _emit),
 )
