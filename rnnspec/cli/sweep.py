@@ -76,6 +76,10 @@ Output = Annotated[
         show_default=False,
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show what is left and what it takes on this machine, and train nothing."),
+]
 Units = Annotated[
     str | None,
     typer.Option(
@@ -104,6 +108,7 @@ def command(
     form: Form = None,
     output: Output = None,
     units: Units = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -143,7 +148,6 @@ def command(
     from rnnspec.sweeps.order import Options
     from rnnspec.sweeps.pool import LocalPool, processors
 
-    folder.mkdir(parents=True, exist_ok=True)
     board = Board(plan, folder)
     left = len(board.places) - board.counts()["done"]
     capacity = workers or max(1, min(processors(), left))
@@ -155,6 +159,12 @@ def command(
         checkpoint_seconds=checkpoint_seconds,
         allow_drift=allow_drift,
     )
+    if dry_run:
+        from rnnspec.cli.display.sweep_cost import print_cost
+
+        print_cost(board, options, capacity, json=json)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     with listening(signals) as interruption:
         interruption.remedy = f"The same command goes on: {_again()}"
         interruption.begin()

@@ -62,7 +62,9 @@ def kernel_memory(program: Program, threads: int, bytes_per_number: int = 4) -> 
     """Return the bytes that training needs with kernels: weights, and a group of sequences a thread."""
     steps = max(mean_steps(program), 1)
     each = group_size(program) * (steps + 1) * 2 * program.network.units
-    return bytes_per_number * (program.training.networks * KERNEL_COPIES * weight_count(program) + threads * each)
+    return bytes_per_number * (
+        program.training.networks * KERNEL_COPIES * weight_count(program) + threads * each
+    )
 
 
 def cuda_memory(program: Program, bytes_per_number: int = 4) -> int:
@@ -71,7 +73,9 @@ def cuda_memory(program: Program, bytes_per_number: int = 4) -> int:
     steps, read = max(mean_steps(program), 1), network.output_units
     # Of each step: the state, the slope and the delta of each unit, and two gradients of its outputs.
     each = steps * (3 * network.units + 2 * read)
-    return bytes_per_number * training.networks * (KERNEL_COPIES * weight_count(program) + training.batch * each)
+    return (
+        bytes_per_number * training.networks * (KERNEL_COPIES * weight_count(program) + training.batch * each)
+    )
 
 
 def weight_count(program: Program) -> int:

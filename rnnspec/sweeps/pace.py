@@ -73,7 +73,7 @@ class Paces:
         return kind_of(unit) in self._spent and self._spent[kind_of(unit)].pace is not None
 
     def of(self, unit: Unit) -> Pace | None:
-        """Return the pace of a unit: of its kind, else of its spec, its method, or of all; None without any."""
+        """Return the pace of a unit: of its kind, else of its spec, its method, or all; None without any."""
         spec, method = kind_of(unit)
         choices: tuple[Callable[[Kind], bool], ...] = (
             lambda kind: kind == (spec, method),
