@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from rnnspec.codegen.cpp.kernel import Real
 from rnnspec.errors import RequestError
 from rnnspec.program.nodes import Program
 from rnnspec.runs.layout import MANIFEST
@@ -59,7 +60,7 @@ class Estimate:
     operations: of all networks that are left.  seconds: with `capacity` units at a time; NaN if it is not
     known.  recorded: units whose recorded times were used.  measured, kernels: of the kernels that are
     needed, those that were measured, and all.  uncompiled: those that were not compiled before; None if that
-    cannot be known.  memory: bytes of all processes.  disk: bytes of the folders; free: those that the disk has.
+    cannot be known.  memory: bytes of all processes.  disk: bytes of the folders.  free: bytes of the disk.
     problems: why kernels could not be measured.
     """
 
@@ -105,6 +106,7 @@ class _Group:
     operations: int = 0
     thetas: tuple[Fraction, ...] = (Fraction(1),)
     measured: Pace | None = None
+    compiled: bool = True
 
     def add(self, place: Place, work: Work) -> None:
         program = place.unit.specification.program
@@ -128,9 +130,10 @@ def estimate(
 ) -> Estimate:
     """Count what is left of a sweep, and measure what is needed to know how long that takes here.
 
-    Times that its runs have recorded on this machine are used; kernels without such are measured, those of
-    most work first, until `budget` seconds have passed.  progress: is called with the kernels that were
-    measured, and those that are to be.  Raises RequestError if no kernel can be used.
+    Times that its runs have recorded on this machine are used; kernels without such are measured, those that
+    are compiled first, then those of most work, until `budget` seconds have passed.
+
+    progress: is called with the kernels that were measured, and those that are to be.  Raises RequestError if no kernel can be used.
     """
     paces, recorded_units = recorded(board, lambda place: _like_here(place, options))
     works = {name: remaining_work(place) for name, place in board.places.items()}
@@ -144,6 +147,8 @@ def estimate(
         used = {place.run.target for place in board.places.values() if place.run}
         target = next((name for name in TARGETS if name in used), None)
     uncompiled = _uncompiled(groups, target, device, options)
+    # Compiling may use up the budget.
+    unknown.sort(key=lambda group: not group.compiled)
     times, problems = _measure(unknown, options, capacity, budget, progress)
     usual = _usual(unknown)
     group_of = {place.unit.name: group for group in groups for place in group.places}
@@ -234,15 +239,17 @@ def _here(options: Options) -> tuple[Target, str]:
 
 
 def _uncompiled(groups: Sequence[_Group], target: Target | None, device: str, options: Options) -> int | None:
-    """Return how many kernels have to be compiled; None if that cannot be known."""
+    """Note which kernels have to be compiled, and return how many; None if that cannot be known."""
     compiled = RECORDS[target].compiled if target is not None else None
     if compiled is None or target is None:
         return 0 if target is not None and RECORDS[target].prepare is None else None
-    real = "double" if options.dtype == "float64" else "float"
+    real: Real = "double" if options.dtype == "float64" else "float"
     try:
-        return sum(not compiled(group.program, real, device) for group in groups)  # type: ignore[arg-type]
+        for group in groups:
+            group.compiled = compiled(group.program, real, device)
     except RequestError:
         return None
+    return sum(not group.compiled for group in groups)
 
 
 def _measure(

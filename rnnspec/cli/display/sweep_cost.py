@@ -49,7 +49,10 @@ def describe(found: Estimate) -> Iterator[tuple[str, str]]:
     yield "operations", f"{operations(found.operations)}{bound}"
     if not math.isnan(found.seconds):
         threads = f", {count(found.threads, 'thread')} each" if found.capacity > 1 else ""
-        yield "time here", f"{span(found.seconds)}{bound}, {count(found.capacity, 'unit')} at a time{threads}"
+        yield (
+            "time here",
+            f"{_span(found.seconds)}{bound}, {count(found.capacity, 'unit')} at a time{threads}",
+        )
     if found.earlier:
         which = "Every unit" if found.earlier == found.units - found.done else count(found.earlier, "unit")
         yield "", f"{which} may end earlier, at its criterion."
@@ -59,12 +62,8 @@ def describe(found: Estimate) -> Iterator[tuple[str, str]]:
     if found.uncompiled is not None and found.kernels:
         rest = f", {found.uncompiled:,} of them not compiled before" if found.uncompiled else ", all compiled"
         yield "kernels", f"{found.kernels:,}{rest}"
-    yield (
-        "memory",
-        f"{scaled(found.memory, 'B')} for {count(min(found.capacity, found.units), 'process')}".replace(
-            "processs", "processes"
-        ),
-    )
+    processes = min(found.capacity, found.units - found.done)
+    yield "memory", f"{scaled(found.memory, 'B')} for {processes} process{'' if processes == 1 else 'es'}"
     full = "" if found.disk <= found.free else ": not enough"
     yield "disk", f"{scaled(found.disk, 'B')} at most; {scaled(found.free, 'B')} free{full}"
 
@@ -83,6 +82,12 @@ def _source(found: Estimate) -> str:
     return f"The speed was {' and '.join(parts)}." if parts else "The speed is not known."
 
 
+def _span(seconds: float) -> str:
+    """Return a duration in its two largest units, or in days if it is long."""
+    days = seconds / 86_400
+    return f"{days:,.0f} days" if days >= 100 else span(seconds)
+
+
 def operations(number: int) -> str:
     """Return operations with their prefix: `1.23 EFLOP`."""
     for factor, prefix in ((1e18, "E"), (1e15, "P")):
@@ -97,7 +102,7 @@ def _lines(found: Estimate) -> Table:
         table.add_column(name, justify="right" if number > 1 else "left", overflow="fold")
     for line in found.lines:
         spec, method = line.kind
-        seconds = "" if math.isnan(line.seconds) or not line.seconds else span(line.seconds)
+        seconds = "" if math.isnan(line.seconds) or not line.seconds else _span(line.seconds)
         left = operations(line.operations) if line.operations else ""
         table.add_row(Text(spec), Text(method), f"{line.units:,}", f"{line.done:,}", left, seconds)
     return table
