@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rnnspec.runtime.batch import Outcome, Stage
     from rnnspec.runtime.compile import compile
     from rnnspec.runtime.simulation import Simulation
+    from rnnspec.sweeps.results import SweepResults
+    from rnnspec.sweeps.sweep import sweep, sweep_results
     from rnnspec.training.result import Result
     from rnnspec.training.resume import extend, resume
     from rnnspec.training.train import train
@@ -51,6 +53,7 @@ _HOMES = {
     "SpecError": "rnnspec.diagnostics",
     "Specification": "rnnspec.check.examine",
     "Stage": "rnnspec.runtime.batch",
+    "SweepResults": "rnnspec.sweeps.results",
     "compile": "rnnspec.runtime.compile",
     "plot_gradients": "rnnspec.analysis.gradients",
     "evaluate": "rnnspec.analysis.evaluate",
@@ -60,6 +63,8 @@ _HOMES = {
     "load_run": "rnnspec.runs.reader",
     "resume": "rnnspec.training.resume",
     "simulate": "rnnspec.analysis.simulate",
+    "sweep": "rnnspec.sweeps.sweep",
+    "sweep_results": "rnnspec.sweeps.sweep",
     "train": "rnnspec.training.train",
 }
 
@@ -75,6 +80,7 @@ __all__ = [
     "SpecError",
     "Specification",
     "Stage",
+    "SweepResults",
     "__version__",
     "compile",
     "evaluate",
@@ -85,6 +91,8 @@ __all__ = [
     "plot_gradients",
     "resume",
     "simulate",
+    "sweep",
+    "sweep_results",
     "train",
 ]
 

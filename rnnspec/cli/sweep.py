@@ -146,16 +146,16 @@ def command(
         return
     from rnnspec.sweeps.controller import Controller
     from rnnspec.sweeps.order import Options
-    from rnnspec.sweeps.pool import LocalPool, processors
+    from rnnspec.sweeps.pool import LocalPool, division
 
     board = Board(plan, folder)
     left = len(board.places) - board.counts()["done"]
-    capacity = workers or max(1, min(processors(), left))
+    capacity, threads = division(workers, left)
     options = Options(
         target=chosen,
         device=device,
         dtype=number,
-        threads=max(1, processors() // capacity),
+        threads=threads,
         checkpoint_seconds=checkpoint_seconds,
         allow_drift=allow_drift,
     )

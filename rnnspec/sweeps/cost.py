@@ -133,7 +133,8 @@ def estimate(
     Times that its runs have recorded on this machine are used; kernels without such are measured, those that
     are compiled first, then those of most work, until `budget` seconds have passed.
 
-    progress: is called with the kernels that were measured, and those that are to be.  Raises RequestError if no kernel can be used.
+    progress: is called with the kernels that were measured, and those that are to be.
+    Raises RequestError if no kernel can be used.
     """
     paces, recorded_units = recorded(board, lambda place: _like_here(place, options))
     works = {name: remaining_work(place) for name, place in board.places.items()}

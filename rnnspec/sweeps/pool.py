@@ -44,6 +44,15 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def division(workers: int | None, units: int) -> tuple[int, int]:
+    """Return how many units are trained at a time, and how many threads each has.
+
+    workers: what the user wants, if anything.  units: that are left.
+    """
+    capacity = workers or max(1, min(processors(), units))
+    return capacity, max(1, processors() // capacity)
+
+
 class LocalPool:
     """Processes on this machine; one that ends is replaced when it is needed."""
 
