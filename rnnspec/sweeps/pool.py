@@ -162,8 +162,9 @@ class _Process:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        try:
-            while True:
-                self._messages.put((self, pickle.load(self._process.stdout)))
-        except (EOFError, OSError, pickle.UnpicklingError):
-            self._messages.put((self, None))
+        with self._process.stdout as messages:
+            try:
+                while True:
+                    self._messages.put((self, pickle.load(messages)))
+            except (EOFError, OSError, pickle.UnpicklingError):
+                self._messages.put((self, None))
