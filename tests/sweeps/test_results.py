@@ -40,7 +40,7 @@ table: {rows: method, columns: training.seed, value: [performance, above], crite
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sweep]:
-    """A sweep of which the first unit is done, the second is begun, the third is broken, the fourth failed."""
+    """A sweep of which one unit is done, the next is begun, then one is broken and one has failed."""
     folder = tmp_path_factory.mktemp("results")
     path = write_sweep(folder, SWEEP)
     sweep = load_sweep(path)
