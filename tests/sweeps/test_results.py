@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import math
 import os
@@ -260,6 +261,20 @@ def test_wrong_arguments(
     with pytest.raises(error, match=re.escape(text)):
         package.sweep(path, out=tmp_path / "runs", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_python_page_names_what_there_is() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## Sweeps\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    calls = re.findall(r"^\| `(sweep\w*)\(([^`]*)\)` \|", section, re.MULTILINE)
+    assert [name for name, _ in calls] == ["sweep", "sweep_results"]
+    for name, given in calls:
+        parameters = list(inspect.signature(getattr(package, name)).parameters)
+        assert given == ", ".join([parameters[0], "*", *parameters[1:]])
+    members = re.findall(r"^\| `(\w+)(?:\(\w*\))?` \|", section, re.MULTILINE)
+    assert len(members) == 9
+    instance = {"columns", "warnings"}
+    assert all(hasattr(package.SweepResults, name) or name in instance for name in members)
 
 
 def test_the_page_describes_every_column() -> None:
