@@ -143,7 +143,17 @@ def test_no_relative_imports() -> None:
     assert not relative
 
 
-@pytest.mark.parametrize("module", ["rnnspec", "rnnspec.check.examine", "rnnspec.codegen.torch.graph"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "rnnspec",
+        "rnnspec.check.examine",
+        "rnnspec.codegen.torch.graph",
+        "rnnspec.sweeps.left",
+        "rnnspec.cli.display.sweep_cost",
+        "rnnspec.cli.display.sweep_table",
+    ],
+)
 def test_torch_is_not_needed(module: str) -> None:
     """Everything up to check and codegen works without torch and numpy."""
     script = f"import sys, {module}; print(*sorted({{'torch', 'numpy'}} & sys.modules.keys()))"
