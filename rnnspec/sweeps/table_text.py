@@ -133,6 +133,10 @@ def notes(table: ResultTable) -> list[str]:
         found.append(f"+-: {what}")
     if any(cell.best is None and cell.units > 1 and cell.kind == "number" for cell in cells):
         found.append("(n): mean of n units" if table.value != "above" else "(n): n units together")
+    if table.value == "above" and any(cell.kind == "unmeasured" for cell in cells):
+        found.append(
+            "not measured: neither 'table' nor 'training.stop' has a criterion, or nothing is evaluated"
+        )
     if len(table.cells) < len(table.rows) * len(table.columns):
         found.append(f"{NO_UNIT}: the sweep has no such unit")
     return found

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from sweeps.samples import load_small
 
+from rnnspec.diagnostics import SpecError
 from rnnspec.spec.sweep import Table
 from rnnspec.sweeps.plan import Unit
 from rnnspec.sweeps.rows import Row
@@ -211,6 +213,28 @@ def test_the_settings_of_the_best_are_listed_once_for_tables_that_show_the_same(
         "spec (iterations),plain,plain: settings,fast,fast: settings",
         "tiny,5000,,7000,skips.beta.from=0.5",
     ]
+
+
+def test_a_share_without_a_criterion_says_what_is_missing(units: tuple[Unit, ...]) -> None:
+    found = table([done(units[0], above=None)], value="above")
+    assert notes(found)[0].startswith("not measured: neither 'table' nor 'training.stop' has a criterion")
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        ("value: iteration", "'value' is 'iteration'"),
+        ("value: [seconds, iteration]", "item 2 of 'value' is 'iteration'"),
+        ("value: 3", "'value' is the number 3"),
+        ("by: x", "'by' is 'x'"),
+    ],
+)
+def test_a_wrong_table_is_reported_at_its_place(tmp_path: Path, plan: str, text: str) -> None:
+    with pytest.raises(SpecError) as error:
+        load_small(tmp_path, f"{SWEEP}table: {{{plan}}}\n")
+    (problem,) = error.value.diagnostics
+    assert problem.message == text
+    assert problem.span.line == SWEEP.count("\n") + 1
 
 
 def test_signs_of_markdown_are_escaped(units: tuple[Unit, ...]) -> None:
