@@ -14,9 +14,14 @@ from cli.command import rnnspec
 from sweeps.samples import SWEEP, load_small, write_sweep
 from training.samples import TARGET, load_tiny
 
+from rnnspec.check.examine import load
+from rnnspec.codegen.cpu.kernel import emit_cpu
 from rnnspec.errors import RequestError
 from rnnspec.runs.status import RunStatus
+from rnnspec.runtime.compiled import cache
+from rnnspec.runtime.compiled.toolchain import users_flags
 from rnnspec.runtime.cost import evaluation_operations, iteration_cost, weight_count
+from rnnspec.runtime.targets import RECORDS
 from rnnspec.sweeps import cost, measuring
 from rnnspec.sweeps.board import Board, Place
 from rnnspec.sweeps.cost import disk_of, estimate
@@ -194,3 +199,23 @@ def test_the_places_of_a_board_are_what_is_asked(tmp_path: Path) -> None:
     assert cost._like_here(place, Options(dtype="float64"))
     assert not cost._like_here(place, Options(dtype="float64", device="cpu"))
     assert not cost._like_here(place, Options(dtype="float64", target="reference"))
+
+
+def test_whether_a_kernel_has_to_be_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Betas, seeds and coarsening are no part of a kernel; the compiler is played by the test."""
+    (tmp_path / "cache").mkdir(0o700)
+    monkeypatch.setenv("RNNSPEC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "compile_library", lambda compiler, source, path, flags: path.write_text(""))
+    compiled = RECORDS["cpu"].compiled
+    assert compiled is not None
+    plain = load_tiny(tmp_path).program
+    other = load(tmp_path / "tiny.yaml", ["fast"], ["training.seed=9"]).program
+    tanh = load(tmp_path / "tiny.yaml", [], ["network.activation=tanh"]).program
+    assert not compiled(plain, "float", "cpu")
+    source = emit_cpu(plain, "float")
+    monkeypatch.setattr(cache, "SOURCE", cache.LIBRARY)
+    cache.library(source, users_flags())
+    assert compiled(plain, "float", "cpu")
+    assert compiled(other, "float", "cpu")
+    assert not compiled(tanh, "float", "cpu")
+    assert not compiled(plain, "double", "cpu")
