@@ -102,8 +102,9 @@ class SweepResults(Sequence[Mapping[str, Value]]):
         """Return the results as an xarray.Dataset with the dimensions spec, method and the keys of the grid.
 
         A unit that lacks a key has its values at all coordinates of that key.  Numbers are float64 and NaN
-        where there is nothing, `reached` is 1 or 0; texts are empty there.  `phase/hold` is `phase_hold`, because
-        netCDF has no such names.  `network_performance` has a further dimension, `network`.  Raises RequestError if xarray is not installed.
+        where there is nothing, `reached` is 1 or 0; texts are empty there.  `phase/hold` is `phase_hold`,
+        because netCDF has no such names.  `network_performance` has a further dimension, `network`.
+        Raises RequestError if xarray is not installed.
         """
         xarray, numpy = _package("xarray"), _package("numpy")
         axes: dict[str, list[object]] = {"spec": [], "method": [], **{key: [] for key in self.keys}}
