@@ -168,7 +168,7 @@ def command(
     with listening(signals) as interruption:
         interruption.remedy = f"The same command goes on: {_again()}"
         interruption.begin()
-        display = None if quiet else _display(board)
+        display = None if quiet else _display(board, capacity)
         try:
             Controller(board, LocalPool(capacity), options, display or (lambda message: None)).run(
                 interruption, on_stop=display.stop if display else lambda: None
@@ -200,10 +200,10 @@ def _show_results(
         print_table(board, form, output, json=json)
 
 
-def _display(board: Board) -> LiveSweep | PlainSweep:
+def _display(board: Board, capacity: int) -> LiveSweep | PlainSweep:
     from rnnspec.cli.display.sweep import LiveSweep, PlainSweep
 
-    return LiveSweep(board) if is_terminal(sys.stderr) else PlainSweep(board)
+    return (LiveSweep if is_terminal(sys.stderr) else PlainSweep)(board, capacity)
 
 
 def _report(board: Board, interruption: Interruption, json: bool) -> None:

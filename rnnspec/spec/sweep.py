@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from rnnspec.diagnostics import Problems, nearest, one_of
 from rnnspec.spec.choices import LIST_TAG, MAPPING_TAG, SHAPE
@@ -118,6 +126,13 @@ class Table(Model):
         if isinstance(value, dict) and value.get("rows") == "method":
             return {"columns": "spec", **value}
         return value
+
+    @model_validator(mode="after")
+    def only_the_best_is_found_by_a_value(self) -> Table:
+        if self.by is not None and self.best is None:
+            help = "add 'best: least' or 'best: most', or delete 'by'"
+            raise refuse("RS011", "'by' has no meaning without 'best'", help=help, at=("by",))
+        return self
 
 
 def _list_or_mapping(

@@ -89,13 +89,16 @@ def table_has_values(
             message = f"the table shows {one_of(sorted(shown))}, but {_such(blind)} has no evaluations"
             problems.warning("RS506", _plural(message, blind), place, help="set 'training.evaluate'")
             return
-    if shown & {"above", "iterations"} and parsed.table.criterion is None:
-        without = [u for u, t in zip(units, trainings, strict=True) if t.stop is None]
-        if without:
-            word = one_of(sorted(shown & {"above", "iterations"})).strip("'")
-            message = f"'{word}' needs a criterion, and {_such(without)} has no 'training.stop'"
-            help = "write 'criterion: 0.99' in the table, or set 'training.stop'"
-            problems.warning("RS506", _plural(message, without), place, help=help)
+    without = [u for u, t in zip(units, trainings, strict=True) if t.stop is None]
+    # A criterion of the table says which networks are above, and not when training would have ended.
+    lacking = shown & ({"iterations"} if parsed.table.criterion is not None else {"above", "iterations"})
+    if without and lacking:
+        word = one_of(sorted(lacking)).strip("'")
+        message = f"'{word}' needs a criterion, and {_such(without)} has no 'training.stop'"
+        help = "set 'training.stop'"
+        if lacking == {"above"}:
+            help = f"write 'criterion: 0.99' in the table, or {help}"
+        problems.warning("RS506", _plural(message, without), place, help=help)
     if parsed.table.best is None:
         _means_are_meant(parsed, units, document, problems)
 

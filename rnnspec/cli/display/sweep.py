@@ -15,10 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnspec.cli.console import count, note
-from rnnspec.cli.display.charts import score
+from rnnspec.cli.display.charts import score, span
 from rnnspec.sweeps.board import STATES, Board, Place, UnitState
+from rnnspec.sweeps.left import Forecast
 from rnnspec.sweeps.order import Message, Outcome, Progress, Remark
 
+#: Seconds between two reckonings of the time that is left.
+FORECAST = 10.0
 #: Seconds between two lines of the plain display that tell nothing but progress.
 INTERVAL = 60.0
 #: Units of each state that are listed.
@@ -27,16 +30,18 @@ _WORDS: dict[UnitState, str] = {"elsewhere": "trained by other processes", "wait
 
 
 class LiveSweep:
-    """A table on the terminal that is redrawn in place."""
+    """A table on the terminal that is redrawn in place.  capacity: units at a time."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, capacity: int) -> None:
         self.board = board
+        self.left = _Left(board, capacity)
         self.stopping = False
         console = Console(file=sys.stderr, highlight=False)
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=2)
         self._live.start()
 
     def __call__(self, message: Message) -> None:
+        self.left.take(message)
         if isinstance(message, Remark):
             self._live.console.print(Text(f"{message.unit}: {message.text}"))
 
@@ -51,7 +56,7 @@ class LiveSweep:
         head = Table.grid(padding=(0, 2))
         total = len(board.places)
         bar = ProgressBar(total, counts["done"], width=30)
-        head.add_row(Text(f"{board.sweep.name}: {describe_counts(board)}", "bold"), bar)
+        head.add_row(Text(f"{board.sweep.name}: {describe_counts(board)}", "bold"), bar, self.left.text)
         parts: list[RenderableType] = [head]
         running = [place for place in board.places.values() if place.state == "running"]
         if running:
@@ -66,14 +71,19 @@ STOPPING = "Stopping: the units are being saved. Press Ctrl-C to stop at once."
 
 
 class PlainSweep:
-    """Lines, for files and pipes: one for each unit that ends, and one each minute."""
+    """Lines, for files and pipes: one for each unit that ends, and one each minute.
 
-    def __init__(self, board: Board) -> None:
+    capacity: units at a time.
+    """
+
+    def __init__(self, board: Board, capacity: int) -> None:
         self.board = board
+        self.left = _Left(board, capacity)
         self._due = time.monotonic() + INTERVAL
         note(f"{board.sweep.name}: {describe_counts(board)} -> {board.folder}")
 
     def __call__(self, message: Message) -> None:
+        self.left.take(message)
         match message:
             case Remark():
                 note(f"{message.unit}: {message.text}")
@@ -84,6 +94,8 @@ class PlainSweep:
                 running = [place for place in self.board.places.values() if place.state == "running"]
                 for place in running[:_LISTED]:
                     note(f"  {place.unit.name}: iteration {_iteration(place)}, performance {_score(place)}")
+                if self.left.text:
+                    note(f"  {self.left.text}")
                 self._due = time.monotonic() + INTERVAL
 
     def stop(self) -> None:
@@ -91,6 +103,23 @@ class PlainSweep:
 
     def close(self) -> None:
         pass
+
+
+class _Left:
+    """How long the rest takes, in words.  It is reckoned seldom: each time takes some milliseconds."""
+
+    def __init__(self, board: Board, capacity: int) -> None:
+        self._forecast = Forecast(board, capacity)
+        self._due = time.monotonic() + FORECAST
+        self.text = ""
+
+    def take(self, message: Message) -> None:
+        self._forecast.take(message)
+        if time.monotonic() < self._due:
+            return
+        left = self._forecast.left()
+        self.text = "" if left is None else f"{'at most ' if left.at_most else ''}{span(left.seconds)} left"
+        self._due = time.monotonic() + FORECAST
 
 
 def describe_counts(board: Board) -> str:
