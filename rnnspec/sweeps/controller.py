@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ TRIES = 2
 KILLS = 3
 #: Seconds between two looks at whether a signal has come.
 LOOK = 0.2
+#: Seconds between two looks at the units that other processes train.
+LOOK_ELSEWHERE = 2.0
+#: Seconds after which such a unit is left to the other process: the processes of a controller that was killed
+#: need some seconds to save their units.
+LINGER = 12.0
 
 
 class Controller:
@@ -43,6 +49,9 @@ class Controller:
         self.tries: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
         self.shared = options.threads
+        #: Units that other processes train, and when that was found.
+        self.elsewhere: dict[str, float] = {}
+        self.looked = 0.0
 
     def run(self, interruption: Interruption, on_stop: Callable[[], None] = lambda: None) -> None:
         """Train until every unit is done, has failed, or is trained elsewhere, or a signal comes.
@@ -59,7 +68,9 @@ class Controller:
                     self.pool.stop()
                 while self.waiting and len(self.running) < self.pool.capacity:
                     self._start(self.waiting.popleft())
-                if not self.running:
+                if not stopping:
+                    self._look_elsewhere()
+                if not self.running and (stopping or not (self.waiting or self._lingers())):
                     return
                 self._share()
                 message = self.pool.message(LOOK)
@@ -83,10 +94,26 @@ class Controller:
 
     def _share(self) -> None:
         """Once no unit waits any more, divide the threads among those that are left."""
-        threads = self.options.threads * self.pool.capacity // len(self.running)
-        if not self.waiting and threads > self.shared:
+        threads = self.options.threads * self.pool.capacity // max(len(self.running), 1)
+        if self.running and not self.waiting and threads > self.shared:
             self.shared = threads
             self.pool.share(threads)
+
+    def _look_elsewhere(self) -> None:
+        """Take over units that another process has left unfinished."""
+        if not self.elsewhere or time.monotonic() - self.looked < LOOK_ELSEWHERE:
+            return
+        self.looked = time.monotonic()
+        for unit in tuple(self.elsewhere):
+            state = self.board.read(unit).state
+            if state != "elsewhere":
+                del self.elsewhere[unit]
+            if state in ("waiting", "failed"):
+                self.waiting.append(unit)
+
+    def _lingers(self) -> bool:
+        """Return whether a unit that another process trains may soon be free."""
+        return any(time.monotonic() - since < LINGER for since in self.elsewhere.values())
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Outcome):
@@ -116,3 +143,4 @@ class Controller:
         self.board.read(unit)
         if outcome.state == "elsewhere":
             self.board.set(unit, "elsewhere", f"{outcome.reason} trains it.")
+            self.elsewhere[unit] = time.monotonic()

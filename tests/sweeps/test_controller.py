@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sweeps.samples import load_small
 
+from rnnspec.sweeps import controller
 from rnnspec.sweeps.board import Board
 from rnnspec.sweeps.controller import KILLS, TRIES, Controller
 from rnnspec.sweeps.layout import last_failures
@@ -111,10 +112,27 @@ def test_a_unit_whose_process_is_killed_before_any_progress_is_given_up(tmp_path
     assert board.counts()["failed"] == 4
 
 
-def test_a_unit_that_another_process_trains_is_left_to_it(tmp_path: Path) -> None:
+def test_a_unit_that_another_process_trains_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller, "LINGER", 0.0)
+    monkeypatch.setattr(controller, "LOOK_ELSEWHERE", math.inf)
     board, pool = play(tmp_path, ends("elsewhere", "process 7 on node3"))
     assert len(pool.orders) == 4
     assert {place.reason for place in board.places.values()} == {"process 7 on node3 trains it."}
+
+
+def test_a_unit_that_another_process_leaves_unfinished_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a controller that was killed, whose processes still save their units."""
+    monkeypatch.setattr(controller, "LOOK_ELSEWHERE", 0.01)
+
+    def script(unit: str, time: int) -> list[Message]:
+        return [Outcome(unit, "elsewhere" if time == 1 and "fast" in unit else "over", "process 7 here")]
+
+    _, pool = play(tmp_path, script)
+    assert sorted(map(pool.orders.count, set(pool.orders))) == [1, 1, 2, 2]
 
 
 def test_a_signal_stops_and_saves_the_units(tmp_path: Path) -> None:
