@@ -17,9 +17,14 @@ from rnnspec.sweeps.order import Message, Order, Outcome, Threads
 
 
 class Pool(Protocol):
-    """Trains units for a controller.  capacity: how many at a time."""
+    """Trains units for a controller.
+
+    capacity: how many at a time.  queues: whether a unit that was started may wait; then it is being trained
+    from the first report of its progress on.
+    """
 
     capacity: int
+    queues: bool
 
     def start(self, order: Order) -> None:
         """Begin to train a unit; at most `capacity` have no outcome yet."""
@@ -46,6 +51,8 @@ def processors() -> int:
 
 class LocalPool:
     """Processes on this machine; one that ends is replaced when it is needed."""
+
+    queues = False
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
