@@ -205,13 +205,9 @@ def _report(board: Board, interruption: Interruption, json: bool) -> None:
     failed = [place for place in board.places.values() if place.state == "failed"]
     for place in failed:
         complain(f"{place.unit.name} failed:", *place.reason.split("\n"))
-    unseen = [
-        p for p in board.places.values() if p.state == "elsewhere" and p.run and p.run.state == "unseen"
-    ]
+    unseen = [place.unit.name for place in board.places.values() if place.run and place.run.state == "unseen"]
     if unseen:
-        note(
-            f"{count(len(unseen), 'unit')}, such as {unseen[0].unit.name}, may be trained on another machine."
-        )
+        note(f"{count(len(unseen), 'unit')}, such as {unseen[0]}, may be in training on another machine.")
         note("If nothing trains them any more, give the same command with --break-lock.")
     stopped: StopStatus | None = interruption.status
     if stopped is not None:
