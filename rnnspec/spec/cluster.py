@@ -42,9 +42,7 @@ def _read_seconds(value: Any) -> float:
 
 def _one_node(value: Any) -> int:
     if isinstance(value, bool) or value != 1:
-        raise refuse(
-            "RS013", expected="1, because only SLURM gives a job several", help="write 'jobs' instead"
-        )
+        raise refuse("RS013", expected="1: only SLURM gives a job several", help="raise 'jobs' instead")
     return 1
 
 
@@ -151,8 +149,8 @@ class Kubernetes(Cluster):
     provider: Literal["kubernetes"]
     image: Word = Field(description="The container image, with rnnspec[train,cluster] and a C++ compiler.")
     volumes: Annotated[dict[Word, Word], Field(min_length=1)] = Field(
-        description="Where each persistent volume claim is mounted: 'lab-data: /data'. The folder of the sweep "
-        "must lie on one of them, and have the same path on this machine."
+        description="Where each persistent volume claim is mounted: 'lab-data: /data'. The folder of the "
+        "sweep must lie on one of them, and have the same path on this machine."
     )
     namespace: Word = Field(default="default", description="The namespace of the pods.")
     memory: Count = Field(default=2, description="Memory for each unit, in GB.")

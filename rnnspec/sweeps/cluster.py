@@ -126,8 +126,8 @@ class ClusterPool:
         said = "\n".join(line.strip() for line in last.splitlines() if line.strip())
         return RequestError(
             f"The jobs of the cluster cannot train units:\n{said}",
-            f"Their scripts and logs are in {self.folder}. Check the file of the cluster: partition or queue, "
-            "'worker_init', 'python' and 'address'.",
+            f"Their scripts and logs are in {self.folder}. Check the file of the cluster: partition or "
+            "queue, 'worker_init', 'python' and 'address'.",
         )
 
     def _look(self) -> None:

@@ -2,7 +2,7 @@
 
 UNIT/            a run folder (`rnnspec.runs.layout`), called as the unit
 failures.jsonl   a line for each time that a unit failed
-parsl/NNN/       scripts and logs of the jobs of a cluster (`cluster.py`), for each time that they were asked for
+parsl/NNN/       scripts and logs of the jobs that one controller asked a cluster for (`cluster.py`)
 """
 
 from __future__ import annotations

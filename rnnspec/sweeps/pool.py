@@ -130,7 +130,8 @@ class _Process:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": path},
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def send(self, message: Order | Threads) -> bool:
         """Send it a message; False if it has ended."""
@@ -157,11 +158,13 @@ class _Process:
         if self.unit:
             self._process.kill()
         self._process.wait()
+        self._listener.join()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
         try:
-            while True:
-                self._messages.put((self, pickle.load(self._process.stdout)))
+            with self._process.stdout as stream:
+                while True:
+                    self._messages.put((self, pickle.load(stream)))
         except (EOFError, OSError, pickle.UnpicklingError):
             self._messages.put((self, None))
