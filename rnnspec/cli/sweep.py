@@ -140,6 +140,10 @@ def command(
     )
     with listening(signals) as interruption:
         interruption.remedy = f"The same command goes on: {_again()}"
+        if jobs:
+            from rnnspec.sweeps.cluster import CANCELLING, SAVING
+
+            interruption.grace, interruption.at_once = SAVING + CANCELLING, CANCELLING
         interruption.begin()
         display = None if quiet else _display(board)
         try:

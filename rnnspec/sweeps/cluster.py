@@ -32,6 +32,8 @@ from rnnspec.sweeps.providers import Jobs
 LOOK = 10.0
 #: Seconds that units have to be saved after `stop`, before their jobs are cancelled.
 SAVING = 45.0
+#: Seconds that it takes at most to cancel the jobs.
+CANCELLING = 60.0
 
 _Result = Future[Any]
 

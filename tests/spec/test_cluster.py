@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.command import rnnspec
+from cli.command import ROOT, rnnspec
 from sweeps.samples import write_sweep
 
 from rnnspec.diagnostics import SpecError
@@ -115,3 +115,42 @@ def test_workers_are_for_this_machine(tmp_path: Path) -> None:
     answer = rnnspec("sweep", write_sweep(tmp_path), "--on", path, "--workers", "2")
     assert answer.code == 2
     assert "units_per_node" in answer.err
+
+
+# --- docs/cluster.md ---------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+
+
+def rows() -> list[list[str]]:
+    """Return the cells of the rows of the tables of keys."""
+    section = PAGE.partition("\n## Keys\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_page_explains_every_key_of_every_provider() -> None:
+    explained: dict[str, set[str]] = {provider: set() for provider in PROVIDERS}
+    for keys, *cells in rows():
+        named = [name for name in re.findall(r"`(\w+)`", cells[0]) if name in PROVIDERS]
+        special = len(cells) == 3
+        batch = any(key in keys for key in ("account", "options"))
+        found = named if special else ["slurm", "pbs", "lsf"] if batch else list(PROVIDERS)
+        for provider in found:
+            explained[provider] |= set(re.findall(r"`(\w+)`", keys))
+    assert explained == {provider: set(model.model_fields) for provider, model in PROVIDERS.items()}
+
+
+def test_the_page_gives_the_defaults() -> None:
+    defaults = {key.strip("`"): cells[-2] for key, *cells in rows()}
+    for key, shown in (("jobs", 1), ("units_per_node", 1), ("threads", 1), ("nodes", 1)):
+        assert Slurm.model_fields[key].default == shown
+        assert defaults[key] == str(shown)
+    assert defaults["stop_before"] == f"`{Slurm.model_fields['stop_before'].default / 60:g} min`"
+
+
+def test_the_example_of_the_page_is_a_cluster(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "slurm.yaml").write_text(text)
+    cluster = load_cluster(tmp_path / "slurm.yaml")
+    assert (cluster.slots, cluster.address) == (80, "ib0")

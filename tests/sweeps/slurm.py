@@ -13,14 +13,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: Programs that are not in the PATH of users.
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
-#: Seconds until the node must be ready.
-LIMIT = 60
+#: Seconds that a test waits: far more than anything takes.
+LIMIT = 200
 
 CONFIGURATION = """\
 ClusterName=test
@@ -84,17 +84,20 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
             assert path is not None
             daemons.append(subprocess.Popen([path, *words[1:]], env=environment, stdout=log, stderr=log))
 
+        def failure() -> str:
+            return "" if all(daemon.poll() is None for daemon in daemons) else _logs(folder)
+
         try:
             begin(*munge)
-            _wait((folder / "munge.socket").exists, folder, daemons)
+            wait((folder / "munge.socket").exists, failure)
             begin("slurmctld", "-D")
             begin("slurmd", "-D", "-N", host)
-            _wait(lambda: _state(environment) == "idle", folder, daemons)
+            wait(lambda: _state(environment) == "idle", failure)
             yield environment
         finally:
-            _run(environment, "scancel", "--user", user)
+            run(environment, "scancel", "--user", user)
             with contextlib.suppress(TimeoutError):
-                _wait(lambda: not _run(environment, "squeue", "--noheader").strip(), folder, daemons)
+                wait(lambda: not run(environment, "squeue", "--noheader").strip(), failure)
             for daemon in reversed(daemons):
                 daemon.terminate()
             for daemon in reversed(daemons):
@@ -105,6 +108,11 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
                     daemon.wait()
 
 
+def _logs(folder: Path) -> str:
+    files = sorted(folder.glob("*.log"))
+    return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-2000:]}" for file in files)
+
+
 def _free_ports(number: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
@@ -113,24 +121,25 @@ def _free_ports(number: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _run(environment: dict[str, str], *words: str) -> str:
+def run(environment: dict[str, str], *words: str) -> str:
+    """Run a command of SLURM and return what it prints."""
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     return done.stdout
 
 
 def _state(environment: dict[str, str]) -> str:
-    return _run(environment, "sinfo", "--noheader", "--format=%t").strip()
+    return run(environment, "sinfo", "--noheader", "--format=%t").strip()
 
 
-def _wait(ready: object, folder: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
-    """Wait until a condition holds; raises TimeoutError with what the daemons have said."""
-    assert callable(ready)
+def wait(ready: Callable[[], bool], failure: Callable[[], str] = lambda: "") -> None:
+    """Wait until a condition holds.  Raises TimeoutError after LIMIT seconds, or for a failure.
+
+    failure: returns what has gone wrong, empty if nothing.
+    """
     end = time.monotonic() + LIMIT
     while not ready():
-        if time.monotonic() > end or any(daemon.poll() is not None for daemon in daemons):
-            logs = "\n".join(
-                f"--- {file.name}\n{file.read_text(errors='replace')[-2000:]}"
-                for file in sorted(folder.glob("*.log"))
-            )
-            raise TimeoutError(logs)
+        if said := failure():
+            raise TimeoutError(said)
+        if time.monotonic() > end:
+            raise TimeoutError("It takes too long.")
         time.sleep(0.1)
