@@ -80,6 +80,7 @@ def test_walltimes() -> None:
         ("provider: slurm\nwalltime: 00:00:59", r"3:11: error\[RS013\](.|\n)*at least a minute"),
         ("provider: slurm\nwalltime: 00:60:00", r"3:11: error\[RS013\]"),
         ("provider: lsf\nwalltime: 00:05:30", r"3:11: error\[RS013\](.|\n)*whole minutes"),
+        ("provider: slurm\nwalltime: 00:05:30", r"3:11: error\[RS013\](.|\n)*whole minutes"),
         ("provider: slurm\nwalltime: 00:02:00", r"3:11: error\[RS013\] units are saved 120 s before"),
         ("provider: local\nwalltime: 00:02:00\nstop_before: 2 min", r"4:14: error\[RS013\] units are saved"),
         ("provider: local\ngpus: 2\nunits_per_node: 3", r"4:17: error\[RS013\] 3 units cannot share 2 GPUs"),

@@ -107,6 +107,7 @@ def test_a_unit_is_saved_when_the_time_of_its_job_is_over(
 def test_a_unit_is_saved_when_the_controller_says_so(order: Order, control: Path, process: Process) -> None:
     class Told(deque[Message | None]):
         def popleft(self) -> Message | None:
+            assert control.read_bytes() == b"run\n"
             control.write_bytes(remote.STOP + b"\n")
             return None
 
