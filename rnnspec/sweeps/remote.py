@@ -17,6 +17,8 @@ from rnnspec.sweeps.providers import STOPS_AT
 
 #: Seconds between two looks at whether the unit has to stop.
 LOOK = 2.0
+#: Seconds that the process of a lost job has to save its unit.
+SAVING = 10.0
 #: The first bytes of the control file once all units have to stop.
 STOP = b"stop"
 
@@ -25,24 +27,34 @@ _pool: LocalPool | None = None
 
 
 def train(order: Order, control: Path) -> tuple[list[Remark], Outcome]:
-    """Train a unit until it is finished, the job has to stop, or the control file says so."""
+    """Train a unit until it is finished, the job has to stop, or the control file says so.
+
+    It stops too if the process of Parsl that called it has ended: nobody would hear how it goes on.
+    """
     global _pool
+    parent = os.getppid()
     stops_at = float(os.environ.get(STOPS_AT, math.inf))
     if time.time() >= stops_at or _told_to_stop(control):
         return [], Outcome(order.unit, "stopped")
     _pool = pool = _pool or LocalPool(1)
     pool.start(order)
-    remarks, stopping = [], False
+    remarks, stopping, waited = [], False, False
     while True:
         message = pool.message(min(LOOK, max(0.0, stops_at - time.time())) if not stopping else LOOK)
         if isinstance(message, Remark):
             remarks.append(message)
         elif isinstance(message, Outcome):
+            if message.state == "elsewhere" and order.options.break_lock and not waited:
+                waited = True
+                time.sleep(SAVING)
+                pool.start(order)
+                continue
             if stopping:
                 pool.close()
                 _pool = None
             return remarks, message
-        if not stopping and (time.time() >= stops_at or _told_to_stop(control)):
+        alone = os.getppid() != parent
+        if not stopping and (alone or time.time() >= stops_at or _told_to_stop(control)):
             stopping = True
             pool.stop()
 

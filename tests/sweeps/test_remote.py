@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,32 @@ def test_a_unit_is_saved_when_the_time_of_its_job_is_over(
     # A process that was stopped is not used again.
     assert process.closed
     assert remote._pool is None
+
+
+def test_a_unit_is_saved_when_the_process_of_parsl_has_ended(
+    order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote.os, "getppid", lambda: 1 if len(process.waits) > 1 else 7)
+    process.script.extend([None, None])
+    assert remote.train(order, control)[1] == Outcome(order.unit, "stopped")
+    assert len(process.waits) == 3
+
+
+def test_a_unit_of_a_lost_job_waits_until_that_has_saved_it(
+    order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(remote.time, "sleep", slept.append)
+    again = replace(order, options=Options(break_lock=True))
+    elsewhere, over = Outcome(order.unit, "elsewhere", "process 7"), Outcome(order.unit, "over")
+    process.script.extend([elsewhere, over])
+    assert remote.train(again, control)[1] == over
+    process.script.extend([elsewhere, elsewhere])
+    assert remote.train(again, control)[1] == elsewhere
+    assert slept == [remote.SAVING, remote.SAVING]
+    process.script.extend([elsewhere])
+    assert remote.train(order, control)[1] == elsewhere
+    assert len(slept) == 2
 
 
 def test_a_unit_is_saved_when_the_controller_says_so(order: Order, control: Path, process: Process) -> None:
