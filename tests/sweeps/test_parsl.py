@@ -184,12 +184,13 @@ def test_a_host_name_that_stands_for_the_loopback_interface_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "login1")
-    monkeypatch.setattr(socket, "gethostbyname", lambda name: {"login1": found}[name])
-    found = "127.0.1.1"
+    known = {"login1": "127.0.1.1"}
+    monkeypatch.setattr(socket, "gethostbyname", known.__getitem__)
     with pytest.raises(RequestError, match="which nodes cannot reach"):
         jobs(tmp_path, "provider: slurm\nwalltime: 01:00:00\n")
-    found = "10.1.1.2"
-    assert jobs(tmp_path, "provider: slurm\nwalltime: 01:00:00\n").config.executors[0].address == found
+    known["login1"] = "10.1.1.2"
+    found = jobs(tmp_path, "provider: slurm\nwalltime: 01:00:00\n")
+    assert found.config.executors[0].address == "10.1.1.2"
 
 
 def test_a_scheduler_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

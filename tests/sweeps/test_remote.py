@@ -5,6 +5,7 @@ Its process is played by the test; `test_parsl.py` and `test_slurm.py` train for
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from dataclasses import replace
@@ -78,7 +79,7 @@ def test_one_process_trains_unit_after_unit(order: Order, control: Path, process
 def test_a_job_that_has_to_stop_begins_no_unit(
     order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopped = ([], Outcome(order.unit, "stopped"))
+    stopped: tuple[list[Remark], Outcome] = ([], Outcome(order.unit, "stopped"))
     monkeypatch.setenv(STOPS_AT, str(time.time() - 1))
     assert remote.train(order, control) == stopped
     monkeypatch.delenv(STOPS_AT)
@@ -91,7 +92,7 @@ def test_a_unit_is_saved_when_the_time_of_its_job_is_over(
     order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1e9
-    monkeypatch.setattr(remote.time, "time", lambda: now + len(process.waits))
+    monkeypatch.setattr(time, "time", lambda: now + len(process.waits))
     monkeypatch.setenv(STOPS_AT, str(now + 2.5))
     process.script.extend([None, Remark(order.unit, "resumed"), None])
     remarks, outcome = remote.train(order, control)
@@ -108,7 +109,7 @@ def test_a_unit_is_saved_when_the_time_of_its_job_is_over(
 def test_a_unit_is_saved_when_the_process_of_parsl_has_ended(
     order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote.os, "getppid", lambda: 1 if len(process.waits) > 1 else 7)
+    monkeypatch.setattr(os, "getppid", lambda: 1 if len(process.waits) > 1 else 7)
     process.script.extend([None, None])
     assert remote.train(order, control)[1] == Outcome(order.unit, "stopped")
     assert len(process.waits) == 3
@@ -118,7 +119,7 @@ def test_a_unit_of_a_lost_job_waits_until_that_has_saved_it(
     order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     again = replace(order, options=Options(break_lock=True))
     elsewhere, over = Outcome(order.unit, "elsewhere", "process 7"), Outcome(order.unit, "over")
     process.script.extend([elsewhere, over])
@@ -131,7 +132,9 @@ def test_a_unit_of_a_lost_job_waits_until_that_has_saved_it(
     assert len(slept) == 2
 
 
-def test_a_unit_is_saved_when_the_controller_says_so(order: Order, control: Path, process: Process) -> None:
+def test_a_unit_is_saved_when_the_controller_says_so(
+    order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Told(deque[Message | None]):
         def popleft(self) -> Message | None:
             assert control.read_bytes() == b"run\n"
@@ -143,6 +146,7 @@ def test_a_unit_is_saved_when_the_controller_says_so(order: Order, control: Path
     assert len(process.waits) == 2
     # A control file that cannot be read for a moment stops nothing.
     control.unlink()
-    remote._pool = again = Process(1)
+    again = Process(1)
+    monkeypatch.setattr(remote, "_pool", again)
     again.script.extend([None, Outcome(order.unit, "over")])
     assert remote.train(order, control)[1] == Outcome(order.unit, "over")
