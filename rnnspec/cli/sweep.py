@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnspec.cli.console import complain, is_terminal, note, show_diagnostics
+from rnnspec.cli.console import complain, count, is_terminal, note, show_diagnostics
 from rnnspec.cli.failures import UNITS_FAILED
 from rnnspec.cli.options import (
     AllowDrift,
+    BreakLock,
     CheckpointSeconds,
     Device,
     Json,
@@ -24,12 +25,15 @@ from rnnspec.cli.options import (
     stop_signal_names,
     target_of,
 )
+from rnnspec.errors import RequestError
 from rnnspec.runs.lock import require_locks
 from rnnspec.training.interruption import EXIT_CODES, Interruption, StopStatus, listening
 
 if TYPE_CHECKING:
     from rnnspec.cli.display.sweep import LiveSweep, PlainSweep
     from rnnspec.sweeps.board import Board
+    from rnnspec.sweeps.pool import Pool
+    from rnnspec.sweeps.providers import Jobs
 
 SweepFile = Annotated[
     str, typer.Argument(metavar="SWEEP", help="The sweep, a YAML file.", show_default=False)
@@ -51,6 +55,16 @@ Workers = Annotated[
         metavar="N",
         min=1,
         help="Train N units at a time; default: one for each processor.",
+        show_default=False,
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="CLUSTER",
+        help="Train on a cluster: a YAML file that names provider and limits (docs/cluster.md), or a Python "
+        "file with a Parsl 'config'.",
         show_default=False,
     ),
 ]
@@ -97,11 +111,13 @@ def command(
     only: Only = None,
     out: Out = "runs",
     workers: Workers = None,
+    on: On = None,
     target: TargetName = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
     checkpoint_seconds: CheckpointSeconds = 60.0,
     allow_drift: AllowDrift = False,
+    break_lock: BreakLock = False,
     stop_on: StopOn = None,
     status: Status = False,
     table: TableOption = False,
@@ -126,6 +142,7 @@ def command(
     Example:
       rnnspec sweep specs/paper/table2.yaml --set training.networks=10
       rnnspec sweep specs/paper/table2.yaml --set training.networks=10 --status
+      rnnspec sweep specs/paper/table2.yaml --on slurm.yaml
     """
     require_locks()
     from rnnspec.sweeps.board import Board
@@ -146,8 +163,9 @@ def command(
         return
     from rnnspec.sweeps.controller import Controller
     from rnnspec.sweeps.order import Options
-    from rnnspec.sweeps.pool import LocalPool, division
+    from rnnspec.sweeps.pool import division
 
+    jobs = _jobs(on, workers, folder)
     board = Board(plan, folder)
     left = len(board.places) - board.counts()["done"]
     capacity, threads = division(workers, left)
@@ -155,9 +173,10 @@ def command(
         target=chosen,
         device=device,
         dtype=number,
-        threads=threads,
+        threads=jobs.threads if jobs else threads,
         checkpoint_seconds=checkpoint_seconds,
         allow_drift=allow_drift,
+        break_lock=break_lock,
     )
     if dry_run:
         from rnnspec.cli.display.sweep_cost import print_cost
@@ -167,16 +186,46 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     with listening(signals) as interruption:
         interruption.remedy = f"The same command goes on: {_again()}"
+        if jobs:
+            from rnnspec.sweeps.cluster import CANCELLING, SAVING
+
+            interruption.grace, interruption.at_once = SAVING + CANCELLING, CANCELLING
         interruption.begin()
-        display = None if quiet else _display(board, capacity)
+        pool = _pool(jobs if left else None, capacity)
+        display = None if quiet else _display(board, pool.capacity)
         try:
-            Controller(board, LocalPool(capacity), options, display or (lambda message: None)).run(
+            Controller(board, pool, options, display or (lambda message: None)).run(
                 interruption, on_stop=display.stop if display else lambda: None
             )
         finally:
             if display:
                 display.close()
         _report(board, interruption, json)
+
+
+def _jobs(on: str | None, workers: int | None, folder: Path) -> Jobs | None:
+    """Read the file of a cluster, if there is one."""
+    if on is None:
+        return None
+    if workers is not None:
+        raise RequestError(
+            "--workers is for trainings on this machine, without --on.",
+            "Write jobs, nodes and units_per_node in the file of the cluster.",
+        )
+    from rnnspec.sweeps.layout import PARSL
+    from rnnspec.sweeps.providers import load_jobs
+
+    return load_jobs(on, folder / PARSL)
+
+
+def _pool(jobs: Jobs | None, capacity: int) -> Pool:
+    if jobs is None:
+        from rnnspec.sweeps.pool import LocalPool
+
+        return LocalPool(capacity)
+    from rnnspec.sweeps.cluster import ClusterPool
+
+    return ClusterPool(jobs)
 
 
 def _show_status(board: Board, json: bool) -> None:
@@ -217,6 +266,10 @@ def _report(board: Board, interruption: Interruption, json: bool) -> None:
     failed = [place for place in board.places.values() if place.state == "failed"]
     for place in failed:
         complain(f"{place.unit.name} failed:", *place.reason.split("\n"))
+    unseen = [place.unit.name for place in board.places.values() if place.run and place.run.state == "unseen"]
+    if unseen:
+        note(f"{count(len(unseen), 'unit')}, such as {unseen[0]}, may be in training on another machine.")
+        note("If nothing trains them any more, give the same command with --break-lock.")
     stopped: StopStatus | None = interruption.status
     if stopped is not None:
         note(f"Stopped by {interruption.signal}. {interruption.remedy}")

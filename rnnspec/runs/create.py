@@ -74,16 +74,22 @@ def create_run(
 
 
 def claim_run(
-    specification: Specification, simulation: Simulation, folder: Path, interval: CheckpointInterval
+    specification: Specification,
+    simulation: Simulation,
+    folder: Path,
+    interval: CheckpointInterval,
+    *,
+    break_lock: bool = False,
 ) -> RunWriter | None:
     """Make a run of this very folder; None if it is one already.
 
-    What a process left there that was killed before it had made a run is written again.  Raises
-    RunInUseError if another process makes it at this moment.
+    What a process left there that was killed before it had made a run is written again.  break_lock: take
+    the lock from a process on another machine.  Raises RunInUseError if another process makes it at this
+    moment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _check_room(folder, simulation)
-    lock = lock_run(folder)
+    lock = lock_run(folder, break_lock=break_lock)
     run = None
     try:
         if not (folder / MANIFEST).exists():

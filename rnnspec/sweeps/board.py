@@ -64,7 +64,10 @@ class Board:
     def progress(self, message: Progress) -> None:
         """Take over what a process tells of the unit that it trains."""
         self.places[message.unit] = replace(
-            self.places[message.unit], completed=message.completed, performance=message.performance
+            self.places[message.unit],
+            state="running",
+            completed=message.completed,
+            performance=message.performance,
         )
 
     def strangers(self) -> list[str]:

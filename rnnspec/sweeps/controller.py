@@ -48,6 +48,7 @@ class Controller:
         self.running: set[str] = set()
         self.tries: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
+        self.stopping = False
         self.shared = options.threads
         #: Units that other processes train, and when that was found.
         self.elsewhere: dict[str, float] = {}
@@ -58,19 +59,18 @@ class Controller:
 
         After a signal, the units that are being trained are saved.  on_stop: is called before.
         """
-        stopping = False
         with self._closing():
             while True:
-                if interruption.status is not None and not stopping:
-                    stopping = True
+                if interruption.status is not None and not self.stopping:
+                    self.stopping = True
                     self.waiting.clear()
                     on_stop()
                     self.pool.stop()
                 while self.waiting and len(self.running) < self.pool.capacity:
                     self._start(self.waiting.popleft())
-                if not stopping:
+                if not self.stopping:
                     self._look_elsewhere()
-                if not self.running and (stopping or not (self.waiting or self._lingers())):
+                if not self.running and (self.stopping or not (self.waiting or self._lingers())):
                     return
                 self._share()
                 message = self.pool.message(LOOK)
@@ -89,7 +89,8 @@ class Controller:
     def _start(self, unit: str) -> None:
         place = self.board.places[unit]
         self.running.add(unit)
-        self.board.set(unit, "running")
+        if not self.pool.queues:
+            self.board.set(unit, "running")
         self.pool.start(Order(unit, self.board.folder / unit, place.unit.specification, self.options))
 
     def _share(self) -> None:
@@ -128,19 +129,32 @@ class Controller:
     def _end(self, outcome: Outcome) -> None:
         unit = outcome.unit
         self.running.discard(unit)
+        before = self.board.places[unit].completed
+        if self.board.read(unit).completed > before:
+            self.kills.pop(unit, None)
         if outcome.state in ("failed", "killed"):
             counter, most = (self.tries, TRIES) if outcome.state == "failed" else (self.kills, KILLS)
             counter[unit] += 1
             note_failure(self.board.folder, unit, outcome.reason)
-            self.board.read(unit)
             if counter[unit] < most:
                 self.board.set(unit, "waiting", outcome.reason)
                 # After the others: what is in its way, such as a full disk, may be gone by then.
                 self.waiting.append(unit)
             else:
                 self.board.set(unit, "failed", outcome.reason)
-            return
-        self.board.read(unit)
-        if outcome.state == "elsewhere":
+        elif outcome.state == "elsewhere":
             self.board.set(unit, "elsewhere", f"{outcome.reason} trains it.")
             self.elsewhere[unit] = time.monotonic()
+        elif outcome.state == "stopped" and not self.stopping:
+            self._go_on(unit)
+
+    def _go_on(self, unit: str) -> None:
+        """Train a unit further that was saved because its job was about to end."""
+        self.kills[unit] += 1
+        if self.kills[unit] < KILLS:
+            self.board.set(unit, "waiting")
+            self.waiting.appendleft(unit)
+        else:
+            reason = f"It was stopped {KILLS} times without any progress: its jobs are too short."
+            note_failure(self.board.folder, unit, reason)
+            self.board.set(unit, "failed", reason)

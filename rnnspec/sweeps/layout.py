@@ -2,6 +2,7 @@
 
 UNIT/            a run folder (`rnnspec.runs.layout`), called as the unit
 failures.jsonl   a line for each time that a unit failed
+parsl/NNN/       scripts and logs of the jobs that one controller asked a cluster for (`cluster.py`)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rnnspec.runs.regular import append_line, read_regular
 from rnnspec.runs.timing import now
 
 FAILURES: Final = "failures.jsonl"
+PARSL: Final = "parsl"
 
 
 class Failure(Record):

@@ -20,6 +20,7 @@ class Options:
     threads: int = 1
     checkpoint_seconds: float | None = 60.0
     allow_drift: bool = False
+    break_lock: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,14 @@ from rnnspec.sweeps.order import Message, Order, Outcome, Threads
 
 
 class Pool(Protocol):
-    """Trains units for a controller.  capacity: how many at a time."""
+    """Trains units for a controller.
+
+    capacity: how many at a time.  queues: whether a unit that was started may wait; then it is being trained
+    from the first report of its progress on.
+    """
 
     capacity: int
+    queues: bool
 
     def start(self, order: Order) -> None:
         """Begin to train a unit; at most `capacity` have no outcome yet."""
@@ -55,6 +60,8 @@ def division(workers: int | None, units: int) -> tuple[int, int]:
 
 class LocalPool:
     """Processes on this machine; one that ends is replaced when it is needed."""
+
+    queues = False
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -132,7 +139,8 @@ class _Process:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": path},
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def send(self, message: Order | Threads) -> bool:
         """Send it a message; False if it has ended."""
@@ -159,12 +167,13 @@ class _Process:
         if self.unit:
             self._process.kill()
         self._process.wait()
+        self._listener.join()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as messages:
-            try:
+        try:
+            with self._process.stdout as stream:
                 while True:
-                    self._messages.put((self, pickle.load(messages)))
-            except (EOFError, OSError, pickle.UnpicklingError):
-                self._messages.put((self, None))
+                    self._messages.put((self, pickle.load(stream)))
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._messages.put((self, None))

@@ -50,6 +50,7 @@ def carry_out(
             threads=options.threads,
             checkpoint_seconds=options.checkpoint_seconds,
             allow_drift=options.allow_drift,
+            break_lock=options.break_lock,
             observer=_Reporter(order.unit, report, threads),
             on_note=lambda line: report(Remark(order.unit, line)),
         )

@@ -55,6 +55,7 @@ class Interruption:
     patient: whether the current iteration ends first; if not, the signal raises Stopped.
     on_request: is called at the first signal.  That may be at any moment, so it must not print.
     on_give_up: is called before the watching thread ends the process.  remedy: what the user can do then.
+    grace, at_once: seconds that the process has to end by itself after a signal, and after a second Ctrl-C.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class Interruption:
         self.on_request: Callable[[StopStatus], None] = lambda status: None
         self.on_give_up: Callable[[], None] = lambda: None
         self.remedy = ""
+        self.grace, self.at_once = GRACE, AT_ONCE
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal; a later Ctrl-C raises KeyboardInterrupt."""
@@ -175,7 +177,7 @@ def listening(names: Iterable[str] = STOPPING) -> Iterator[Interruption]:
 def _watch(
     reader: socket.socket, wanted: set[signal.Signals], over: threading.Event, interruption: Interruption
 ) -> None:
-    """End the process if it has not ended GRACE seconds after a signal, or soon after a second Ctrl-C."""
+    """End the process if it does not end in time after a signal, or after a second Ctrl-C."""
     heard: list[int] = []
     deadline: float | None = None
     while not over.is_set():
@@ -193,9 +195,9 @@ def _watch(
             # a write to a full pipe, only a signal of its own lets it run the handler.
             signal.pthread_kill(main, _WAKE)
         if heard and deadline is None:
-            deadline = time.monotonic() + GRACE
+            deadline = time.monotonic() + interruption.grace
         if signal.SIGINT in heard[max(before, 1) :]:
-            deadline = min(deadline or math.inf, time.monotonic() + AT_ONCE)
+            deadline = min(deadline or math.inf, time.monotonic() + interruption.at_once)
     if heard and not over.is_set():
         saved = " What was trained up to the last checkpoint is saved.\n" if interruption.remedy else ""
         tell(f"\nStopped at once.{saved}{interruption.remedy}\n")

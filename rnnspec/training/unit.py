@@ -36,14 +36,15 @@ def train_unit(
     threads: int = 1,
     checkpoint_seconds: float | None = 60.0,
     allow_drift: bool = False,
+    break_lock: bool = False,
     observer: Observer | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> None:
     """Train a spec in a folder of its own until it is finished; do nothing if it is.
 
     threads: of the processor.  The rest is as for `train` and `resume`.  A signal to stop saves the training
-    and returns; the status of the run says so.  Raises RunInUseError if another process trains it,
-    RequestError if it cannot be trained or resumed.
+    and returns; the status of the run says so.  Raises RunInUseError if another process trains it, or may
+    train it on another machine, RequestError if it cannot be trained or resumed.
     """
     with listening() as interruption:
         torch.set_num_threads(threads)
@@ -57,14 +58,16 @@ def train_unit(
                 device=check_device(device, target),
             )
             interruption.begin()
-            run = claim_run(specification, simulation, folder, checkpoint_interval(checkpoint_seconds, None))
+            interval = checkpoint_interval(checkpoint_seconds, None)
+            run = claim_run(specification, simulation, folder, interval, break_lock=break_lock)
             if run is not None:
                 train_new(simulation, run, interruption, observer)
                 return
         status = run_status(folder)
         if status.state in OVER:
             return
-        if status.state == "running" and status.holder is not None:
+        locked = status.state == "running" or (status.state == "unseen" and not break_lock)
+        if locked and status.holder is not None:
             raise RunInUseError(folder, status.holder)
         if (target or status.target, dtype) != (status.target, status.dtype):
             raise RequestError(
@@ -77,6 +80,7 @@ def train_unit(
         resume(
             folder,
             allow_drift=allow_drift,
+            break_lock=break_lock,
             checkpoint_seconds=checkpoint_seconds,
             observer=observer,
             on_note=on_note,

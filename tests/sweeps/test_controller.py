@@ -14,7 +14,7 @@ from rnnspec.sweeps import controller
 from rnnspec.sweeps.board import Board
 from rnnspec.sweeps.controller import KILLS, TRIES, Controller
 from rnnspec.sweeps.layout import last_failures
-from rnnspec.sweeps.order import Message, Options, Order, Outcome, Progress, State
+from rnnspec.sweeps.order import Message, Options, Order, Outcome, Progress, Remark, State
 from rnnspec.training.interruption import Interruption
 
 
@@ -22,6 +22,7 @@ class Played:
     """A pool whose units say what a script says.  orders: the units that were begun, in order."""
 
     capacity = 2
+    queues = False
 
     def __init__(self, script: Callable[[str, int], Iterable[Message]]) -> None:
         self.script = script
@@ -110,6 +111,43 @@ def test_a_unit_whose_process_is_killed_before_any_progress_is_given_up(tmp_path
     board, pool = play(tmp_path, ends("killed", "SIGKILL"))
     assert {pool.orders.count(unit) for unit in board.places} == {KILLS}
     assert board.counts()["failed"] == 4
+
+
+def test_a_unit_whose_job_ends_goes_on_at_once_while_it_makes_progress(tmp_path: Path) -> None:
+    def script(unit: str, time: int) -> list[Message]:
+        if "tiny-seed_0" not in unit or time == 8:
+            return [Outcome(unit, "over")]
+        return [Progress(unit, 10 * time, 100, math.nan), Outcome(unit, "stopped")]
+
+    board, pool = play(tmp_path, script)
+    assert max(map(pool.orders.count, board.places)) == 8
+    assert board.counts()["failed"] == 0
+    # Before the units that have not begun.
+    first = next(iter(board.places))
+    assert pool.orders.index(first, 1) < len(board.places)
+
+
+def test_a_unit_whose_jobs_end_before_any_progress_is_given_up(tmp_path: Path) -> None:
+    board, pool = play(tmp_path, ends("stopped"))
+    assert {pool.orders.count(unit) for unit in board.places} == {KILLS}
+    assert board.counts()["failed"] == 4
+    assert "its jobs are too short" in next(iter(board.places.values())).reason
+
+
+def test_a_unit_in_a_queue_is_trained_from_its_first_progress_on(tmp_path: Path) -> None:
+    states = []
+
+    def script(unit: str, time: int) -> list[Message]:
+        return [Remark(unit, "queued"), Progress(unit, 1, 6, math.nan), Outcome(unit, "over")]
+
+    board = Board(load_small(tmp_path), tmp_path / "runs")
+    board.folder.mkdir()
+    pool = Played(script)
+    pool.capacity, pool.queues = 1, True
+    first = next(iter(board.places))
+    observer = lambda message: states.append(board.places[first].state)  # noqa: E731
+    Controller(board, pool, Options(), observer).run(Interruption())
+    assert states[:2] == ["waiting", "running"]
 
 
 def test_a_unit_that_another_process_trains_is_left_to_it(
