@@ -17,8 +17,6 @@ from rnnspec.sweeps.providers import STOPS_AT
 
 #: Seconds between two looks at whether the unit has to stop.
 LOOK = 2.0
-#: Seconds that the process of a lost job has to save its unit.
-SAVING = 10.0
 #: The first bytes of the control file once all units have to stop.
 STOP = b"stop"
 
@@ -38,17 +36,12 @@ def train(order: Order, control: Path) -> tuple[list[Remark], Outcome]:
         return [], Outcome(order.unit, "stopped")
     _pool = pool = _pool or LocalPool(1)
     pool.start(order)
-    remarks, stopping, waited = [], False, False
+    remarks, stopping = [], False
     while True:
         message = pool.message(min(LOOK, max(0.0, stops_at - time.time())) if not stopping else LOOK)
         if isinstance(message, Remark):
             remarks.append(message)
         elif isinstance(message, Outcome):
-            if message.state == "elsewhere" and order.options.break_lock and not waited:
-                waited = True
-                time.sleep(SAVING)
-                pool.start(order)
-                continue
             if stopping:
                 pool.close()
                 _pool = None

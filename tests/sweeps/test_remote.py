@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,23 +112,6 @@ def test_a_unit_is_saved_when_the_process_of_parsl_has_ended(
     process.script.extend([None, None])
     assert remote.train(order, control)[1] == Outcome(order.unit, "stopped")
     assert len(process.waits) == 3
-
-
-def test_a_unit_of_a_lost_job_waits_until_that_has_saved_it(
-    order: Order, control: Path, process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    again = replace(order, options=Options(break_lock=True))
-    elsewhere, over = Outcome(order.unit, "elsewhere", "process 7"), Outcome(order.unit, "over")
-    process.script.extend([elsewhere, over])
-    assert remote.train(again, control)[1] == over
-    process.script.extend([elsewhere, elsewhere])
-    assert remote.train(again, control)[1] == elsewhere
-    assert slept == [remote.SAVING, remote.SAVING]
-    process.script.extend([elsewhere])
-    assert remote.train(order, control)[1] == elsewhere
-    assert len(slept) == 2
 
 
 def test_a_unit_is_saved_when_the_controller_says_so(
