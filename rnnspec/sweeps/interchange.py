@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import os
 import runpy
-import signal
 import threading
 import time
 
 #: Seconds between two looks at whether the controller lives.
 LOOK = 1.0
+#: The name of the thread that looks.
+WATCH = "controller"
 
 
 def main() -> None:
     """Run the interchange until the controller ends."""
-    # The controller decides what Ctrl-C means, and what happens when a terminal is closed.
-    for name in ("SIGINT", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    # A signal to all processes of a terminal or a service is for the controller, which still needs this process
+    # to hear of the units that are saved.
+    os.setsid()
+    threading.Thread(target=_end_with, args=(os.getppid(),), name=WATCH, daemon=True).start()
     runpy.run_module("parsl.executors.high_throughput.interchange", run_name="__main__")
 
 

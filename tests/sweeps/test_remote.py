@@ -6,6 +6,8 @@ Its process is played by the test; `test_parsl.py` and `test_slurm.py` train for
 from __future__ import annotations
 
 import os
+import runpy
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from sweeps.samples import load_small
 
-from rnnspec.sweeps import remote
+from rnnspec.sweeps import interchange, remote
 from rnnspec.sweeps.order import Message, Options, Order, Outcome, Progress, Remark
 from rnnspec.sweeps.providers import STOPS_AT
 
@@ -132,3 +134,25 @@ def test_a_unit_is_saved_when_the_controller_says_so(
     monkeypatch.setattr(remote, "_pool", again)
     again.script.extend([None, Outcome(order.unit, "over")])
     assert remote.train(order, control)[1] == Outcome(order.unit, "over")
+
+
+def test_the_interchange_has_a_session_of_its_own_and_ends_with_the_controller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    parents = iter([7, 7, 7, 1])
+    monkeypatch.setattr(os, "setsid", lambda: calls.append("session"))
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(os, "_exit", lambda code: calls.append(f"exit {code}"))
+    monkeypatch.setattr(interchange, "LOOK", 0.0)
+
+    def run(module: str, run_name: str) -> None:
+        calls.append(module)
+        for thread in threading.enumerate():
+            if thread.name == interchange.WATCH:
+                thread.join(60)
+
+    monkeypatch.setattr(runpy, "run_module", run)
+    interchange.main()
+    assert calls[0] == "session"
+    assert sorted(calls[1:]) == ["exit 0", "parsl.executors.high_throughput.interchange"]
