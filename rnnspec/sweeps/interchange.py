@@ -18,8 +18,8 @@ WATCH = "controller"
 
 def main() -> None:
     """Run the interchange until the controller ends."""
-    # A signal to all processes of a terminal or a service is for the controller, which still needs this process
-    # to hear of the units that are saved.
+    # A signal to all processes of a terminal or a service is for the controller.  It still needs
+    # this process, to hear of the units that are saved.
     os.setsid()
     threading.Thread(target=_end_with, args=(os.getppid(),), name=WATCH, daemon=True).start()
     runpy.run_module("parsl.executors.high_throughput.interchange", run_name="__main__")
