@@ -2,9 +2,9 @@
 
     python benchmarks/sweep.py [--units 8] [--iterations 300] [--networks 10]
 
-The first number is the processor time of a whole `rnnspec sweep`, its controller, workers and imports included, of
-which kernels are the part that the same units take in kernels in this process.  The second is the time from one unit
-to the next of a worker, less what its training takes, in a sweep of many units of two iterations.
+The first number is the processor time of a whole `rnnspec sweep`, its controller, workers and imports
+included, of which kernels are the part that the same units take in kernels in this process.  The second is the
+time from one unit to the next of a worker, and what its training takes of it, in a sweep of many short units.
 """
 
 from __future__ import annotations
@@ -99,9 +99,8 @@ def main() -> None:
         wall, spent = run(path, processors())
         print(f"{processor()}, {processors()} processors")
         print(f"{given.units} units, {given.networks} networks, {given.iterations} iterations: {wall:.1f} s")
-        print(
-            f"processor time   {spent:.1f} s, of it in kernels {kernels:.1f} s ({100 * kernels / spent:.0f} %)"
-        )
+        share = 100 * kernels / spent
+        print(f"processor time   {spent:.1f} s, of it in kernels {kernels:.1f} s ({share:.0f} %)")
         short = "training.networks: 2, training.iterations: 2, training.evaluate.every: 2"
         walls = []
         for units in (FEW, MANY):

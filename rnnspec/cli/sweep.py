@@ -165,7 +165,7 @@ def command(
     from rnnspec.sweeps.order import Options
     from rnnspec.sweeps.pool import division
 
-    jobs = _jobs(on, workers, folder)
+    jobs = None if dry_run else _jobs(on, workers, folder)
     board = Board(plan, folder)
     left = len(board.places) - board.counts()["done"]
     capacity, threads = division(workers, left)
