@@ -3,8 +3,8 @@
     python benchmarks/sweep.py [--units 8] [--iterations 300] [--networks 10]
 
 The first number is the processor time of a whole `rnnspec sweep`, its controller, workers and imports
-included, of which kernels are the part that the same units take in kernels in this process.  The second is the
-time from one unit to the next of a worker, and what its training takes of it, in a sweep of many short units.
+included, and the part that the same units take in kernels in this process.  The second is the time from one
+unit to the next of a worker, and what its training takes of it, in a sweep of many short units.
 """
 
 from __future__ import annotations

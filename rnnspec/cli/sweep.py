@@ -266,7 +266,11 @@ def _report(board: Board, interruption: Interruption, json: bool) -> None:
     failed = [place for place in board.places.values() if place.state == "failed"]
     for place in failed:
         complain(f"{place.unit.name} failed:", *place.reason.split("\n"))
-    unseen = [place.unit.name for place in board.places.values() if place.run and place.run.state == "unseen"]
+    unseen = [
+        place.unit.name
+        for place in board.places.values()
+        if place.state == "elsewhere" and (place.run is None or place.run.state == "unseen")
+    ]
     if unseen:
         note(f"{count(len(unseen), 'unit')}, such as {unseen[0]}, may be in training on another machine.")
         note("If nothing trains them any more, give the same command with --break-lock.")

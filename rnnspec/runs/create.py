@@ -93,6 +93,7 @@ def claim_run(
     run = None
     try:
         if not (folder / MANIFEST).exists():
+            discard_after(folder, 0)
             run = _begin(folder, specification, simulation, lock, interval)
     finally:
         if run is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rnnspec.sweeps.board import Board
-from rnnspec.sweeps.layout import note_failure
+from rnnspec.sweeps.layout import last_failures, note_failure
 from rnnspec.sweeps.order import Message, Options, Order, Outcome, Progress
 from rnnspec.sweeps.pool import Pool
 from rnnspec.training.interruption import Interruption
@@ -48,6 +48,10 @@ class Controller:
         self.running: set[str] = set()
         self.tries: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
+        #: Of each unit, the most updates that it was ever seen to have made.
+        self.furthest = {name: place.completed for name, place in board.places.items()}
+        #: Units whose last failure is noted in the folder.
+        self.noted = set(last_failures(board.folder))
         self.stopping = False
         self.shared = options.threads
         #: Units that other processes train, and when that was found.
@@ -66,7 +70,7 @@ class Controller:
                     self.waiting.clear()
                     on_stop()
                     self.pool.stop()
-                while self.waiting and len(self.running) < self.pool.capacity:
+                while not self.stopping and self.waiting and len(self.running) < self.pool.capacity:
                     self._start(self.waiting.popleft())
                 if not self.stopping:
                     self._look_elsewhere()
@@ -89,6 +93,8 @@ class Controller:
     def _start(self, unit: str) -> None:
         place = self.board.places[unit]
         self.running.add(unit)
+        # A new process begins with as many as at first.
+        self.shared = self.options.threads
         if not self.pool.queues:
             self.board.set(unit, "running")
         self.pool.start(Order(unit, self.board.folder / unit, place.unit.specification, self.options))
@@ -120,22 +126,32 @@ class Controller:
         if isinstance(message, Outcome):
             self._end(message)
         elif isinstance(message, Progress):
-            place = self.board.places[message.unit]
-            if message.completed > place.completed:
-                self.kills.pop(message.unit, None)
+            self._advance(message.unit, message.completed)
             self.board.progress(message)
-        self.observer(message)
+        try:
+            self.observer(message)
+        except OSError:
+            # Its terminal or pipe has gone; the training continues without it.
+            self.observer = lambda message: None
+
+    def _advance(self, unit: str, completed: int) -> None:
+        """Forget kills and failures of a unit that has come further than ever."""
+        if completed <= self.furthest[unit]:
+            return
+        self.furthest[unit] = completed
+        self.kills.pop(unit, None)
+        if unit in self.noted:
+            self.noted.remove(unit)
+            note_failure(self.board.folder, unit, "")
 
     def _end(self, outcome: Outcome) -> None:
         unit = outcome.unit
         self.running.discard(unit)
-        before = self.board.places[unit].completed
-        if self.board.read(unit).completed > before:
-            self.kills.pop(unit, None)
+        self._advance(unit, self.board.read(unit).completed)
         if outcome.state in ("failed", "killed"):
             counter, most = (self.tries, TRIES) if outcome.state == "failed" else (self.kills, KILLS)
             counter[unit] += 1
-            note_failure(self.board.folder, unit, outcome.reason)
+            self._note(unit, outcome.reason)
             if counter[unit] < most:
                 self.board.set(unit, "waiting", outcome.reason)
                 # After the others: what is in its way, such as a full disk, may be gone by then.
@@ -156,5 +172,9 @@ class Controller:
             self.waiting.appendleft(unit)
         else:
             reason = f"It was stopped {KILLS} times without any progress: its jobs are too short."
-            note_failure(self.board.folder, unit, reason)
+            self._note(unit, reason)
             self.board.set(unit, "failed", reason)
+
+    def _note(self, unit: str, reason: str) -> None:
+        note_failure(self.board.folder, unit, reason)
+        self.noted.add(unit)

@@ -28,18 +28,19 @@ class Failure(Record):
 
     unit: str = Field(description="name of the unit")
     when: str = Field(description="date and time (UTC)")
-    reason: str = Field(description="why it failed")
+    reason: str = Field(description="why it failed; empty once it has come further than before")
 
 
 def note_failure(folder: Path, unit: str, reason: str) -> None:
-    """Append a failure; a sweep is whole without it."""
-    with contextlib.suppress(OSError, RequestError):
+    """Append a failure; a sweep is whole without it.  An empty reason takes the last one back."""
+    with contextlib.suppress(OSError, RequestError, ValueError):
         append_line(folder / FAILURES, Failure(unit=unit, when=now(), reason=reason).to_json())
 
 
 def last_failures(folder: Path) -> dict[str, Failure]:
-    """Return the last failure of each unit that has ever failed; empty if the file cannot be read."""
+    """Return the last failure of each unit that has not come further since; {} if the file cannot be read."""
     with contextlib.suppress(OSError, RequestError):
         data = read_regular(folder / FAILURES)
-        return {row.unit: row for row in parse_lines(Failure, data, folder / FAILURES)}
+        last = {row.unit: row for row in parse_lines(Failure, data, folder / FAILURES)}
+        return {unit: row for unit, row in last.items() if row.reason}
     return {}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from rnnspec.sweeps.pool import PYTHON, environment
 from rnnspec.sweeps.probe import Answer, Job
 
 
@@ -64,14 +62,8 @@ def measure_all(
 
 
 def _start() -> subprocess.Popen[bytes]:
-    package = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen(
-        [sys.executable, "-m", "rnnspec.sweeps.probe"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    words = [*PYTHON, "rnnspec.sweeps.probe"]
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
 
 
 def _end(probe: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +59,19 @@ def division(workers: int | None, units: int) -> tuple[int, int]:
     return capacity, max(1, processors() // capacity)
 
 
+#: A Python that runs a module, and imports nothing from the folder of the user.
+PYTHON = (sys.executable, "-P", "-m")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a process that imports this very package."""
+    package = str(Path(__file__).resolve().parents[2])
+    if package in sysconfig.get_paths().values():
+        return dict(os.environ)
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 class LocalPool:
     """Processes on this machine; one that ends is replaced when it is needed."""
 
@@ -88,10 +102,13 @@ class LocalPool:
             return None
         if message is None:
             return self._ended(process)
-        if isinstance(message, Outcome):
+        if isinstance(message, Outcome) and process in self._busy:
             process.unit = ""
             self._busy.remove(process)
             self._idle.append(process)
+            if self._stopping:
+                # While the others still save their units.
+                process.end()
         return message
 
     def share(self, threads: int) -> None:
@@ -104,21 +121,24 @@ class LocalPool:
             process.signal(signal.SIGTERM)
 
     def close(self) -> None:
-        for process in [*self._busy, *self._idle]:
-            process.close()
+        processes = [*self._busy, *self._idle]
+        for process in processes:
+            process.end()
+        for process in processes:
+            process.wait()
         self._busy, self._idle = [], []
 
     def _ended(self, process: _Process) -> Message | None:
         """Return the outcome of the unit that a process was training when it ended."""
+        code = process.wait()
         if process in self._idle:
             self._idle.remove(process)
         if process not in self._busy:
             return None
         self._busy.remove(process)
-        code = process.wait()
         if self._stopping and code in (75, -signal.SIGTERM):
             return Outcome(process.unit, "stopped")
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
         memory = " The system may have run out of memory." if code == -signal.SIGKILL else ""
         return Outcome(process.unit, "killed", f"Its process was ended by {how}.{memory}")
 
@@ -129,15 +149,13 @@ class _Process:
     def __init__(self, messages: queue.Queue[tuple[_Process, Message | None]]) -> None:
         self.unit = ""
         self._messages = messages
-        package = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rnnspec.sweeps.worker"],
+            [*PYTHON, "rnnspec.sweeps.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C reaches only the controller, which decides.
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -157,17 +175,18 @@ class _Process:
             self._process.send_signal(number)
 
     def wait(self) -> int:
-        return self._process.wait()
+        """Wait until it has ended; return its exit code."""
+        code = self._process.wait()
+        self._listener.join()
+        return code
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End it: by the end of its orders if it is idle, else at once."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         if self.unit:
             self._process.kill()
-        self._process.wait()
-        self._listener.join()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -175,5 +194,10 @@ class _Process:
             with self._process.stdout as stream:
                 while True:
                     self._messages.put((self, pickle.load(stream)))
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except (EOFError, OSError):
+            pass
+        except Exception:
+            # Not messages: something else has written there.
+            self._process.kill()
+        finally:
             self._messages.put((self, None))

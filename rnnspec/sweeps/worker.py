@@ -6,6 +6,7 @@ controller ends, however it ends, the input ends too: the unit is saved, and the
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import math
 import os
@@ -123,12 +124,14 @@ def main() -> None:
     incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # Whatever else is printed here goes to stderr, and not between the messages.
     os.dup2(2, 1)
-    # The controller decides what Ctrl-C means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    inbox = _Inbox(incoming)
-    threading.Thread(target=inbox.read, daemon=True).start()
+    # The controller decides what these mean.
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
     # Before the first order, so that it takes no part of a unit's time.
     import rnnspec.training.unit  # noqa: F401
+
+    inbox = _Inbox(incoming)
+    threading.Thread(target=inbox.read, daemon=True).start()
 
     def report(message: Message) -> None:
         # If the controller has ended, the end of the orders stops the unit.
@@ -143,6 +146,10 @@ def main() -> None:
         outcome = carry_out(order, report, lambda: inbox.threads)
         inbox.busy = False
         report(outcome)
+    # To take torch apart would take seconds.
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 class _Inbox:
@@ -167,7 +174,10 @@ class _Inbox:
                     case order:
                         self.threads = None
                         self.orders.put(order)
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except (EOFError, OSError):
+            pass
+        finally:
+            # Also after an order that cannot be read, as after an update of rnnspec.
             self.ended = True
             self.orders.put(None)
             if self.busy:

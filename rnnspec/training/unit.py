@@ -11,8 +11,9 @@ from rnnspec.check.examine import Specification
 from rnnspec.errors import RequestError
 from rnnspec.runs.create import claim_run
 from rnnspec.runs.layout import MANIFEST
-from rnnspec.runs.lock import RunInUseError
+from rnnspec.runs.lock import RunInUseError, holder
 from rnnspec.runs.manifest import OVER, read_manifest
+from rnnspec.runs.record import RESTORE
 from rnnspec.runs.status import run_status
 from rnnspec.runs.writer import checkpoint_interval
 from rnnspec.runtime.arguments import choice
@@ -49,6 +50,9 @@ def train_unit(
     with listening() as interruption:
         torch.set_num_threads(threads)
         if not (folder / MANIFEST).exists():
+            claimed = holder(folder)
+            if claimed is not None and claimed.alive is None and not break_lock:
+                raise RunInUseError(folder, claimed)
             require_loss(specification)
             simulation = Simulation(
                 specification.program,
@@ -66,6 +70,9 @@ def train_unit(
         status = run_status(folder)
         if status.state in OVER:
             return
+        if status.problem or status.state == "foreign":
+            read_manifest(folder)
+            raise RequestError(status.problem, RESTORE)
         locked = status.state == "running" or (status.state == "unseen" and not break_lock)
         if locked and status.holder is not None:
             raise RunInUseError(folder, status.holder)

@@ -30,6 +30,7 @@ class Played:
         self.most = 0
         self.shared: list[tuple[int, int]] = []
         self.stopped = self.closed = False
+        self.at_stop: State = "stopped"
         self._open: set[str] = set()
         self._messages: deque[Message] = deque()
 
@@ -53,7 +54,7 @@ class Played:
 
     def stop(self) -> None:
         self.stopped = True
-        self._messages.extend(Outcome(unit, "stopped") for unit in sorted(self._open))
+        self._messages.extend(Outcome(unit, self.at_stop) for unit in sorted(self._open))
 
     def close(self) -> None:
         self.closed = True
@@ -105,6 +106,58 @@ def test_a_unit_whose_process_is_killed_goes_on_while_it_makes_progress(tmp_path
     board, pool = play(tmp_path, script)
     assert max(map(pool.orders.count, board.places)) == 8
     assert board.counts()["failed"] == 0
+
+
+def test_a_unit_that_is_killed_at_the_same_place_again_and_again_is_given_up(tmp_path: Path) -> None:
+    """It begins anew from its last checkpoint each time: that is no progress."""
+
+    def script(unit: str, time: int) -> list[Message]:
+        reports = [Progress(unit, completed, 100, math.nan) for completed in (0, 50)]
+        return [*reports, Outcome(unit, "killed", "SIGKILL")]
+
+    board, pool = play(tmp_path, script)
+    # The first time, it came further than ever before.
+    assert {pool.orders.count(unit) for unit in board.places} == {KILLS}
+    assert board.counts()["failed"] == 4
+
+
+def test_nothing_is_begun_after_a_signal(tmp_path: Path) -> None:
+    """Not even what fails while it is saved."""
+    interruption = Interruption()
+    interruption.begin()
+    board = Board(load_small(tmp_path), tmp_path / "runs")
+    board.folder.mkdir()
+
+    def script(unit: str, time: int) -> list[Message]:
+        interruption.status, interruption.signal = "terminated", "SIGTERM"
+        return [Progress(unit, 1, 6, math.nan)]
+
+    pool = Played(script)
+    pool.at_stop = "failed"
+    Controller(board, pool, Options()).run(interruption)
+    assert len(pool.orders) == 2
+
+
+def test_a_failure_counts_until_the_unit_has_come_further(tmp_path: Path) -> None:
+    def script(unit: str, time: int) -> list[Message]:
+        if time == 1:
+            return [Outcome(unit, "failed", "the disk is full")]
+        return [Progress(unit, 3, 6, math.nan), Outcome(unit, "over")]
+
+    board, _ = play(tmp_path, script)
+    assert last_failures(board.folder) == {}
+    assert Board(board.sweep, board.folder).counts()["failed"] == 0
+
+
+def test_training_goes_on_without_an_observer_whose_terminal_is_gone(tmp_path: Path) -> None:
+    def gone(message: Message) -> None:
+        raise BrokenPipeError
+
+    board = Board(load_small(tmp_path), tmp_path / "runs")
+    board.folder.mkdir()
+    pool = Played(ends("over"))
+    Controller(board, pool, Options(), gone).run(Interruption())
+    assert len(pool.orders) == 4
 
 
 def test_a_unit_whose_process_is_killed_before_any_progress_is_given_up(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def building(folder: Path, name: str) -> Iterator[None]:
     import fcntl
 
     path = folder / f"{BUILDING}{name}"
-    handle = None
+    handle, alone = None, False
     try:
         with contextlib.suppress(OSError):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -131,14 +131,16 @@ def building(folder: Path, name: str) -> Iterator[None]:
             while time.monotonic() < deadline:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    alone = True
                     break
                 except BlockingIOError:
                     time.sleep(0.05)
         yield
     finally:
         if handle is not None:
-            with contextlib.suppress(OSError):
-                path.unlink()
+            if alone:
+                with contextlib.suppress(OSError):
+                    path.unlink()
             os.close(handle)
 
 
