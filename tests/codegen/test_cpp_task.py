@@ -79,7 +79,7 @@ task:
     fixation:
       input:
         go: white(0.2) + 2 * white(a) * sin(t) - white(1)
-        pair: pick(side, onehot(side), -1, 2 * onehot(1 - side)) * exp(a / 9) + t
+        pair: pick(floor(side), onehot(floor(side)), -1, 2 * onehot(1 - floor(side))) * exp(a / 9) + t
         stimulus: where(flag, white(0.1), 0.5) * ring(a + b, 0.5 + level)
       target: {choice: "where(flag, onehot(2), onehot(one - 3))", saccade: "-ring(exp(a)) ** 2 + t"}
       weight: 2 * (t < 0.02) + a
