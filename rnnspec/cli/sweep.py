@@ -43,7 +43,8 @@ Only = Annotated[
     typer.Option(
         "--only",
         metavar="AXIS=VALUES",
-        help="Only these units, such as method=SCTT40,DASC40 or spec=go or seed=0. May be repeated.",
+        help="Only these units, such as method=SCTT40,DASC40 or spec=go or seed=0; units without such a key "
+        "stay. May be repeated.",
         show_default=False,
     ),
 ]
@@ -145,6 +146,10 @@ def command(
       rnnspec sweep specs/paper/table2.yaml --on slurm.yaml
     """
     require_locks()
+    if (status and (table or units or form or output)) or (dry_run and (status or table or units)):
+        raise typer.BadParameter(
+            "--status, --dry-run, and --table with --units show different things: give one of them."
+        )
     from rnnspec.sweeps.board import Board
     from rnnspec.sweeps.plan import choose, load_sweep
 
@@ -153,10 +158,11 @@ def command(
     chosen = target_of(target)
     plan = load_sweep(sweep, settings or ())
     show_diagnostics(plan.warnings, sys.stderr)
+    known = frozenset(unit.name for unit in plan.units)
     plan = choose(plan, only or ())
     folder = Path(out) / plan.name
     if status:
-        _show_status(Board(plan, folder), json)
+        _show_status(Board(plan, folder), json, known)
         return
     if table or units or form or output:
         _show_results(Board(plan, folder), form, output, units, table=table or units is None, json=json)
@@ -197,10 +203,13 @@ def command(
             Controller(board, pool, options, display or (lambda message: None)).run(
                 interruption, on_stop=display.stop if display else lambda: None
             )
+        except KeyboardInterrupt:
+            note(f"Stopped at once; the last checkpoints stay. {interruption.remedy}")
+            raise typer.Exit(EXIT_CODES["interrupted"]) from None
         finally:
             if display:
                 display.close()
-        _report(board, interruption, json)
+        _report(board, interruption, json=json, quiet=quiet)
 
 
 def _jobs(on: str | None, workers: int | None, folder: Path) -> Jobs | None:
@@ -228,14 +237,15 @@ def _pool(jobs: Jobs | None, capacity: int) -> Pool:
     return ClusterPool(jobs)
 
 
-def _show_status(board: Board, json: bool) -> None:
+def _show_status(board: Board, json: bool, known: frozenset[str]) -> None:
+    """Print the state of a sweep.  known: the names of all units of its document."""
     from rnnspec.cli.display.sweep import print_status, status_json
     from rnnspec.files import to_json
 
     if json:
         print(to_json(status_json(board), indent=2))
     else:
-        print_status(board)
+        print_status(board, known)
 
 
 def _show_results(
@@ -255,17 +265,21 @@ def _display(board: Board, capacity: int) -> LiveSweep | PlainSweep:
     return (LiveSweep if is_terminal(sys.stderr) else PlainSweep)(board, capacity)
 
 
-def _report(board: Board, interruption: Interruption, json: bool) -> None:
+def _report(board: Board, interruption: Interruption, *, json: bool, quiet: bool) -> None:
     """Print how the sweep has ended, and raise typer.Exit with its exit code."""
     from rnnspec.cli.display.sweep import describe_counts
 
     if json:
-        _show_status(board, json)
+        _show_status(board, json, frozenset(board.places))
     else:
         print(f"{board.sweep.name}: {describe_counts(board)} -> {board.folder}")
     failed = [place for place in board.places.values() if place.state == "failed"]
+    reasons: dict[str, list[str]] = {}
     for place in failed:
-        complain(f"{place.unit.name} failed:", *place.reason.split("\n"))
+        reasons.setdefault(place.reason, []).append(place.unit.name)
+    for reason, names in reasons.items():
+        which = names[0] if len(names) == 1 else f"{len(names):,} units, such as {names[0]},"
+        complain(f"{which} failed:", *reason.split("\n"))
     unseen = [
         place.unit.name
         for place in board.places.values()
@@ -281,6 +295,8 @@ def _report(board: Board, interruption: Interruption, json: bool) -> None:
     if failed:
         note(f"Failed units are tried again by the same command: {_again()}")
         raise typer.Exit(UNITS_FAILED)
+    if board.counts()["done"] == len(board.places) and not (json or quiet):
+        note(f"Its results: {_again()} --table")
 
 
 def _again() -> str:

@@ -153,9 +153,11 @@ def _runs(path: Path) -> Iterator[Path]:
         )
     found = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
     if not found:
-        raise RequestError(
-            f"{path} has no runs.", "Give a folder that 'rnnspec train' made, or one that holds such."
-        )
+        deeper = sorted({str(manifest.parent.parent) for manifest in path.glob(f"*/*/{MANIFEST}")})
+        remedy = "Give a folder that 'rnnspec train' made, or one that holds such."
+        if deeper:
+            remedy = f"Give the folder of a sweep: {' or '.join(deeper[:3])}."
+        raise RequestError(f"{path} has no runs.", remedy)
     yield from found
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
+from rnnspec.diagnostics import closest
 from rnnspec.spec.choices import kinds_of
 from rnnspec.spec.fields import Model
 from rnnspec.spec.shape import annotation_at, bare, keys_of
@@ -98,6 +99,9 @@ def belongs(path: Path, model: type[Model], document: Document) -> str:
     """Return where a key belongs that the language has elsewhere; an empty string if it has it nowhere."""
     key = str(path[-1])
     places = misplaced(key, model)
+    if places == ("",) and closest(key, keys_of(annotation_at(model, path[:-1]))):
+        # A slip of a key of this section, not a section.
+        return ""
     here = next((place for place in places if matches(place, path[:-1])), None)
     if here is not None:
         kinds = (kind for inner in _models_at(here, model, key) for kind in kinds_of(inner))
@@ -131,6 +135,8 @@ def setting(path: Path, model: type[Model], document: Document, *, beside: bool 
             found.append(tuple(pattern.split(".")))
     if beside:
         found = [place for place in found if place[:1] == path[:1] and len(path) > 1]
+    if closest(str(path[-1]), keys_of(annotation_at(model, path[:-1]))):
+        found = [place for place in found if place]
     if not found:
         return ""
 

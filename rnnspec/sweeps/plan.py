@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from rnnspec.syntax.source import neighbour, read_file
 from rnnspec.syntax.tree import Mapping as MappingNode
 from rnnspec.syntax.tree import Node, Scalar, Sequence, plain_value
 
+#: What a resolved spec says for people only: to correct it makes no other unit.
+_PROSE = re.compile(r"^(?:summary|label):.*\n", re.MULTILINE)
 #: The most characters of a folder's name before its hash.
 _WIDTH = 100
 
@@ -41,7 +43,7 @@ class Unit:
     spec: str
     method: str
     settings: Mapping[str, object]
-    specification: Specification
+    specification: Specification = field(repr=False)
 
     @property
     def label(self) -> str:
@@ -364,7 +366,7 @@ class _Planner:
                 continue
             for diagnostic in specification.warnings:
                 found.setdefault(diagnostic, []).append(draft)
-            name = f"{draft.label}-{sha256(specification.text.encode())[:8]}"
+            name = f"{draft.label}-{sha256(_PROSE.sub('', specification.text).encode())[:8]}"
             values = {key: plain_value(setting.value) for key, setting in draft.grid}
             units.append(Unit(name, draft.spec, draft.method, values, specification))
         for diagnostic, having in found.items():

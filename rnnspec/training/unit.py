@@ -13,7 +13,6 @@ from rnnspec.runs.create import claim_run
 from rnnspec.runs.layout import MANIFEST
 from rnnspec.runs.lock import RunInUseError, holder
 from rnnspec.runs.manifest import OVER, read_manifest
-from rnnspec.runs.record import RESTORE
 from rnnspec.runs.status import run_status
 from rnnspec.runs.writer import checkpoint_interval
 from rnnspec.runtime.arguments import choice
@@ -70,9 +69,13 @@ def train_unit(
         status = run_status(folder)
         if status.state in OVER:
             return
-        if status.problem or status.state == "foreign":
+        if status.state == "damaged":
+            raise RequestError(
+                status.problem,
+                f"Restore it from a copy. Or delete the folder {folder}, to train the unit anew.",
+            )
+        if status.state == "foreign":
             read_manifest(folder)
-            raise RequestError(status.problem, RESTORE)
         locked = status.state == "running" or (status.state == "unseen" and not break_lock)
         if locked and status.holder is not None:
             raise RunInUseError(folder, status.holder)

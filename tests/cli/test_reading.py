@@ -195,7 +195,10 @@ def test_methods_and_settings_over_one_spec(folder: Path) -> None:
     for paths in ((folder,), (spec, spec)):
         answer = rnnspec("validate", *paths, "--with", "fast")
         assert (answer.code, answer.out) == (2, "")
-        assert answer.err == "rnnspec: --with and --set change one document.\n  Give the path of a single file.\n"
+        assert (
+            answer.err
+            == "rnnspec: --with and --set change one document.\n  Give the path of a single file.\n"
+        )
 
 
 def test_how_many_problems_are_not_shown(folder: Path) -> None:

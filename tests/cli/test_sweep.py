@@ -52,7 +52,7 @@ def test_a_failing_unit_does_not_stop_the_others_and_is_tried_again(tmp_path: Pa
     code, out, err = sweep(path)
     assert (code, out) == (0, f"small: 4 of 4 units done -> {tmp_path}/runs/small\n")
     # Nothing was left to train, so nothing was begun.
-    assert err == f"small: 4 of 4 units done -> {tmp_path}/runs/small\n"
+    assert err.startswith(f"small: 4 of 4 units done -> {tmp_path}/runs/small\nIts results: ")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_a_failing_unit_does_not_stop_the_others_and_is_tried_again(tmp_path: Pa
         (["--only", "sed=1"], r"'sed' is nothing in which the units of small differ.\n.*one of: spec,"),
         (["--only", "method"], r"No unit of small has method=\.\.\."),
         (["--only", "method=fast", "--only", "method=plain"], r"No unit of small is left"),
+        (["--status", "--dry-run"], r"different things"),
         (["--workers", "0"], r"--workers'.* greater than or equal to 1"),
         (["--dtype", "float16"], r"'float16' is not one of: float32, float64"),
         (["--set", "training.sed=1"], r"RS010.* 'sed' is not a key of 'training'"),
@@ -80,4 +81,31 @@ def test_run_folders_of_another_spec_are_pointed_out(tmp_path: Path) -> None:
     old.mkdir(parents=True)
     (old / "manifest.json").write_text("{}")
     answer = rnnspec("sweep", path, "--out", tmp_path / "runs", "--status")
-    assert "1 run folder of no unit, such as tiny-seed_0-00000000" in answer.out
+    assert "1 run folder of other units, such as tiny-seed_0-00000000" in answer.out
+
+
+def test_only_some_units_are_asked_for_and_the_others_are_known(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    for name in states(path):
+        folder = tmp_path / "runs" / "small" / name
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    answer = rnnspec("sweep", path, "--out", tmp_path / "runs", "--status", "--only", "seed=0")
+    assert "of other units" not in answer.out
+    assert answer.out.startswith("small: 0 of 2 units done")
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    answer = rnnspec("sweep", write_sweep(tmp_path), "--out", tmp_path / "elsewhere", "--status")
+    assert f"There is no folder {tmp_path}/elsewhere/small: nothing has begun there." in answer.out
+
+
+def test_prose_of_a_spec_makes_no_other_units(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    before = states(path)
+    spec = tmp_path / "tiny.yaml"
+    text = spec.read_text().replace("Hold, look", "Hold on, look")
+    spec.write_text(text.replace("name: tiny", "name: tiny\nlabel: t"))
+    assert states(path) == before
+    spec.write_text(text.replace("dt: 20 ms", "dt: 10 ms"))
+    assert not set(states(path)) & set(before)

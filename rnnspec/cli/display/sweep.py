@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -170,19 +170,22 @@ def units_table(places: list[Place]) -> Table:
     return table
 
 
-def print_status(board: Board) -> None:
-    """Print the state of a sweep to stdout."""
+def print_status(board: Board, known: Collection[str]) -> None:
+    """Print the state of a sweep to stdout.  known: the names of all units of its document."""
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    console.print(Text(f"{board.sweep.name}: {describe_counts(board)}", "bold"))
+    head = f"{board.sweep.name}: {describe_counts(board)} -> {board.folder}"
+    console.print(Text(head, "bold"), soft_wrap=True)
+    if not board.folder.is_dir():
+        console.print(f"There is no folder {board.folder}: nothing has begun there.", soft_wrap=True)
     begun = [p for p in board.places.values() if p.run is not None and p.state != "done"]
     if begun:
         console.print(units_table(begun))
     for line in failures(board):
         console.print(Text(line, "red"), soft_wrap=True)
-    if strangers := board.strangers():
+    if strangers := [name for name in board.strangers() if name not in known]:
         console.print(
-            f"{count(len(strangers), 'run folder')} of no unit, such as {strangers[0]}: the sweep, its specs "
-            "or the options have changed.",
+            f"{count(len(strangers), 'run folder')} of other units, such as {strangers[0]}: of another "
+            "--set, or of an earlier state of the sweep and its specs.",
             soft_wrap=True,
         )
 
@@ -209,6 +212,8 @@ def status_json(board: Board) -> dict[str, object]:
 
 
 def _iteration(place: Place) -> str:
+    if place.state == "running" and not place.completed and math.isnan(place.performance):
+        return "starting"
     return f"{place.completed:,} of {place.iterations:,}"
 
 
