@@ -176,8 +176,10 @@ class _Inbox:
                         self.orders.put(order)
         except (EOFError, OSError):
             pass
+        except Exception:
+            # An order that cannot be read, as after an update of rnnspec.
+            traceback.print_exc()
         finally:
-            # Also after an order that cannot be read, as after an update of rnnspec.
             self.ended = True
             self.orders.put(None)
             if self.busy:
