@@ -202,7 +202,7 @@ def test_the_first_help(monkeypatch: pytest.MonkeyPatch) -> None:
     # As in README.
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     codes = re.findall(r"^\| (\d+) \| (.*) \|$", readme, flags=re.MULTILINE)
-    assert len(codes) == 8
+    assert len(codes) == 9
     for code, meaning in codes:
         assert re.search(rf"^ +{code} +{re.escape(meaning)}$", answer.out, flags=re.MULTILINE)
 

@@ -35,8 +35,8 @@ set: {{training.iterations: {iterations}, training.evaluate.every: 10}}
 """
 
 
-def begin(path: Path, out: Path) -> subprocess.Popen[bytes]:
-    words = ["sweep", str(path), "--out", str(out), "--workers", "2", "--target", "cpu"]
+def begin(path: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+    words = ["sweep", str(path), "--out", str(out), "--workers", str(workers), "--target", "cpu"]
     more = ["--checkpoint-seconds", "0.05"]
     with (out.parent / "log").open("ab") as log:
         return subprocess.Popen(
@@ -55,38 +55,40 @@ def children(process: int) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes by /proc")
 @pytest.mark.parametrize(
     ("units", "iterations", "kills"),
-    [(4, 200, 2), pytest.param(900, 60, 100, marks=pytest.mark.slow)],
-    ids=["4 units", "900 units"],
+    [(2, 200, 2), pytest.param(900, 60, 100, marks=pytest.mark.slow)],
+    ids=["2 units", "900 units"],
 )
 def test_kills(tmp_path: Path, units: int, iterations: int, kills: int) -> None:
     """Workers, and now and then the controller, are killed; a second controller helps from time to time."""
     seeds = ", ".join(map(str, range(units // 2)))
     path = write_sweep(tmp_path, MANY.format(seeds=seeds, iterations=iterations))
+    workers = 1 if units < 10 else 2
     source, killed = random.Random(1), 0
-    controllers = [begin(path, tmp_path / "runs")]
+    controllers = [begin(path, tmp_path / "runs", workers)]
     while killed < kills:
         time.sleep(source.uniform(0.2, 4))
         controllers = [one for one in controllers if one.poll() is None]
         if not controllers:
-            controllers = [begin(path, tmp_path / "runs")]
+            controllers = [begin(path, tmp_path / "runs", workers)]
             continue
         controller = source.choice(controllers)
-        workers = children(controller.pid)
+        trainers = children(controller.pid)
         # One of five is a controller, whose units are saved by themselves.
-        aim = controller.pid if killed % 5 == 1 or not workers else source.choice(workers)
+        aim = controller.pid if killed % 5 == 1 or not trainers else source.choice(trainers)
         with contextlib.suppress(ProcessLookupError):
             os.kill(aim, signal.SIGKILL)
             killed += 1
         if aim == controller.pid:
             controller.wait()
-            controllers.append(begin(path, tmp_path / "runs"))
+            controllers.append(begin(path, tmp_path / "runs", workers))
         elif source.random() < 0.1 and len(controllers) == 1:
-            controllers.append(begin(path, tmp_path / "runs"))
+            controllers.append(begin(path, tmp_path / "runs", workers))
     for controller in controllers:
         controller.wait()
     # Units of a killed controller may have been trained until now by its workers; what is left is done here.
     for _ in range(5):
-        if begin(path, tmp_path / "runs").wait() == 0 and status(path, tmp_path / "runs")["done"] == units:
+        code = begin(path, tmp_path / "runs", workers).wait()
+        if code == 0 and status(path, tmp_path / "runs")["done"] == units:
             break
     assert status(path, tmp_path / "runs")["done"] == units
     sweep = load_sweep(path)
