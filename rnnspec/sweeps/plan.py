@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -445,10 +445,3 @@ def _axis(sweep: Sweep, name: str) -> str:
         raise RequestError(f"'{name}' may be {' or '.join(found)}.", "Write the whole key.")
     help = nearest(name, known) or f"It is {one_of(known)}."
     raise RequestError(f"'{shorten(name)}' is nothing in which the units of {sweep.name} differ.", help)
-
-
-def axes(sweep: Sweep) -> Iterator[str]:
-    """Yield the axes along which the units of a sweep differ."""
-    for axis in ("spec", "method", *sweep.keys):
-        if len({repr(unit.coordinate(axis)) for unit in sweep.units}) > 1:
-            yield axis
